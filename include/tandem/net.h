@@ -1,0 +1,132 @@
+/*
+ * net: bytes. Addresses, UDP in batches, TCP with bounded output. A td_net is a loop's view of the network: the real
+ * one, or a host on a simulated wire (td_wire) that loses, repeats, delays and reorders under the simulation's seed.
+ */
+#ifndef TANDEM_NET_H
+#define TANDEM_NET_H
+
+#include <tandem/loop.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- addresses ---- */
+
+enum { TD_AF_NONE = 0, TD_AF_V4 = 4, TD_AF_V6 = 6 };
+
+struct td_addr {
+	uint8_t ip[16];                   /* network order; the first 4 for v4. v4-mapped v6 is turned into v4 */
+	uint16_t port;                    /* host order */
+	uint8_t family;
+	uint8_t pad;
+	uint32_t scope;                   /* of link-local v6 */
+};
+
+struct sockaddr_storage;
+int td_ip_parse(struct td_addr *out, struct td_str host);           /* "192.0.2.1", "2001:db8::1", "[2001:db8::1]"; port 0 */
+int td_addr_parse(struct td_addr *out, struct td_str text);         /* "HOST:PORT", "[V6]:PORT" */
+void td_ip_print(struct td_out *o, const struct td_addr *a);        /* without port; no brackets */
+void td_addr_print(struct td_out *o, const struct td_addr *a);      /* "192.0.2.1:5060", "[2001:db8::1]:5060" */
+#define TD_ADDR_TEXT 64
+const char *td_addr_text(char out[TD_ADDR_TEXT], const struct td_addr *a);
+bool td_ip_eq(const struct td_addr *a, const struct td_addr *b);
+bool td_addr_eq(const struct td_addr *a, const struct td_addr *b);
+uint64_t td_addr_hash(const struct td_hash_key *k, const struct td_addr *a);
+bool td_ip_is_loopback(const struct td_addr *a);
+bool td_ip_is_any(const struct td_addr *a);
+bool td_ip_is_multicast(const struct td_addr *a);                   /* and v4 broadcast */
+bool td_ip_is_link_local(const struct td_addr *a);
+bool td_ip_in(const struct td_addr *a, const struct td_addr *net, unsigned prefix_bits);
+int td_addr_from_sockaddr(struct td_addr *out, const struct sockaddr_storage *ss);
+unsigned td_addr_to_sockaddr(struct sockaddr_storage *ss, const struct td_addr *a);   /* returns the length */
+
+/* ---- the network of a loop ---- */
+
+struct td_net;
+
+int td_net_open(struct td_net **out, struct td_loop *loop);          /* the real one */
+void td_net_close(struct td_net *net);                               /* after its sockets */
+struct td_loop *td_net_loop(struct td_net *net);
+
+/* ---- UDP ---- */
+
+struct td_udp;
+
+/* One datagram. buf holds exactly its bytes and is counted: td_buf_ref() it to keep it. from is borrowed. */
+typedef void td_udp_recv_fn(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg);
+
+struct td_udp_stats {
+	uint64_t received, sent, send_errors, empty;
+};
+
+enum { TD_UDP_REUSEPORT = 1 };
+
+/* local: port 0 picks one. Datagrams up to 65,535 bytes; read in batches, delivered one by one. */
+int td_udp_open(struct td_udp **out, struct td_net *net, const struct td_addr *local, unsigned flags,
+		td_udp_recv_fn *fn, void *arg);
+void td_udp_close(struct td_udp *udp);                               /* sends what is queued; safe in its own callback */
+const struct td_addr *td_udp_local(const struct td_udp *udp);
+/* Queues; leaves with the others of this turn in one sendmmsg. buf is kept (counted) until then. 0, -ENOMEM, TD_ELIMIT. */
+int td_udp_send(struct td_udp *udp, const struct td_addr *to, struct td_buf *buf);
+const struct td_udp_stats *td_udp_stats(const struct td_udp *udp);
+
+/* ---- TCP ---- */
+
+struct td_conn;
+
+struct td_conn_events {
+	void (*connected)(struct td_conn *c, void *arg);
+	/* bytes is borrowed. Not called again before it returns. */
+	void (*data)(struct td_conn *c, struct td_str bytes, void *arg);
+	void (*drained)(struct td_conn *c, void *arg);                   /* the output queue became empty; may be NULL */
+	void (*closed)(struct td_conn *c, int err, void *arg);           /* once; 0: the peer closed. Then td_conn_close() it */
+};
+
+struct td_listener;
+/* A new connection; call td_conn_handle() on it or td_conn_close() it before returning. */
+typedef void td_accept_fn(struct td_listener *l, struct td_conn *c, void *arg);
+
+int td_listener_open(struct td_listener **out, struct td_net *net, const struct td_addr *local, unsigned flags,
+		     td_accept_fn *fn, void *arg);
+void td_listener_close(struct td_listener *l);
+const struct td_addr *td_listener_local(const struct td_listener *l);
+
+/* Starts connecting; `connected` or `closed` follows from the loop. */
+int td_conn_open(struct td_conn **out, struct td_net *net, const struct td_addr *remote,
+		 const struct td_conn_events *ev, void *arg);
+void td_conn_handle(struct td_conn *c, const struct td_conn_events *ev, void *arg);
+/* Queues and writes at the end of the turn. buf kept (counted). TD_EFULL when more than the limit would wait; TD_ECLOSED. */
+int td_conn_send(struct td_conn *c, struct td_buf *buf);
+void td_conn_set_limit(struct td_conn *c, size_t max_queued_bytes);   /* default 1 MiB */
+size_t td_conn_queued(const struct td_conn *c);
+const struct td_addr *td_conn_peer(const struct td_conn *c);
+const struct td_addr *td_conn_local(const struct td_conn *c);
+void td_conn_close(struct td_conn *c);              /* no callback after this; freed at the end of the turn; safe inside callbacks */
+void td_conn_shutdown(struct td_conn *c);           /* close once the queue has been written (at most 5 s) */
+
+/* ---- simulated wire ---- */
+
+struct td_wire;
+
+struct td_wire_rules {
+	double loss, duplicate, reorder;            /* probabilities per datagram, 0..1 */
+	uint32_t delay_us, jitter_us;
+	uint32_t stream_chunk;                      /* TCP arrives in pieces of at most this many bytes; 0: as sent */
+	/* Last word on one datagram; NULL: none. Returns false to drop it. */
+	bool (*filter)(void *arg, const struct td_addr *from, const struct td_addr *to, struct td_str bytes);
+	void *arg;
+};
+
+int td_wire_open(struct td_wire **out, struct td_sim *sim);
+void td_wire_close(struct td_wire *w);
+void td_wire_rules(struct td_wire *w, const struct td_wire_rules *r);
+/* A host with this address on the wire, its sockets on `loop`. Several nets may share one address (workers). */
+int td_net_open_sim(struct td_net **out, struct td_loop *loop, struct td_wire *w, const struct td_addr *ip);
+/* Unplugged hosts send and receive nothing. */
+void td_net_unplug(struct td_net *net, bool unplugged);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
