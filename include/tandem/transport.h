@@ -1,0 +1,116 @@
+/*
+ * transport: SIP messages over net (RFC 3261 §18). Frames streams, parses, notes received/rport (RFC 3581), reuses
+ * connections, routes responses, answers keep-alives. One td_tp per worker; the workers of a server form a group, so that a
+ * worker can send over a connection that lives on another one.
+ */
+#ifndef TANDEM_TRANSPORT_H
+#define TANDEM_TRANSPORT_H
+
+#include <tandem/net.h>
+#include <tandem/sip.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum td_proto { TD_UDP, TD_TCP, TD_TLS, TD_WS, TD_WSS, TD_PROTO_COUNT };
+
+struct td_str td_proto_name(enum td_proto p);               /* "UDP" as in Via */
+int td_proto_parse(enum td_proto *out, struct td_str name); /* any case */
+static inline bool td_proto_reliable(enum td_proto p) { return p != TD_UDP; }
+
+/*
+ * A way to a peer: where a message came from, or where one is to go. A plain value; binding and dialogs keep copies.
+ * It does not hold the connection open, and it stays safe to use after the connection is gone (conn is never reused).
+ */
+struct td_flow {
+	struct td_addr peer;
+	uint64_t conn;                    /* 0 for datagrams; else the worker in the top 8 bits and a serial number */
+	uint8_t proto;
+	uint8_t listener;                 /* index of our listening address it came in by / leaves by */
+};
+
+static inline unsigned td_flow_worker(const struct td_flow *f) { return (unsigned)(f->conn >> 56); }
+
+struct td_tp;
+struct td_tp_group;
+
+struct td_tp_limits {
+	uint32_t max_message;             /* default TD_SIP_MAX_MESSAGE */
+	uint32_t message_deadline_ms;     /* a message begun must be whole by then: 10,000 (T1) */
+	uint32_t idle_ms;                 /* connections without traffic: 900,000; unauthenticated: message_deadline */
+	uint32_t per_source;              /* connections per address: 256 (T1) */
+	uint32_t out_queue_bytes;         /* per connection: 1 MiB (T3) */
+};
+
+struct td_tp_stats {
+	uint64_t messages, dropped_syntax, dropped_junk, keepalives, refused_guard, conns_opened, conns_accepted, conns_closed,
+		sent, send_failed;
+};
+
+struct td_tp_events {
+	/* Asked with the raw bytes before anything is parsed (guard); false drops. May be NULL. bytes may be 0 long: a new connection. */
+	bool (*admit)(void *arg, const struct td_flow *from, struct td_str bytes);
+	/* A message: requests may carry a defect. msg is handed over (unref it). flow is borrowed. */
+	void (*message)(void *arg, struct td_msg *msg, const struct td_flow *from);
+	/* A connection is gone (all flows with this conn are dead). May be NULL. */
+	void (*conn_lost)(void *arg, uint64_t conn);
+};
+
+/* A group of `workers` transports; addresses of listeners are the same on every worker. */
+int td_tp_group_open(struct td_tp_group **out, unsigned workers);
+void td_tp_group_close(struct td_tp_group *g);
+
+/* events is borrowed for the life of tp. log may be NULL. limits NULL: defaults. */
+int td_tp_open(struct td_tp **out, struct td_tp_group *g, unsigned worker, struct td_net *net, struct td_log *log,
+	       const struct td_tp_limits *limits, const struct td_tp_events *events, void *arg);
+void td_tp_close(struct td_tp *tp);                         /* after the transaction layer */
+
+/* Listens; port 0 picks one (worker 0 picks, the others are given its address). *index is td_flow.listener. */
+int td_tp_listen(struct td_tp *tp, unsigned *index, enum td_proto proto, const struct td_addr *local);
+unsigned td_tp_listeners(const struct td_tp *tp);
+const struct td_addr *td_tp_listener_addr(const struct td_tp *tp, unsigned index);
+enum td_proto td_tp_listener_proto(const struct td_tp *tp, unsigned index);
+/* Is this host:port one of our listening addresses (any protocol; port 0 means 5060)? host may be a name (then false). */
+bool td_tp_is_me(const struct td_tp *tp, struct td_str host, uint16_t port);
+
+/* A flow to a peer by protocol and address: UDP at once; TCP reuses a connection or opens one (bytes wait for it).
+ * Picks a listener of the peer's family. TD_EUNSUPPORTED when we do not listen on that protocol/family. */
+int td_tp_flow_to(struct td_flow *out, struct td_tp *tp, enum td_proto proto, const struct td_addr *peer);
+
+/* Tells one waiting user that a flow died, so that transactions on it fail at once (EV_TPORT_ERR) rather than by timer. */
+struct td_flow_watch;
+typedef void td_flow_watch_fn(struct td_flow_watch *w, int err, void *arg);
+struct td_flow_watch {
+	struct td_link link;
+	td_flow_watch_fn *fn;
+	void *arg;
+};
+/* Nothing happens for datagrams. A flow whose connection is gone calls fn from the loop. */
+void td_flow_watch(struct td_tp *tp, const struct td_flow *f, struct td_flow_watch *w, td_flow_watch_fn *fn, void *arg);
+void td_flow_unwatch(struct td_tp *tp, struct td_flow_watch *w);
+
+/* Sends whole messages; buf is kept (counted). Over a connection of another worker it is posted there.
+ * TD_ECLOSED: the connection is gone; TD_EFULL: the peer does not read (the connection is closed). */
+int td_tp_send(struct td_tp *tp, const struct td_flow *to, struct td_buf *buf);
+
+/* Where a response to req goes (§18.2.2, RFC 3581 §4): the connection it came by, else received/rport, else sent-by.
+ * maddr is ignored (P5). */
+void td_tp_response_flow(struct td_flow *out, const struct td_msg *req, const struct td_flow *from);
+/* For a response we relay: where the Via below ours points. TD_ESYNTAX when it is no address, TD_EUNSUPPORTED. */
+int td_tp_via_flow(struct td_flow *out, struct td_tp *tp, const struct td_via *via);
+
+/* "SIP/2.0/UDP 127.0.0.1:5060;rport;branch=…" and "<sip:127.0.0.1:5060;transport=tcp;lr>" of a flow's listener. */
+void td_tp_put_via(struct td_out *o, const struct td_tp *tp, const struct td_flow *f, struct td_str branch);
+void td_tp_put_sent_by(struct td_out *o, const struct td_tp *tp, const struct td_flow *f);
+
+/* An authenticated peer earns the long idle limit for its connection. */
+void td_tp_trust_conn(struct td_tp *tp, const struct td_flow *f);
+const struct td_tp_stats *td_tp_stats(const struct td_tp *tp);
+struct td_loop *td_tp_loop(struct td_tp *tp);
+unsigned td_tp_worker(const struct td_tp *tp);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
