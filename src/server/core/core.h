@@ -1,0 +1,39 @@
+/*
+ * server/core: what the roles of one worker share. A plain struct of pointers, filled by server/worker; the roles (gate,
+ * registrar, route, proxy) get it and keep nothing else of the worker. All of it belongs to the worker's loop.
+ */
+#ifndef TANDEM_SERVER_CORE_H
+#define TANDEM_SERVER_CORE_H
+
+#include <tandem/auth.h>
+#include <tandem/transaction.h>
+#include "server/config/config.h"
+#include "server/location/location.h"
+#include "server/users/users.h"
+
+/* Counted, never logged one by one. Written by the worker alone, read by others (relaxed). */
+struct td_counters {
+	_Atomic uint64_t requests, responses, registers, invites, messages, options, challenged, auth_ok, auth_failed, refused_relay,
+		bad_requests, forwarded, branches, calls_answered, calls_failed, timeouts, rate_limited, loops;
+};
+
+struct td_core {
+	unsigned worker, workers;
+	struct td_loop *loop;
+	struct td_tp *tp;
+	struct td_txl *txl;
+	struct td_log *log;
+	struct td_config *cfg;            /* replaced between turns on reload; take it fresh in every callback */
+	struct td_users *users;
+	struct td_nonces *nonces;         /* shared by all workers */
+	struct td_location *location;     /* all shards */
+	uint8_t rr_key[16];               /* of the keyed Record-Route cookie; the same on all workers, kept over restarts */
+	struct td_counters *counters;
+};
+
+static inline void td_count(_Atomic uint64_t *c)
+{
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+#endif

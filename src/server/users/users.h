@@ -1,0 +1,32 @@
+/*
+ * server/users: who may authenticate. A directory read by every worker without a lock: the one writer (the control thread)
+ * publishes changes with atomic stores and frees what it replaced when every worker has passed a turn.
+ */
+#ifndef TANDEM_SERVER_USERS_H
+#define TANDEM_SERVER_USERS_H
+
+#include <tandem/auth.h>
+#include <tandem/loop.h>
+
+struct td_user {
+	struct td_str aor;                /* "alice@example.test" as td_uri_aor() writes it */
+	struct td_str extension;          /* empty: none */
+	bool has[TD_DIGEST_ALGS];
+	struct td_ha1 ha1[TD_DIGEST_ALGS];    /* realm = the domain of the aor */
+};
+
+struct td_users;
+
+int td_users_open(struct td_users **out, struct td_rng *rng);
+void td_users_close(struct td_users *u);
+/* A loop that reads it. Before the workers start. */
+int td_users_reader(struct td_users *u, struct td_loop *loop);
+/* Adds or replaces; copies. Writer only. */
+int td_users_put(struct td_users *u, const struct td_user *user);
+int td_users_remove(struct td_users *u, struct td_str aor);
+size_t td_users_count(const struct td_users *u);
+/* Any reader. The result stays valid until the end of the reader's loop turn. NULL: unknown. */
+const struct td_user *td_users_find(const struct td_users *u, struct td_str aor);
+const struct td_user *td_users_find_extension(const struct td_users *u, struct td_str domain, struct td_str extension);
+
+#endif
