@@ -6,14 +6,18 @@
 #define TANDEM_BASE_H
 
 #include <assert.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #ifdef __cplusplus
+#include <atomic>
+#define TD_ATOMIC(type) std::atomic<type>
 extern "C" {
+#else
+#include <stdatomic.h>
+#define TD_ATOMIC(type) _Atomic(type)
 #endif
 
 /* ---- errors: 0, one of these, or -errno ---- */
@@ -92,7 +96,7 @@ struct td_cur {
 
 static inline struct td_cur td_cur_of(struct td_str v)
 {
-	return (struct td_cur){ v.p, v.p + v.n, false };
+	return (struct td_cur){ v.p, v.n ? v.p + v.n : v.p, false };
 }
 
 static inline bool td_cur_done(const struct td_cur *c)
@@ -103,13 +107,13 @@ static inline bool td_cur_done(const struct td_cur *c)
 /* ---- counted buffers: bytes shared between a receiver, transactions and connections, across threads ---- */
 
 struct td_buf {
-	_Atomic uint32_t refs;
+	TD_ATOMIC(uint32_t) refs;
 	uint32_t size;                    /* capacity of data */
 	uint32_t len;                     /* bytes used */
 	char data[];
 };
 
-/* New buffer with one reference and len 0; NULL when memory is out. */
+/* New buffer with one reference and len 0; NULL when memory is out (or size needs more than 32 bits). */
 struct td_buf *td_buf_new(size_t size);
 struct td_buf *td_buf_copy(struct td_str bytes);
 struct td_buf *td_buf_ref(struct td_buf *b);
@@ -125,6 +129,7 @@ static inline struct td_str td_buf_str(const struct td_buf *b)
 struct td_arena {
 	struct td_arena_chunk *chunks;
 	char *p, *end;
+	char *own, *own_end;              /* the caller's memory, if any: where a reset goes back to */
 };
 
 void td_arena_init(struct td_arena *a);
@@ -132,7 +137,7 @@ void td_arena_init(struct td_arena *a);
 void td_arena_init_with(struct td_arena *a, void *mem, size_t n);
 void *td_arena_alloc(struct td_arena *a, size_t n);                  /* 8-aligned, not cleared; NULL when memory is out */
 void *td_arena_zalloc(struct td_arena *a, size_t n);
-int td_arena_dup(struct td_str *out, struct td_arena *a, struct td_str s);
+int td_arena_dup(struct td_str *out, struct td_arena *a, struct td_str s);   /* -ENOMEM */
 void td_arena_reset(struct td_arena *a);                             /* frees everything; usable again */
 
 /* ---- output string: grows; a failed allocation sticks in `failed` and later writes do nothing ---- */
@@ -154,6 +159,7 @@ void td_out_char(struct td_out *o, char c);
 void td_out_u64(struct td_out *o, uint64_t v);
 void td_out_i64(struct td_out *o, int64_t v);
 void td_out_hex(struct td_out *o, const void *bytes, size_t n);      /* lower case */
+/* printf(3); in a fixed string it wants one spare byte, for the terminator that vsnprintf writes. */
 __attribute__((format(printf, 2, 3))) void td_out_fmt(struct td_out *o, const char *fmt, ...);
 
 static inline struct td_str td_out_view(const struct td_out *o)
@@ -168,6 +174,7 @@ struct td_buf *td_out_buf(struct td_out *o);
 
 int td_hex_decode(uint8_t *out, size_t out_n, struct td_str s);      /* exactly out_n bytes, or TD_ESYNTAX */
 void td_base64_encode(struct td_out *o, const void *bytes, size_t n);
+/* RFC 4648 §4, padded, no line breaks, no stray bits: TD_ESYNTAX otherwise; -ENOMEM when o fails. */
 int td_base64_decode(struct td_out *o, struct td_str s);
 
 /* ---- random: getrandom(2), or a seed in simulations; one per loop, not shared between threads ---- */
@@ -265,11 +272,12 @@ static inline void td_list_del(struct td_link *l)     /* safe on a link that is 
 
 /* ---- log: one event a line, key=value, bytes from the wire escaped ---- */
 
+enum td_kv_kind { TD_KV_STR, TD_KV_U64, TD_KV_I64, TD_KV_ERR };
 enum td_log_level { TD_LOG_ERROR, TD_LOG_WARN, TD_LOG_INFO, TD_LOG_DEBUG };
 
 struct td_kv {
 	const char *key;                  /* NULL ends the list */
-	enum { TD_KV_STR, TD_KV_U64, TD_KV_I64, TD_KV_ERR } kind;
+	enum td_kv_kind kind;
 	struct td_str s;
 	uint64_t u;
 };
@@ -282,14 +290,23 @@ struct td_kv {
 
 struct td_log;                                                      /* thread-safe; a line is written in one piece */
 
+/* Called with the log's lock held: it must not log. line has no line end. */
 typedef void td_log_sink_fn(void *arg, enum td_log_level level, struct td_str line);
 
+typedef uint64_t td_log_clock_fn(void *arg);                        /* wall clock in ms since 1970 */
+
 int td_log_open(struct td_log **out, enum td_log_level level, td_log_sink_fn *sink, void *arg);   /* sink NULL: stderr */
-void td_log_close(struct td_log *log);
+void td_log_close(struct td_log *log);                              /* writes what td_log_flush() would, due or not */
+void td_log_set_clock(struct td_log *log, td_log_clock_fn *fn, void *arg);   /* for simulations; before the first line */
 void td_log_set_level(struct td_log *log, enum td_log_level level);
 bool td_log_on(const struct td_log *log, enum td_log_level level);   /* false for NULL */
-/* what: "room event", e.g. "registrar refused". Equal `what` above 20 lines a second is counted and summarised. */
+/*
+ * what: "room event", e.g. "registrar refused": our own text. Equal `what` above 20 lines a second is counted, and one
+ * line tells how many there were. A value longer than 512 bytes is cut and followed by +N, the bytes left out.
+ */
 void td_log_write(struct td_log *log, enum td_log_level level, const char *what, const struct td_kv *kvs);
+/* Writes the summaries whose second is over. Any line does so too; call it now and then so that none waits for a line. */
+void td_log_flush(struct td_log *log);
 
 #define td_log(log, level, what, ...)                                                          \
 	do {                                                                                   \

@@ -1,0 +1,149 @@
+#include <tandem/base.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void td_out_init(struct td_out *o)
+{
+	*o = (struct td_out){ 0 };
+}
+
+void td_out_init_fixed(struct td_out *o, void *mem, size_t cap)
+{
+	*o = (struct td_out){ .p = mem, .cap = cap, .fixed = true };
+}
+
+void td_out_free(struct td_out *o)
+{
+	if (!o->fixed)
+		free(o->p);
+	*o = (struct td_out){ 0 };
+}
+
+/* Makes place for n more bytes without counting them. */
+static bool reserve(struct td_out *o, size_t n)
+{
+	size_t cap;
+	char *p;
+
+	if (o->failed)
+		return false;
+	if (n <= o->cap - o->n)
+		return true;
+	if (o->fixed || n > SIZE_MAX / 2 - o->n)
+		goto fail;
+	cap = o->cap ? o->cap * 2 : 256;
+	if (cap < o->n + n)
+		cap = o->n + n;
+	p = realloc(o->p, cap);
+	if (!p)
+		goto fail;
+	o->p = p;
+	o->cap = cap;
+	return true;
+fail:
+	o->failed = true;
+	return false;
+}
+
+char *td_out_room(struct td_out *o, size_t n)
+{
+	char *p;
+
+	if (!reserve(o, n))
+		return NULL;
+	/* An empty growing string has no memory yet; NULL is kept for failure. */
+	p = o->p ? o->p + o->n : (char *)o;
+	o->n += n;
+	return p;
+}
+
+void td_out_str(struct td_out *o, struct td_str s)
+{
+	if (!s.n || !reserve(o, s.n))
+		return;
+	memcpy(o->p + o->n, s.p, s.n);
+	o->n += s.n;
+}
+
+void td_out_z(struct td_out *o, const char *z)
+{
+	td_out_str(o, td_str_of(z));
+}
+
+void td_out_char(struct td_out *o, char c)
+{
+	if (reserve(o, 1))
+		o->p[o->n++] = c;
+}
+
+void td_out_u64(struct td_out *o, uint64_t v)
+{
+	char digits[20];
+	size_t i = sizeof(digits);
+
+	do {
+		digits[--i] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	td_out_str(o, td_str_n(digits + i, sizeof(digits) - i));
+}
+
+void td_out_i64(struct td_out *o, int64_t v)
+{
+	char digits[20];
+	struct td_out text;
+
+	/* Through a piece of its own, so that a full fixed string does not end in a lone sign. */
+	td_out_init_fixed(&text, digits, sizeof(digits));
+	if (v < 0)
+		td_out_char(&text, '-');
+	td_out_u64(&text, v < 0 ? -(uint64_t)v : (uint64_t)v);
+	td_out_str(o, td_out_view(&text));
+}
+
+void td_out_hex(struct td_out *o, const void *bytes, size_t n)
+{
+	static const char digit[16] = "0123456789abcdef";
+	const uint8_t *b = bytes;
+	char *p;
+
+	if (n > SIZE_MAX / 4) {
+		o->failed = true;
+		return;
+	}
+	p = td_out_room(o, 2 * n);
+	for (size_t i = 0; p && i < n; i++) {
+		*p++ = digit[b[i] >> 4];
+		*p++ = digit[b[i] & 15];
+	}
+}
+
+void td_out_fmt(struct td_out *o, const char *fmt, ...)
+{
+	va_list ap, again;
+	int n;
+
+	if (o->failed)
+		return;
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	n = vsnprintf(o->p ? o->p + o->n : NULL, o->cap - o->n, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		o->failed = true;
+	else if ((size_t)n >= o->cap - o->n && reserve(o, (size_t)n + 1))
+		n = vsnprintf(o->p + o->n, (size_t)n + 1, fmt, again);
+	va_end(again);
+	if (!o->failed)
+		o->n += (size_t)n;
+}
+
+struct td_buf *td_out_buf(struct td_out *o)
+{
+	struct td_buf *b = o->failed ? NULL : td_buf_copy(td_out_view(o));
+
+	td_out_free(o);
+	return b;
+}

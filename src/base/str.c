@@ -1,0 +1,110 @@
+#include <tandem/base.h>
+
+bool td_str_ieq(struct td_str a, struct td_str b)
+{
+	return a.n == b.n && td_str_istarts(a, b);
+}
+
+int td_str_cmp(struct td_str a, struct td_str b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int d = n ? memcmp(a.p, b.p, n) : 0;
+
+	if (d)
+		return d;
+	return a.n < b.n ? -1 : a.n > b.n;
+}
+
+bool td_str_starts(struct td_str s, struct td_str prefix)
+{
+	return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
+}
+
+bool td_str_istarts(struct td_str s, struct td_str prefix)
+{
+	if (s.n < prefix.n)
+		return false;
+	for (size_t i = 0; i < prefix.n; i++) {
+		if (s.p[i] != prefix.p[i] && td_lower(s.p[i]) != td_lower(prefix.p[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct td_str td_str_trim(struct td_str s)
+{
+	while (s.n && is_space(s.p[s.n - 1]))
+		s.n--;
+	while (s.n && is_space(s.p[0])) {
+		s.p++;
+		s.n--;
+	}
+	return s;
+}
+
+const char *td_str_chr(struct td_str s, char c)
+{
+	return s.n ? memchr(s.p, c, s.n) : NULL;
+}
+
+struct td_str td_str_split(struct td_str *rest, char sep)
+{
+	struct td_str head = *rest;
+	const char *at = td_str_chr(head, sep);
+
+	if (!at) {
+		*rest = TD_STR_NULL;
+		return head;
+	}
+	head.n = (size_t)(at - head.p);
+	rest->p = at + 1;
+	rest->n -= head.n + 1;
+	return head;
+}
+
+int td_str_u64(uint64_t *out, struct td_str s, uint64_t max)
+{
+	uint64_t v = 0;
+	bool over = false;
+
+	if (!s.n)
+		return TD_ESYNTAX;
+	/* The whole view is read even after an overflow: 99…9x is bad syntax, not a great number. */
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned d = (unsigned char)s.p[i] - (unsigned)'0';
+
+		if (d > 9)
+			return TD_ESYNTAX;
+		over = over || __builtin_mul_overflow(v, (uint64_t)10, &v) || __builtin_add_overflow(v, (uint64_t)d, &v);
+	}
+	if (over || v > max)
+		return TD_ELIMIT;
+	*out = v;
+	return 0;
+}
+
+int td_str_u32(uint32_t *out, struct td_str s)
+{
+	uint64_t v;
+	int err = td_str_u64(&v, s, UINT32_MAX);
+
+	if (!err)
+		*out = (uint32_t)v;
+	return err;
+}
+
+bool td_str_eq_secret(struct td_str a, struct td_str b)
+{
+	volatile unsigned char diff = 0;      /* volatile: the compiler must not leave the loop early */
+
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++)
+		diff = (unsigned char)(diff | (a.p[i] ^ b.p[i]));
+	return diff == 0;
+}
