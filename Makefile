@@ -1,0 +1,51 @@
+# The front door. Everything a build, a run or a test needs is installed by `make deps`, which the others call.
+BUILD ?= build
+PY := /usr/bin/python3
+
+.PHONY: all deps deps-dev build run test test-quick bench fuzz soak lint format clean install
+
+all: build
+
+deps:
+	@tools/deps build
+
+deps-dev:
+	@tools/deps build test
+
+build: deps
+	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) -Dtests=false -Dbuildtype=release >/dev/null
+	@ninja -C $(BUILD) --quiet
+	@echo "built $(BUILD)/tandem"
+
+# Builds, makes two users on the first start, prints what to type next, and serves until Ctrl-C.
+run: build
+	@tools/run $(BUILD)/tandem
+
+# Unit, vectors, scenarios, failing allocations, corpus replay (ASan+UBSan), threads (TSan), interop with real peers, lint.
+test: deps-dev
+	@$(PY) tools/test
+
+# The same without interop and TSan: what one runs between edits.
+test-quick: deps-dev
+	@$(PY) tools/test --quick
+
+# Side by side with Kamailio; CASE=call for one case, ROUNDS=n.
+bench: deps-dev
+	@tools/deps bench
+	@bench/run $(CASE)
+
+# Every fuzz target for FUZZ_SECONDS (default 60) with libFuzzer; TARGET=uri for one.
+fuzz: deps-dev
+	@tools/fuzz $(TARGET)
+
+lint: deps-dev
+	@$(PY) tools/lint
+
+format: deps-dev
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+install: build
+	@meson install -C $(BUILD) --quiet
+
+clean:
+	rm -rf build build-* fuzz-out
