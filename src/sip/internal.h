@@ -1,0 +1,206 @@
+/*
+ * Shared inside src/sip: character classes as one table, and the reading position's small steps.
+ *
+ * Every step either moves the position over what it names or sets c->bad and stays; once bad, always bad, so a parser
+ * takes all its steps and tests once at the end (td_cur_end()). What is read once per message and byte is inline.
+ */
+#ifndef TANDEM_SIP_INTERNAL_H
+#define TANDEM_SIP_INTERNAL_H
+
+#include <tandem/sip.h>
+
+/* Classes of RFC 3261 §25.1; a byte has the bits of those it belongs to. */
+enum {
+	TD_CC_DIGIT = 1 << 0,
+	TD_CC_HEX = 1 << 1,
+	TD_CC_ALPHA = 1 << 2,
+	TD_CC_TOKEN = 1 << 3,
+	TD_CC_WORD = 1 << 4,              /* Call-ID is word [ "@" word ] */
+	TD_CC_HOST = 1 << 5,              /* hostname and IPv4address; "_" too: names with it exist */
+	TD_CC_V6 = 1 << 6,                /* between the brackets */
+	TD_CC_USER = 1 << 7,              /* user-unreserved / unreserved, without "%" */
+	TD_CC_PASSWORD = 1 << 8,
+	TD_CC_URI_PARAM = 1 << 9,         /* paramchar, without "%" */
+	TD_CC_URI_HEADER = 1 << 10,       /* hnv-unreserved / unreserved, without "%" */
+	TD_CC_URIC = 1 << 11,             /* reserved / unreserved, without "%": what a URI of another scheme is made of */
+	TD_CC_RESERVED = 1 << 12,         /* of RFC 2396: not equal to their escaped form */
+	TD_CC_WSP = 1 << 13,              /* SP, HTAB */
+	TD_CC_CTL = 1 << 14,              /* 0..31 and 127 */
+	TD_CC_SCHEME = 1 << 15,           /* alphanum "+" "-" "." */
+	TD_CC_GEN_VALUE = TD_CC_TOKEN | TD_CC_HOST | TD_CC_V6 | 1 << 16,   /* token / host: "[" and "]" included */
+};
+
+extern const uint32_t td_cc[256];
+
+static inline bool td_is(char ch, uint32_t cls)
+{
+	return (td_cc[(unsigned char)ch] & cls) != 0;
+}
+
+/* Is every byte of the class, and is there at least one? */
+static inline bool td_all(struct td_str s, uint32_t cls)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (!td_is(s.p[i], cls))
+			return false;
+	return s.n > 0;
+}
+
+static inline bool td_cur_at(const struct td_cur *c, char ch)
+{
+	return !c->bad && c->p < c->end && *c->p == ch;
+}
+
+static inline bool td_cur_at_class(const struct td_cur *c, uint32_t cls)
+{
+	return !c->bad && c->p < c->end && td_is(*c->p, cls);
+}
+
+/* Takes ch when it is next. */
+static inline bool td_cur_take(struct td_cur *c, char ch)
+{
+	if (!td_cur_at(c, ch))
+		return false;
+	c->p++;
+	return true;
+}
+
+/* Takes ch or goes bad. */
+static inline void td_cur_want(struct td_cur *c, char ch)
+{
+	if (!td_cur_take(c, ch))
+		c->bad = true;
+}
+
+/* All read, and nothing bad? */
+static inline bool td_cur_end(const struct td_cur *c)
+{
+	return !c->bad && c->p >= c->end;
+}
+
+/* The longest run of the class, possibly empty. */
+static inline struct td_str td_cur_span(struct td_cur *c, uint32_t cls)
+{
+	const char *p = c->p;
+
+	if (c->bad)
+		return TD_STR_NULL;
+	while (c->p < c->end && td_is(*c->p, cls))
+		c->p++;
+	return (struct td_str){ p, (size_t)(c->p - p) };
+}
+
+/* 1*(class), or bad. */
+static inline struct td_str td_cur_span1(struct td_cur *c, uint32_t cls)
+{
+	struct td_str s = td_cur_span(c, cls);
+
+	if (!s.n)
+		c->bad = true;
+	return s;
+}
+
+static inline struct td_str td_cur_token(struct td_cur *c)
+{
+	return td_cur_span1(c, TD_CC_TOKEN);
+}
+
+/* [LWS]: blanks, and CRLF when a blank follows it (a fold). */
+static inline void td_cur_lws(struct td_cur *c)
+{
+	while (c->p < c->end) {
+		if (td_is(*c->p, TD_CC_WSP))
+			c->p++;
+		else if (c->end - c->p >= 3 && c->p[0] == '\r' && c->p[1] == '\n' && td_is(c->p[2], TD_CC_WSP))
+			c->p += 3;
+		else
+			break;
+	}
+}
+
+/* LWS, at least one. */
+static inline void td_cur_lws1(struct td_cur *c)
+{
+	const char *p = c->p;
+
+	td_cur_lws(c);
+	if (c->p == p)
+		c->bad = true;
+}
+
+/* SWS ch SWS (SEMI, COMMA, EQUAL, SLASH, COLON …): taken when ch is there; else nothing moves. */
+static inline bool td_cur_sep(struct td_cur *c, char ch)
+{
+	const char *p = c->p;
+
+	td_cur_lws(c);
+	if (!td_cur_take(c, ch)) {
+		c->p = p;
+		return false;
+	}
+	td_cur_lws(c);
+	return true;
+}
+
+/* What is left, which is then read. */
+static inline struct td_str td_cur_rest(struct td_cur *c)
+{
+	struct td_str s = { c->p, (size_t)(c->end - c->p) };
+
+	c->p = c->end;
+	return s;
+}
+
+/* From p (an earlier c->p) to here. */
+static inline struct td_str td_cur_since(const struct td_cur *c, const char *p)
+{
+	return (struct td_str){ p, (size_t)(c->p - p) };
+}
+
+/* ---- lexer.c ---- */
+
+uint64_t td_cur_u64(struct td_cur *c, uint64_t max);          /* 1*DIGIT, at most max */
+struct td_str td_cur_quoted(struct td_cur *c);                /* quoted-string with its quotes */
+struct td_str td_cur_comment(struct td_cur *c);               /* comment with its parentheses, nested ones inside */
+/* host [ ":" port ]: v6 without its brackets, port 0 when not given. lws_colon: blanks may surround the colon (sent-by). */
+struct td_str td_cur_hostport(struct td_cur *c, bool *v6, uint16_t *port, bool lws_colon);
+/* *( SEMI generic-param ), checked; empty when no ";" follows. Bad above TD_SIP_MAX_PARAMS. */
+struct td_str td_cur_params(struct td_cur *c);
+/* Runs of the class and escapes ("%" HEX HEX), possibly empty. */
+struct td_str td_cur_escaped(struct td_cur *c, uint32_t cls);
+
+int td_hex_digit(char ch);                                    /* 0..15 or -1 */
+/* IPv6address without brackets; the ":::" of RFC 5118 §4.10 is tolerated, a zone is not. False, and out untouched, if it is none. */
+bool td_v6_parse(uint8_t out[16], struct td_str s);
+
+/*
+ * First CR, LF or NUL in [p, end), or end. The plain variant is what the other is tested against.
+ */
+const char *td_scan_eol(const char *p, const char *end);
+const char *td_scan_eol_plain(const char *p, const char *end);
+
+/* ---- uri.c ---- */
+
+struct td_pctchar {
+	unsigned char ch;
+	bool escaped;                     /* written as %HH */
+};
+
+/* Next character of a text whose escapes were checked. False at the end. */
+bool td_pct_next(struct td_pctchar *out, struct td_str *rest);
+
+/* ---- names.c ---- */
+
+/* As td_hdr_id_of(), for a name that is known to be a token. */
+enum td_hdr_id td_hdr_id_of_token(const char *p, size_t n);
+
+/* ---- message.c ---- */
+
+/* Puts right what the transport saw about the top Via: up to three replacements in the message's bytes, in order. */
+enum { TD_VIA_PATCHES = 3 };
+
+unsigned td_via_patches(struct td_edit out[TD_VIA_PATCHES], char port_text[8], const struct td_msg *m);
+
+#endif
