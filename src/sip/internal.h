@@ -191,6 +191,13 @@ struct td_pctchar {
 /* Next character of a text whose escapes were checked. False at the end. */
 bool td_pct_next(struct td_pctchar *out, struct td_str *rest);
 
+/* ---- header_*.c ---- */
+
+/* From, To: td_name_addr_parse() which finds the tag in the same pass. p NULL: none; an empty or doubled one is TD_ESYNTAX. */
+int td_name_addr_parse_tag(struct td_name_addr *out, struct td_str *tag, struct td_str value);
+int td_qvalue(int16_t *out, struct td_str s);                 /* 0..1000 */
+int td_auth_info_parse(struct td_auth *out, struct td_str value);   /* Authentication-Info: td_auth_parse() without a scheme */
+
 /* ---- names.c ---- */
 
 /* As td_hdr_id_of(), for a name that is known to be a token. */

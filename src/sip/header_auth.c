@@ -1,0 +1,155 @@
+/*
+ * Challenges and credentials: WWW-Authenticate, Proxy-Authenticate, Authorization, Proxy-Authorization (RFC 3261 §20.7,
+ * §20.44, §22), and Authentication-Info, which is the same list without a scheme. Which of the values must be there, and
+ * what they mean, is for auth/ to say; here every one of them is found once or not at all (A3).
+ */
+#include "internal.h"
+
+/* What Digest knows, where it goes, and how long it may be (P3). */
+static const struct known {
+	struct td_str name;
+	uint16_t at, max;
+} known[] = {
+#define PARAM(field, limit) { TD_STR_INIT(#field), offsetof(struct td_auth, field), limit }
+	PARAM(realm, TD_SIP_MAX_TOKEN),
+	PARAM(nonce, TD_SIP_MAX_TOKEN),
+	PARAM(username, TD_SIP_MAX_TOKEN),
+	PARAM(uri, TD_SIP_MAX_URI),
+	PARAM(response, TD_SIP_MAX_TOKEN),
+	PARAM(algorithm, TD_SIP_MAX_TOKEN),
+	PARAM(cnonce, TD_SIP_MAX_TOKEN),
+	PARAM(nc, TD_SIP_MAX_TOKEN),
+	PARAM(qop, TD_SIP_MAX_TOKEN),
+	PARAM(opaque, TD_SIP_MAX_TOKEN),
+	PARAM(stale, TD_SIP_MAX_TOKEN),
+	PARAM(domain, TD_SIP_MAX_URI),
+#undef PARAM
+};
+
+static const struct known *find_known(struct td_str name)
+{
+	size_t i;
+
+	for (i = 0; i < TD_ARRAY_LEN(known); i++)
+		if (name.n == known[i].name.n && td_str_ieq(name, known[i].name))
+			return &known[i];
+	return NULL;
+}
+
+/*
+ * auth-param  =  auth-param-name EQUAL ( token / quoted-string )
+ * The grammar says for each Digest parameter whether it is quoted; peers mix them up (qop="auth" and algorithm="MD5" in
+ * credentials, a bare stale or opaque), and nothing depends on it: either form is taken for any of them.
+ */
+static struct td_param auth_param(struct td_cur *c)
+{
+	struct td_param p = { .value = TD_STR_NULL };
+
+	p.name = td_cur_token(c);
+	if (!td_cur_sep(c, '='))
+		c->bad = true;
+	if (td_cur_at(c, '"')) {
+		p.value = td_cur_quoted(c);
+		if (!c->bad)
+			p.value = td_str_n(p.value.p + 1, p.value.n - 2);
+	} else {
+		p.value = td_cur_token(c);
+	}
+	return p;
+}
+
+/* Keeps p in its place. A second one of the same name is an error, whether we know the name or not. */
+static int keep(struct td_auth *a, struct td_str *others, unsigned *n_others, const struct td_param *p)
+{
+	const struct known *k = find_known(p->name);
+	struct td_str *at;
+	unsigned i;
+
+	if (k) {
+		at = (struct td_str *)(void *)((char *)a + k->at);
+		if (at->p)
+			return TD_ESYNTAX;
+		if (p->value.n > k->max)
+			return TD_ELIMIT;
+		*at = p->value;
+		return 0;
+	}
+	for (i = 0; i < *n_others; i++)
+		if (td_str_ieq(others[i], p->name))
+			return TD_ESYNTAX;
+	if (*n_others == TD_SIP_MAX_PARAMS)
+		return TD_ELIMIT;
+	others[(*n_others)++] = p->name;
+	return 0;
+}
+
+/* auth-param *( COMMA auth-param ) */
+static int auth_params(struct td_auth *a, struct td_cur *c)
+{
+	struct td_str others[TD_SIP_MAX_PARAMS];
+	unsigned n_others = 0;
+	struct td_param p;
+	int err;
+
+	do {
+		p = auth_param(c);
+		if (c->bad)
+			return TD_ESYNTAX;
+		err = keep(a, others, &n_others, &p);
+		if (err)
+			return err;
+	} while (td_cur_sep(c, ','));
+	td_cur_lws(c);
+	return td_cur_end(c) ? 0 : TD_ESYNTAX;
+}
+
+/* ainfo *( COMMA ainfo ): Authentication-Info has no scheme. */
+int td_auth_info_parse(struct td_auth *out, struct td_str value)
+{
+	struct td_cur c = td_cur_of(value);
+	struct td_auth a = { .digest = true };
+	int err = auth_params(&a, &c);
+
+	if (err)
+		return err;
+	*out = a;
+	return 0;
+}
+
+/* Upper case passes here: whether a digest is right is for auth/ to say. */
+static bool lhex(struct td_str s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (td_hex_digit(s.p[i]) < 0)
+			return false;
+	return true;
+}
+
+/*
+ * credentials  =  ( "Digest" LWS digest-response ) / other-response
+ * challenge    =  ( "Digest" LWS digest-cln *( COMMA digest-cln ) ) / other-challenge
+ * nc-value        =  8LHEX
+ * request-digest  =  LDQUOT 32LHEX RDQUOT; 64 with SHA-256 (RFC 8760), which auth/ checks by algorithm. Empty is taken: so
+ * a phone of 3GPP TS 24.229 §5.1.1.2 says who it is in its first REGISTER.
+ */
+int td_auth_parse(struct td_auth *out, struct td_str value)
+{
+	struct td_cur c = td_cur_of(value);
+	struct td_auth a = { .digest = false };
+	int err;
+
+	a.scheme = td_cur_token(&c);
+	td_cur_lws1(&c);
+	if (c.bad)
+		return TD_ESYNTAX;
+	a.digest = td_str_ieq(a.scheme, TD_STR("Digest"));
+	err = auth_params(&a, &c);
+	if (err)
+		return err;
+	if (a.digest && (!lhex(a.response) || (a.nc.p && (a.nc.n != 8 || !lhex(a.nc)))))
+		return TD_ESYNTAX;
+	*out = a;
+	return 0;
+}

@@ -1,0 +1,153 @@
+/*
+ * Via (RFC 3261 §20.42, RFC 3581): where the responses go. Read for every message, so it is one pass over the value: the
+ * parameters are checked and sorted out as they come by. What we would act upon has to be right (P5); parameters nobody
+ * here knows only have to be parameters.
+ */
+#include "internal.h"
+
+/* IPv4address  =  1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT, each at most 255. */
+static bool is_v4(struct td_str s)
+{
+	struct td_cur c = td_cur_of(s);
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		const char *from = c.p;
+
+		td_cur_u64(&c, 255);
+		if (c.p - from > 3)
+			return false;
+		if (i < 3)
+			td_cur_want(&c, '.');
+	}
+	return td_cur_end(&c);
+}
+
+/* via-received  =  "received" EQUAL ( IPv4address / IPv6address ) */
+static int received(struct td_via *v, struct td_str s)
+{
+	uint8_t addr[16];
+
+	/* in brackets: not in the grammar, to be accepted all the same (RFC 5118 §4.5) */
+	if (s.n > 2 && s.p[0] == '[' && s.p[s.n - 1] == ']') {
+		s = td_str_n(s.p + 1, s.n - 2);
+		if (is_v4(s))
+			return TD_ESYNTAX;
+	}
+	if (v->received.p || !(is_v4(s) || td_v6_parse(addr, s)))
+		return TD_ESYNTAX;
+	v->received = s;
+	return 0;
+}
+
+/* via-maddr  =  "maddr" EQUAL host */
+static int maddr(struct td_via *v, struct td_str s)
+{
+	struct td_cur c = td_cur_of(s);
+	struct td_str host;
+	uint16_t port;
+	bool v6;
+
+	host = td_cur_hostport(&c, &v6, &port, false);
+	if (v->maddr.p || !td_cur_end(&c) || port)
+		return TD_ESYNTAX;
+	v->maddr = host;
+	return 0;
+}
+
+/* via-branch  =  "branch" EQUAL token */
+static int branch(struct td_via *v, struct td_str s)
+{
+	if (v->branch.p || !td_all(s, TD_CC_TOKEN))
+		return TD_ESYNTAX;
+	if (s.n > TD_SIP_MAX_TOKEN)
+		return TD_ELIMIT;
+	v->branch = s;
+	return 0;
+}
+
+/* response-port  =  "rport" [ EQUAL 1*DIGIT ]         (RFC 3581 §7) */
+static int rport(struct td_via *v, const struct td_param *p)
+{
+	uint64_t port = 0;
+
+	if (v->rport)
+		return TD_ESYNTAX;
+	if (p->value.p && (td_str_u64(&port, p->value, 65535) || !port))
+		return TD_ESYNTAX;
+	v->rport = true;
+	v->rport_value = (uint16_t)port;
+	v->rport_text = p->value.p ? td_str_n(p->name.p, (size_t)(p->value.p + p->value.n - p->name.p)) : p->name;
+	return 0;
+}
+
+/* ttl  =  1*3DIGIT ; 0 to 255 */
+static int ttl(struct td_via *v, struct td_str s)
+{
+	uint64_t n;
+
+	if (s.n > 3 || td_str_u64(&n, s, 255))
+		return TD_ESYNTAX;
+	v->ttl = (uint32_t)n;
+	return 0;
+}
+
+/* via-params  =  via-ttl / via-maddr / via-received / via-branch / via-extension. No name twice (§7.3.1) of those we use. */
+static int via_param(struct td_via *v, const struct td_param *p)
+{
+	switch (p->name.n) {
+	case 3:
+		return td_str_ieq(p->name, TD_STR("ttl")) ? ttl(v, p->value) : 0;
+	case 5:
+		if (td_str_ieq(p->name, TD_STR("rport")))
+			return rport(v, p);
+		return td_str_ieq(p->name, TD_STR("maddr")) ? maddr(v, p->value) : 0;
+	case 6:
+		return td_str_ieq(p->name, TD_STR("branch")) ? branch(v, p->value) : 0;
+	case 8:
+		return td_str_ieq(p->name, TD_STR("received")) ? received(v, p->value) : 0;
+	}
+	return 0;
+}
+
+/*
+ * via-parm       =  sent-protocol LWS sent-by *( SEMI via-params )
+ * sent-protocol  =  protocol-name SLASH protocol-version SLASH transport
+ * sent-by        =  host [ COLON port ]
+ */
+int td_via_parse(struct td_via *out, struct td_str value)
+{
+	struct td_cur c = td_cur_of(value);
+	struct td_via v = { .text = value };
+	struct td_param p;
+	struct td_str rest;
+	unsigned n = 0;
+	int got;
+
+	td_cur_token(&c);
+	if (!td_cur_sep(&c, '/'))
+		return TD_ESYNTAX;
+	td_cur_token(&c);
+	if (!td_cur_sep(&c, '/'))
+		return TD_ESYNTAX;
+	v.transport = td_cur_token(&c);
+	td_cur_lws1(&c);
+	v.host = td_cur_hostport(&c, &v.host_v6, &v.port, true);
+	td_cur_lws(&c);
+	if (c.bad)
+		return TD_ESYNTAX;
+	if (v.transport.n > TD_SIP_MAX_TOKEN)
+		return TD_ELIMIT;
+	v.params = rest = td_cur_rest(&c);
+	while ((got = td_param_next(&p, &rest)) > 0) {
+		if (++n > TD_SIP_MAX_PARAMS)
+			return TD_ELIMIT;
+		got = via_param(&v, &p);
+		if (got)
+			return got;
+	}
+	if (got)
+		return got;
+	*out = v;
+	return 0;
+}
