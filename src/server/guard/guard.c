@@ -1,0 +1,159 @@
+/*
+ * Token buckets in a table of fixed size. A bucket is kept as the one number the generic cell rate algorithm needs: the time at
+ * which it will be full again. A request moves that time on by 1/rate seconds; a bucket that would be full only after more than
+ * `burst` such steps is empty. So an entry is 16 bytes, four of them are a cache line, and "the fullest bucket of the line" (the one
+ * whose loss costs least) is simply the one with the earliest time: a flood of invented sources pushes out idle entries
+ * and each other, never the sources that are being held back.
+ *
+ * Entries are found by a keyed 64-bit hash of the address (v6: of the /64, which one host can fill at will); the address itself is
+ * not kept. Two sources sharing all 64 bits would share a bucket; without the key nobody can arrange that.
+ */
+#include "server/guard/guard.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { WAYS = 4, SETS = TD_GUARD_SOURCES / WAYS };
+
+struct bucket {
+	uint64_t hash;                    /* 0: free */
+	uint64_t full_at_ns;
+};
+
+struct td_guard {
+	struct td_hash_key key;
+	struct td_guard_stats stats;
+	struct bucket *sets;              /* SETS × WAYS, cache-line aligned */
+};
+
+int td_guard_open(struct td_guard **out, struct td_rng *rng)
+{
+	struct td_guard *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return -ENOMEM;
+	/* calloc: pages of the table cost nothing before a source falls into them */
+	g->sets = calloc((size_t)SETS * WAYS, sizeof(*g->sets));
+	if (!g->sets) {
+		free(g);
+		return -ENOMEM;
+	}
+	td_hash_key_init(&g->key, rng);
+	*out = g;
+	return 0;
+}
+
+void td_guard_close(struct td_guard *g)
+{
+	if (!g)
+		return;
+	free(g->sets);
+	free(g);
+}
+
+const struct td_guard_stats *td_guard_stats(const struct td_guard *g)
+{
+	return &g->stats;
+}
+
+/* What a bucket belongs to: the leading bits of an address, and what is counted. */
+static uint64_t bucket_hash(const struct td_guard *g, const struct td_addr *a, unsigned bits, char what)
+{
+	uint8_t k[18] = { a->family, (uint8_t)what };
+	unsigned bytes = bits / 8;
+	uint64_t h;
+
+	memcpy(k + 2, a->ip, bytes);
+	h = td_hash(&g->key, k, 2 + bytes);
+	return h ? h : 1;
+}
+
+static struct bucket *find_or_evict(struct td_guard *g, uint64_t hash)
+{
+	struct bucket *set = &g->sets[(hash % SETS) * WAYS], *idle = set;
+
+	for (unsigned i = 0; i < WAYS; i++) {
+		if (set[i].hash == hash)
+			return &set[i];
+		if (set[i].full_at_ns < idle->full_at_ns)
+			idle = &set[i];
+	}
+	*idle = (struct bucket){ .hash = hash };
+	return idle;
+}
+
+static bool take(struct td_guard *g, uint64_t hash, uint32_t rate, uint32_t burst, uint64_t now_us)
+{
+	uint64_t now = now_us * 1000, step = 1000000000ULL / (rate ? rate : 1);
+	struct bucket *b = find_or_evict(g, hash);
+	uint64_t full_at = b->full_at_ns > now ? b->full_at_ns : now;
+
+	if (full_at + step > now + step * (burst ? burst : 1))
+		return false;
+	b->full_at_ns = full_at + step;
+	return true;
+}
+
+static bool is_token_char(unsigned char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c && strchr("-.!%*_+`'~", c));
+}
+
+static bool is_alpha(unsigned char c)
+{
+	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+
+/* Method = token, then SP, then the scheme of a Request-URI ("<" by those who wrongly put it in angle brackets, RFC 4475 §3.1.2.11)
+ * or "SIP/2.0" and a status. HTTP's and RTSP's "/" and "*" fall out here, STUN and other binary at the first byte. */
+bool td_guard_plausible(struct td_str bytes)
+{
+	size_t i = 0, start;
+
+	while (i < bytes.n && (bytes.p[i] == '\r' || bytes.p[i] == '\n'))
+		i++;
+	if (i == bytes.n)
+		return i <= 4;            /* keep-alives: CRLF, or CRLF CRLF (RFC 5626 §3.5.1) */
+	if (td_str_istarts(td_str_n(bytes.p + i, bytes.n - i), TD_STR("SIP/")))
+		return true;
+	start = i;
+	while (i < bytes.n && i - start <= 64 && is_token_char((unsigned char)bytes.p[i]))
+		i++;
+	if (i == start || i == bytes.n || bytes.p[i] != ' ')
+		return false;
+	while (i < bytes.n && bytes.p[i] == ' ')
+		i++;
+	return i < bytes.n && (is_alpha((unsigned char)bytes.p[i]) || bytes.p[i] == '<');
+}
+
+bool td_guard_admit(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, struct td_str bytes, uint64_t now_us)
+{
+	/* A stream is cut anywhere, so that its bytes say nothing by their beginning: its framing judges them. */
+	bool datagram = !td_proto_reliable((enum td_proto)from->proto);
+
+	if (datagram && (!bytes.n || from->peer.port == 0 || td_ip_is_any(&from->peer) || td_ip_is_multicast(&from->peer) ||
+			 !td_guard_plausible(bytes))) {
+		g->stats.junk++;
+		return false;
+	}
+	if (cfg->trust_n && td_config_trusts(cfg, &from->peer)) {
+		g->stats.admitted++;
+		return true;
+	}
+	if (!take(g, bucket_hash(g, &from->peer, from->peer.family == TD_AF_V6 ? 64 : 32, 'r'), cfg->limits.rate, cfg->limits.burst, now_us)) {
+		g->stats.limited++;
+		return false;
+	}
+	g->stats.admitted++;
+	return true;
+}
+
+bool td_guard_may_answer(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, uint64_t now_us)
+{
+	if (td_proto_reliable((enum td_proto)from->proto) || td_config_trusts(cfg, &from->peer))
+		return true;
+	if (take(g, bucket_hash(g, &from->peer, from->peer.family == TD_AF_V6 ? 56 : 24, 'a'), cfg->limits.rate, cfg->limits.burst, now_us))
+		return true;
+	g->stats.replies_limited++;
+	return false;
+}
