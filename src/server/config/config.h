@@ -5,6 +5,7 @@
 #ifndef TANDEM_SERVER_CONFIG_H
 #define TANDEM_SERVER_CONFIG_H
 
+#include <tandem/auth.h>
 #include <tandem/transport.h>
 
 enum td_domain_users { TD_USERS_LOCAL, TD_USERS_ANY };       /* any: whoever a source under trust vouches for */

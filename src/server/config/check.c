@@ -1,0 +1,410 @@
+/*
+ * From the file as written to values that mean something: addresses, prefixes, durations, words. Everything wrong is
+ * reported, not only the first thing.
+ */
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "internal.h"
+
+void report_at(struct report *r, const char *const *path, unsigned n, const char *fmt, ...)
+{
+	char text[512];
+	size_t line, column;
+	unsigned i;
+	va_list ap;
+
+	position_of(r->pos, path, n, &line, &column);
+	td_out_fmt(r->out, "%.*s:%zu:%zu: ", TD_FMT(r->file), line, column);
+	for (i = 0; i < n; i++) {
+		if (i && path[i][0] >= '0' && path[i][0] <= '9')
+			continue;                    /* the place says which one */
+		td_out_fmt(r->out, "%s%s", i ? "." : "", path[i]);
+	}
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	td_out_fmt(r->out, ": %s\n", text);
+	r->count++;
+}
+
+static const char *index_text(char out[12], unsigned i)
+{
+	snprintf(out, 12, "%u", i);
+	return out;
+}
+
+/* "90", "90s", "15m", "2h", "1d" in seconds. */
+static int duration(uint32_t *out, const char *z)
+{
+	static const struct { char unit; uint32_t seconds; } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	struct td_str s = td_str_of(z);
+	uint32_t factor = 1, v;
+	size_t i;
+
+	for (i = 0; s.n && i < TD_ARRAY_LEN(units); i++) {
+		if (s.p[s.n - 1] == units[i].unit) {
+			factor = units[i].seconds;
+			s.n--;
+			break;
+		}
+	}
+	if (td_str_u32(&v, s) || v > 31536000 / factor)
+		return TD_ESYNTAX;
+	*out = v * factor;
+	return 0;
+}
+
+static void check_duration(uint32_t *out, const char *z, uint32_t least, struct report *r, const char *const *path, unsigned n)
+{
+	uint32_t v;
+
+	if (!z)
+		return;
+	if (duration(&v, z))
+		report_at(r, path, n, "\"%s\" is no time (want seconds, or a number with s, m, h or d: 90s, 1h)", z);
+	else if (v < least)
+		report_at(r, path, n, "%s is too short (at least %us)", z, least);
+	else
+		*out = v;
+}
+
+static void check_number(uint32_t *out, const uint32_t *v, uint32_t least, uint32_t most, struct report *r, const char *const *path,
+			 unsigned n)
+{
+	if (!v)
+		return;
+	if (*v < least || *v > most)
+		report_at(r, path, n, "%u is out of range (%u to %u)", *v, least, most);
+	else
+		*out = *v;
+}
+
+/* A word of a list; its index, or -1 after reporting. */
+static int check_word(const char *z, const char *const *words, struct report *r, const char *const *path, unsigned n)
+{
+	struct td_out want;
+	int i, found = -1;
+
+	for (i = 0; words[i]; i++)
+		if (td_str_ieq(td_str_of(z), td_str_of(words[i])))
+			found = i;
+	if (found >= 0)
+		return found;
+	td_out_init(&want);
+	for (i = 0; words[i]; i++)
+		td_out_fmt(&want, "%s%s", i ? (words[i + 1] ? ", " : " or ") : "", words[i]);
+	report_at(r, path, n, "\"%s\" is not known (want %.*s)", z, TD_FMT(td_out_view(&want)));
+	td_out_free(&want);
+	return -1;
+}
+
+static bool host_name_ok(struct td_str s)
+{
+	size_t i;
+
+	if (!s.n || s.n > 253)
+		return false;
+	for (i = 0; i < s.n; i++) {
+		char c = td_lower(s.p[i]);
+
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == ':' || c == '[' || c == ']'))
+			return false;
+	}
+	return true;
+}
+
+static int add_domain(struct td_config *c, struct td_str name)
+{
+	struct td_domain *d = &c->domains[c->domain_n];
+	char *p = td_arena_alloc(&c->arena, name.n + 1);
+	size_t i;
+
+	if (!p)
+		return -ENOMEM;
+	for (i = 0; i < name.n; i++)
+		p[i] = td_lower(name.p[i]);
+	*d = (struct td_domain){ .name = { p, name.n } };
+	c->domain_n++;
+	return 0;
+}
+
+static int check_domains(struct td_config *c, const struct raw_config *raw, struct report *r)
+{
+	static const char *const users[] = { "local", "any", NULL };
+	static const char *const modes[] = { "proxy", NULL };
+	const struct raw_domain *d;
+	char at[12];
+	unsigned i;
+	int w;
+
+	if (!raw->domains_count)
+		return config_default_domain(c);
+	c->domains = td_arena_zalloc(&c->arena, raw->domains_count * sizeof(*c->domains));
+	if (!c->domains)
+		return -ENOMEM;
+	for (i = 0; i < raw->domains_count; i++) {
+		d = &raw->domains[i];
+		index_text(at, i);
+		if (!d->name || !host_name_ok(td_str_of(d->name))) {
+			report_at(r, AT("domains", at, "name"), "\"%s\" is no domain (want a host name, like example.test)",
+				  d->name ? d->name : "");
+			continue;
+		}
+		if (td_config_domain(c, td_str_of(d->name))) {
+			report_at(r, AT("domains", at, "name"), "\"%s\" is listed twice", d->name);
+			continue;
+		}
+		if (add_domain(c, td_str_of(d->name)))
+			return -ENOMEM;
+		w = d->users ? check_word(d->users, users, r, AT("domains", at, "users")) : TD_USERS_LOCAL;
+		c->domains[c->domain_n - 1].users = w > 0 ? TD_USERS_ANY : TD_USERS_LOCAL;
+		if (d->mode)
+			check_word(d->mode, modes, r, AT("domains", at, "mode"));
+	}
+	return 0;
+}
+
+/* "udp:HOST[:PORT]"; v6 in brackets. */
+static int listen_parse(struct td_listen *out, struct td_str s)
+{
+	struct td_str proto = td_str_split(&s, ':'), host = s;
+	const char *close;
+	enum td_proto p;
+
+	if (td_proto_parse(&p, proto) || !host.n)
+		return TD_ESYNTAX;
+	close = host.p[0] == '[' ? td_str_chr(host, ']') : host.p;
+	if (!close)
+		return TD_ESYNTAX;
+	if (td_str_chr(td_str_n(close, (size_t)(host.p + host.n - close)), ':')) {
+		if (td_addr_parse(&out->addr, host))
+			return TD_ESYNTAX;
+	} else {
+		if (td_ip_parse(&out->addr, host))
+			return TD_ESYNTAX;
+		out->addr.port = p == TD_TLS || p == TD_WSS ? 5061 : 5060;
+	}
+	out->proto = p;
+	return 0;
+}
+
+static int push_listen(struct td_config *c, const struct td_listen *l)
+{
+	struct td_listen *grown = td_arena_alloc(&c->arena, (c->listen_n + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	if (c->listen_n)
+		memcpy(grown, c->listen, c->listen_n * sizeof(*grown));
+	grown[c->listen_n] = *l;
+	c->listen = grown;
+	c->listen_n++;
+	return 0;
+}
+
+/* 0.0.0.0 and [::] become every address this machine has: a Via and a Record-Route must name one. */
+static int push_every_address(struct td_config *c, const struct td_listen *any)
+{
+	struct ifaddrs *list, *i;
+	struct td_listen l = *any;
+	int err = 0;
+
+	if (getifaddrs(&list))
+		return -errno;
+	for (i = list; i && !err; i = i->ifa_next) {
+		struct sockaddr_storage ss = { 0 };
+
+		if (!i->ifa_addr || !(i->ifa_flags & IFF_UP))
+			continue;
+		if (i->ifa_addr->sa_family == AF_INET)
+			memcpy(&ss, i->ifa_addr, sizeof(struct sockaddr_in));
+		else if (i->ifa_addr->sa_family == AF_INET6)
+			memcpy(&ss, i->ifa_addr, sizeof(struct sockaddr_in6));
+		else
+			continue;
+		if (td_addr_from_sockaddr(&l.addr, &ss) || l.addr.family != any->addr.family || td_ip_is_link_local(&l.addr))
+			continue;
+		l.addr.port = any->addr.port;
+		err = push_listen(c, &l);
+	}
+	freeifaddrs(list);
+	return err;
+}
+
+static int check_listen(struct td_config *c, const struct raw_config *raw, struct report *r)
+{
+	struct td_listen l = { 0 };
+	char at[12];
+	unsigned i;
+	int err;
+
+	if (!raw->listen_count)
+		return config_default_listen(c);
+	for (i = 0; i < raw->listen_count; i++) {
+		index_text(at, i);
+		if (listen_parse(&l, td_str_of(raw->listen[i]))) {
+			report_at(r, AT("listen", at), "\"%s\" is no address (want udp:HOST[:PORT] or tcp:HOST[:PORT], HOST a number like 192.0.2.1 or [2001:db8::1])",
+				  raw->listen[i]);
+			continue;
+		}
+		if (l.proto != TD_UDP && l.proto != TD_TCP) {
+			report_at(r, AT("listen", at), "\"%s\": only udp and tcp are there so far", raw->listen[i]);
+			continue;
+		}
+		err = td_ip_is_any(&l.addr) ? push_every_address(c, &l) : push_listen(c, &l);
+		if (err)
+			return err;
+	}
+	if (c->listen_n > 200)
+		report_at(r, AT("listen"), "%u addresses are too many (at most 200)", c->listen_n);
+	return 0;
+}
+
+/* "192.0.2.0/24", "2001:db8::/32", or one address. */
+static int prefix_parse(struct td_prefix *out, struct td_str s)
+{
+	struct td_str host = td_str_split(&s, '/');
+	uint32_t bits;
+
+	if (td_ip_parse(&out->net, host))
+		return TD_ESYNTAX;
+	bits = out->net.family == TD_AF_V4 ? 32 : 128;
+	out->bits = bits;
+	if (s.p && (td_str_u32(&out->bits, s) || out->bits > bits))
+		return TD_ESYNTAX;
+	return 0;
+}
+
+static int check_trust(struct td_config *c, const struct raw_config *raw, struct report *r)
+{
+	char at[12];
+	unsigned i;
+
+	if (!raw->trust_count)
+		return 0;
+	c->trust = td_arena_zalloc(&c->arena, raw->trust_count * sizeof(*c->trust));
+	if (!c->trust)
+		return -ENOMEM;
+	for (i = 0; i < raw->trust_count; i++) {
+		index_text(at, i);
+		if (prefix_parse(&c->trust[c->trust_n], td_str_of(raw->trust[i])))
+			report_at(r, AT("trust", at), "\"%s\" is no network (want ADDRESS or ADDRESS/BITS)", raw->trust[i]);
+		else if (!c->trust[c->trust_n].bits)
+			report_at(r, AT("trust", at), "\"%s\" would let everybody in without a password: refused", raw->trust[i]);
+		else
+			c->trust_n++;
+	}
+	return 0;
+}
+
+static void check_digest(struct td_config *c, const struct raw_config *raw, struct report *r)
+{
+	static const char *const words[] = { "sha-256", "md5", NULL };      /* in the order of enum td_digest_alg */
+	char at[12];
+	unsigned i;
+	int w;
+
+	if (!raw->digest_count)
+		return;
+	c->digest_algs = 0;
+	for (i = 0; i < raw->digest_count; i++) {
+		index_text(at, i);
+		w = check_word(raw->digest[i], words, r, AT("digest", at));
+		if (w >= 0)
+			c->digest_algs |= 1u << w;
+	}
+}
+
+static int check_state(struct td_config *c, const struct raw_config *raw, struct report *r)
+{
+	struct td_out o;
+	struct td_str s = td_str_of(raw->state);
+	size_t dir;
+	int err;
+
+	if (!raw->state)
+		return config_default_state(c);
+	if (!s.n) {
+		report_at(r, AT("state"), "empty (want a folder)");
+		return 0;
+	}
+	td_out_init(&o);
+	if (s.p[0] != '/') {                         /* relative to the file, so that it does not matter where one stands */
+		for (dir = r->file.n; dir && r->file.p[dir - 1] != '/'; dir--)
+			;
+		td_out_str(&o, td_str_n(r->file.p, dir));
+	}
+	td_out_str(&o, s);
+	td_out_char(&o, '\0');
+	err = o.failed ? -ENOMEM : td_arena_dup(&c->state, &c->arena, td_out_view(&o));
+	if (!err)
+		c->state.n--;                        /* the terminator is there for open(2), and not part of it */
+	td_out_free(&o);
+	return err;
+}
+
+static void check_numbers(struct td_config *c, const struct raw_config *raw, struct report *r)
+{
+	check_number(&c->workers, raw->workers, 1, 128, r, AT("workers"));
+	check_duration(&c->nonce_lifetime_s, raw->nonce_lifetime, 10, r, AT("nonce_lifetime"));
+	if (raw->registrar) {
+		check_duration(&c->registrar.min_expires_s, raw->registrar->min_expires, 1, r, AT("registrar", "min_expires"));
+		check_duration(&c->registrar.max_expires_s, raw->registrar->max_expires, 1, r, AT("registrar", "max_expires"));
+		check_duration(&c->registrar.default_expires_s, raw->registrar->default_expires, 1, r, AT("registrar", "default_expires"));
+		check_number(&c->registrar.max_contacts, raw->registrar->max_contacts, 1, 100, r, AT("registrar", "max_contacts"));
+		if (c->registrar.min_expires_s > c->registrar.max_expires_s)
+			report_at(r, AT("registrar"), "min_expires (%us) is above max_expires (%us)", c->registrar.min_expires_s,
+				  c->registrar.max_expires_s);
+	}
+	if (c->registrar.default_expires_s > c->registrar.max_expires_s)
+		c->registrar.default_expires_s = c->registrar.max_expires_s;
+	if (c->registrar.default_expires_s < c->registrar.min_expires_s)
+		c->registrar.default_expires_s = c->registrar.min_expires_s;
+	if (raw->proxy) {
+		check_duration(&c->proxy.timer_c_s, raw->proxy->timer_c, 180, r, AT("proxy", "timer_c"));
+		check_number(&c->proxy.max_branches, raw->proxy->max_branches, 1, 100, r, AT("proxy", "max_branches"));
+		check_number(&c->proxy.max_pending, raw->proxy->max_pending, 1, 10000000, r, AT("proxy", "max_pending"));
+	}
+	if (raw->limits) {
+		check_number(&c->limits.rate, raw->limits->rate, 1, 100000000, r, AT("limits", "rate"));
+		c->limits.burst = c->limits.rate < UINT32_MAX / 2 ? 2 * c->limits.rate : c->limits.rate;
+		check_number(&c->limits.burst, raw->limits->burst, 1, 100000000, r, AT("limits", "burst"));
+		check_number(&c->limits.max_message, raw->limits->max_message, 1500, TD_SIP_MAX_MESSAGE, r, AT("limits", "max_message"));
+		check_number(&c->limits.conns_per_source, raw->limits->connections_per_source, 1, 1000000, r,
+			     AT("limits", "connections_per_source"));
+	}
+}
+
+int config_check(struct td_config *c, const struct raw_config *raw, struct report *r)
+{
+	static const char *const registrations[] = { "durable", "memory", NULL };
+	static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
+	int err, w;
+
+	err = check_domains(c, raw, r);
+	if (!err)
+		err = check_listen(c, raw, r);
+	if (!err)
+		err = check_trust(c, raw, r);
+	if (!err)
+		err = check_state(c, raw, r);
+	if (err)
+		return err;
+	check_digest(c, raw, r);
+	check_numbers(c, raw, r);
+	if (raw->registrations) {
+		w = check_word(raw->registrations, registrations, r, AT("registrations"));
+		c->registrations = w == 1 ? TD_REG_MEMORY : TD_REG_DURABLE;
+	}
+	if (raw->log) {
+		w = check_word(raw->log, levels, r, AT("log"));
+		c->log_level = w >= 0 ? (enum td_log_level)w : TD_LOG_INFO;
+	}
+	return 0;
+}

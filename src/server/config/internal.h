@@ -1,0 +1,89 @@
+#ifndef TANDEM_SERVER_CONFIG_INTERNAL_H
+#define TANDEM_SERVER_CONFIG_INTERNAL_H
+
+#include <cyaml/cyaml.h>
+#include <yaml.h>
+
+#include "server/config/config.h"
+
+/* What libcyaml reads: the file as written, nothing interpreted. Pointers are NULL where a key is absent. */
+struct raw_domain {
+	char *name;
+	char *users;
+	char *mode;
+};
+
+struct raw_registrar {
+	char *min_expires, *default_expires, *max_expires;
+	uint32_t *max_contacts;
+};
+
+struct raw_proxy {
+	char *timer_c;
+	uint32_t *max_branches, *max_pending;
+};
+
+struct raw_limits {
+	uint32_t *rate, *burst, *max_message, *connections_per_source;
+};
+
+struct raw_config {
+	struct raw_domain *domains;
+	unsigned domains_count;
+	char **listen;
+	unsigned listen_count;
+	char *state;
+	uint32_t *workers;
+	char *registrations;
+	char **trust;
+	unsigned trust_count;
+	char **digest;
+	unsigned digest_count;
+	char *nonce_lifetime;
+	struct raw_registrar *registrar;
+	struct raw_proxy *proxy;
+	struct raw_limits *limits;
+	char *log;
+};
+
+extern const cyaml_schema_value_t config_schema;
+
+/* ---- where things stand in the file (position.c) ---- */
+
+struct position {
+	yaml_document_t doc;
+	bool loaded;
+};
+
+int position_open(struct position *p, struct td_str yaml);
+void position_close(struct position *p);
+/* Line and column of the value at a path such as { "listen", "1" } (numbers index sequences); 1:1 when it is not there. */
+void position_of(const struct position *p, const char *const *path, unsigned n, size_t *line, size_t *column);
+/* First key the schema does not know. True when there is one; `known` gets the keys it could have been. */
+bool position_unknown_key(const struct position *p, const cyaml_schema_value_t *schema, struct td_str *key, size_t *line, size_t *column,
+			  struct td_out *known);
+
+/* ---- errors: collected, all of a file at once ---- */
+
+struct report {
+	struct td_out *out;
+	struct td_str file;
+	const struct position *pos;
+	unsigned count;
+};
+
+/* "FILE:LINE:COLUMN: what" for the value at path. */
+__attribute__((format(printf, 4, 5))) void report_at(struct report *r, const char *const *path, unsigned n, const char *fmt, ...);
+
+#define AT(...) (const char *const[]){ __VA_ARGS__ }, sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *)
+
+/* ---- raw to checked (check.c) ---- */
+
+/* c has its defaults; whatever the file says replaces them. Problems go to r; -ENOMEM. */
+int config_check(struct td_config *c, const struct raw_config *raw, struct report *r);
+int config_defaults(struct td_config *c);            /* everything but domains, listen and state */
+int config_default_domain(struct td_config *c);
+int config_default_listen(struct td_config *c);
+int config_default_state(struct td_config *c);
+
+#endif

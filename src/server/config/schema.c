@@ -1,0 +1,61 @@
+/*
+ * The keys of the configuration, as libcyaml's table. Only shapes are checked here (mapping, list, number); what a value
+ * means is checked by check.c, which can say in words what it wanted.
+ */
+#include "internal.h"
+
+#define OPT (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+#define TEXT(key, type, field) CYAML_FIELD_STRING_PTR(key, OPT, type, field, 0, CYAML_UNLIMITED)
+#define NUMBER(key, type, field) CYAML_FIELD_UINT_PTR(key, OPT, type, field)
+
+static const cyaml_schema_value_t text = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED) };
+
+static const cyaml_schema_field_t domain_fields[] = {
+	TEXT("name", struct raw_domain, name),
+	TEXT("users", struct raw_domain, users),
+	TEXT("mode", struct raw_domain, mode),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t domain = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_domain, domain_fields) };
+
+static const cyaml_schema_field_t registrar_fields[] = {
+	TEXT("min_expires", struct raw_registrar, min_expires),
+	TEXT("default_expires", struct raw_registrar, default_expires),
+	TEXT("max_expires", struct raw_registrar, max_expires),
+	NUMBER("max_contacts", struct raw_registrar, max_contacts),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t proxy_fields[] = {
+	TEXT("timer_c", struct raw_proxy, timer_c),
+	NUMBER("max_branches", struct raw_proxy, max_branches),
+	NUMBER("max_pending", struct raw_proxy, max_pending),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t limits_fields[] = {
+	NUMBER("rate", struct raw_limits, rate),
+	NUMBER("burst", struct raw_limits, burst),
+	NUMBER("max_message", struct raw_limits, max_message),
+	NUMBER("connections_per_source", struct raw_limits, connections_per_source),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t top_fields[] = {
+	CYAML_FIELD_SEQUENCE("domains", OPT, struct raw_config, domains, &domain, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_SEQUENCE("listen", OPT, struct raw_config, listen, &text, 0, CYAML_UNLIMITED),
+	TEXT("state", struct raw_config, state),
+	NUMBER("workers", struct raw_config, workers),
+	TEXT("registrations", struct raw_config, registrations),
+	CYAML_FIELD_SEQUENCE("trust", OPT, struct raw_config, trust, &text, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_SEQUENCE("digest", OPT, struct raw_config, digest, &text, 0, CYAML_UNLIMITED),
+	TEXT("nonce_lifetime", struct raw_config, nonce_lifetime),
+	CYAML_FIELD_MAPPING_PTR("registrar", OPT, struct raw_config, registrar, registrar_fields),
+	CYAML_FIELD_MAPPING_PTR("proxy", OPT, struct raw_config, proxy, proxy_fields),
+	CYAML_FIELD_MAPPING_PTR("limits", OPT, struct raw_config, limits, limits_fields),
+	TEXT("log", struct raw_config, log),
+	CYAML_FIELD_END,
+};
+
+const cyaml_schema_value_t config_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct raw_config, top_fields) };

@@ -1,0 +1,219 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "server/config/config.h"
+
+/* Parses a text in an exact-size block; the errors stay in *errors. */
+static int parse(struct td_config **out, struct td_out *errors, const char *yaml)
+{
+	size_t n = strlen(yaml);
+	char *copy = malloc(n ? n : 1);
+	int err;
+
+	memcpy(copy, yaml, n);
+	td_out_init(errors);
+	err = td_config_parse(out, errors, TD_STR("t.yaml"), td_str_n(copy, n));
+	free(copy);
+	return err;
+}
+
+static struct td_config *good(const char *yaml)
+{
+	struct td_config *c = NULL;
+	struct td_out e;
+
+	if (parse(&c, &e, yaml))
+		fail_msg("refused: %.*s", TD_FMT(td_out_view(&e)));
+	td_out_free(&e);
+	return c;
+}
+
+static void full_file(void **state)
+{
+	struct td_config *c = good("domains:\n  - name: Example.TEST\n  - name: bench.test\n    users: any\n"
+				   "listen:\n  - udp:127.0.0.1:5070\n  - tcp:[::1]\n"
+				   "state: ./here\nworkers: 3\nregistrations: memory\ntrust: [127.0.0.1/32, 2001:db8::/32, 192.0.2.7]\n"
+				   "digest: [MD5]\nregistrar: {min_expires: 2m, max_expires: 1d, default_expires: 90, max_contacts: 3}\n"
+				   "proxy: {timer_c: 200s, max_branches: 5}\nlimits: {rate: 10, max_message: 4000}\nlog: debug\n");
+	char text[TD_ADDR_TEXT];
+	struct td_addr a;
+
+	assert_int_equal(c->domain_n, 2);
+	assert_true(td_str_eq(c->domains[0].name, TD_STR("example.test")));
+	assert_int_equal(c->domains[0].users, TD_USERS_LOCAL);
+	assert_int_equal(c->domains[1].users, TD_USERS_ANY);
+	assert_ptr_equal(td_config_domain(c, TD_STR("EXAMPLE.test")), &c->domains[0]);
+	assert_null(td_config_domain(c, TD_STR("other.test")));
+	assert_int_equal(c->listen_n, 2);
+	assert_int_equal(c->listen[0].proto, TD_UDP);
+	assert_string_equal(td_addr_text(text, &c->listen[0].addr), "127.0.0.1:5070");
+	assert_int_equal(c->listen[1].proto, TD_TCP);
+	assert_string_equal(td_addr_text(text, &c->listen[1].addr), "[::1]:5060");
+	assert_true(td_str_eq(c->state, TD_STR("./here")));
+	assert_int_equal(c->workers, 3);
+	assert_int_equal(c->registrations, TD_REG_MEMORY);
+	assert_int_equal(c->digest_algs, 1u << TD_DIGEST_MD5);
+	assert_int_equal(c->registrar.min_expires_s, 120);
+	assert_int_equal(c->registrar.max_expires_s, 86400);
+	assert_int_equal(c->registrar.default_expires_s, 120);          /* raised to the minimum */
+	assert_int_equal(c->registrar.max_contacts, 3);
+	assert_int_equal(c->proxy.timer_c_s, 200);
+	assert_int_equal(c->limits.rate, 10);
+	assert_int_equal(c->limits.burst, 20);
+	assert_int_equal(c->log_level, TD_LOG_DEBUG);
+	assert_int_equal(td_addr_parse(&a, TD_STR("127.0.0.1:9")), 0);
+	assert_true(td_config_trusts(c, &a));
+	assert_int_equal(td_addr_parse(&a, TD_STR("[2001:db8:5::9]:9")), 0);
+	assert_true(td_config_trusts(c, &a));
+	assert_int_equal(td_addr_parse(&a, TD_STR("192.0.2.8:9")), 0);
+	assert_false(td_config_trusts(c, &a));
+	td_config_unref(c);
+}
+
+static void default_is_safe(void **state)
+{
+	struct td_config *c = NULL;
+	struct td_out e;
+	unsigned i;
+
+	td_out_init(&e);
+	assert_int_equal(td_config_default(&c, &e), 0);
+	assert_int_equal(e.n, 0);
+	assert_int_equal(c->domain_n, 1);
+	assert_int_equal(c->domains[0].users, TD_USERS_LOCAL);
+	assert_int_equal(c->trust_n, 0);
+	assert_int_equal(c->registrations, TD_REG_DURABLE);
+	assert_true(c->listen_n >= 2);
+	for (i = 0; i < c->listen_n; i++)
+		assert_true(td_ip_is_loopback(&c->listen[i].addr));
+	assert_true(c->state.n > 0 && c->state.p[0] == '/');
+	assert_true(c->workers >= 1);
+	td_config_unref(c);
+	td_out_free(&e);
+}
+
+static void printed_reads_back(void **state)
+{
+	struct td_config *c = good("domains: [{name: a.test, users: any}]\nlisten: ['udp:[::1]:5071']\ntrust: [10.0.0.0/8]\nstate: '/a \"b\\c'\n"), *d;
+	struct td_out one, two;
+
+	td_out_init(&one);
+	td_out_init(&two);
+	td_config_print(&one, c);
+	td_out_char(&one, '\0');
+	d = good(one.p);
+	td_config_print(&two, d);
+	td_out_char(&two, '\0');
+	assert_string_equal(one.p, two.p);
+	td_out_free(&one);
+	td_out_free(&two);
+	td_config_unref(c);
+	td_config_unref(d);
+}
+
+static void any_address_is_expanded(void **state)
+{
+	struct td_config *c = good("listen: ['udp:0.0.0.0:5072']\n");
+	unsigned i;
+
+	assert_true(c->listen_n >= 1);
+	for (i = 0; i < c->listen_n; i++) {
+		assert_false(td_ip_is_any(&c->listen[i].addr));
+		assert_int_equal(c->listen[i].addr.port, 5072);
+	}
+	td_config_unref(c);
+}
+
+static const struct { const char *yaml, *error; } bad[] = {
+	{ "listen:\n  - udp:127.0.0.1\n  - udp:10.0.0.300\n", "t.yaml:3:5: listen: \"udp:10.0.0.300\" is no address (want udp:HOST[:PORT]" },
+	{ "listen: [sctp:10.0.0.1]\n", "t.yaml:1:10: listen: \"sctp:10.0.0.1\" is no address" },
+	{ "listen: [tls:10.0.0.1]\n", "only udp and tcp are there so far" },
+	{ "listen: [udp:10.0.0.1:99999]\n", "is no address" },
+	{ "listen: ['udp:[::1']\n", "is no address" },
+	{ "listen: ['udp:']\n", "is no address" },
+	{ "listen: 5\n", "t.yaml:1:9: want a list here" },
+	{ "listen:\n  - a\n  - {x: 1}\n", "t.yaml:3:5: want one plain value here" },
+	{ "workers: 0\n", "t.yaml:1:10: workers: 0 is out of range (1 to 128)" },
+	{ "workers: many\n", "t.yaml:1:10: this is no whole number: 'many'" },
+	{ "workers: -1\n", "t.yaml:1:10: this is no whole number: '-1'" },
+	{ "workers: 1\nworkers: 2\n", "given twice: workers" },
+	{ "worker: 1\n", "t.yaml:1:1: there is no key \"worker\" here (want one of domains, listen," },
+	{ "log: info\nregistrar:\n  max_contact: 3\n", "t.yaml:3:3: there is no key \"max_contact\" here (want one of min_expires" },
+	{ "domains:\n  - name: a\n    foo: b\n", "t.yaml:3:5: there is no key \"foo\" here (want one of name, users, mode)" },
+	{ "domains: [{users: any}]\n", "\"\" is no domain" },
+	{ "domains: [{name: 'a b'}]\n", "\"a b\" is no domain" },
+	{ "domains: [{name: a}, {name: A}]\n", "\"A\" is listed twice" },
+	{ "domains: [{name: a, users: all}]\n", "\"all\" is not known (want local or any)" },
+	{ "domains: [{name: a, mode: redirect}]\n", "\"redirect\" is not known (want proxy)" },
+	{ "registrations: disk\n", "t.yaml:1:16: registrations: \"disk\" is not known (want durable or memory)" },
+	{ "trust: [0.0.0.0/0]\n", "would let everybody in" },
+	{ "trust: [10.0.0.0/33]\n", "is no network" },
+	{ "digest: [sha1]\n", "\"sha1\" is not known (want sha-256 or md5)" },
+	{ "registrar: {min_expires: 1x}\n", "t.yaml:1:26: registrar.min_expires: \"1x\" is no time" },
+	{ "registrar: {min_expires: 3h}\n", "is above max_expires" },
+	{ "proxy: {timer_c: 60}\n", "60 is too short (at least 180s)" },
+	{ "a: [\n", "t.yaml:2:1: this is no YAML" },
+	{ "\tlog: x\n", "t.yaml:1:1: this is no YAML" },
+	{ "- 1\n", "t.yaml:1:1" },
+	{ "state: ''\n", "state: empty" },
+};
+
+static void errors_have_a_place_and_a_hint(void **state)
+{
+	struct td_config *c = NULL;
+	struct td_out e;
+	size_t i;
+
+	for (i = 0; i < TD_ARRAY_LEN(bad); i++) {
+		int err = parse(&c, &e, bad[i].yaml);
+
+		td_out_char(&e, '\0');
+		if (!err || !strstr(e.p, bad[i].error))
+			fail_msg("row %zu: err %d, got \"%s\", want \"%s\"", i, err, e.p, bad[i].error);
+		td_out_free(&e);
+	}
+}
+
+static void all_errors_at_once(void **state)
+{
+	struct td_config *c = NULL;
+	struct td_out e;
+
+	assert_int_equal(parse(&c, &e, "workers: 0\nlog: loud\ntrust: [x]\n"), TD_ESYNTAX);
+	td_out_char(&e, '\0');
+	assert_non_null(strstr(e.p, "workers"));
+	assert_non_null(strstr(e.p, "log"));
+	assert_non_null(strstr(e.p, "trust"));
+	td_out_free(&e);
+}
+
+static void missing_file(void **state)
+{
+	struct td_config *c = NULL;
+	struct td_out e;
+
+	td_out_init(&e);
+	assert_int_not_equal(td_config_load(&c, &e, TD_STR("/nonexistent/t.yaml")), 0);
+	td_out_char(&e, '\0');
+	assert_non_null(strstr(e.p, "tandem init"));
+	td_out_free(&e);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(full_file),
+		cmocka_unit_test(default_is_safe),
+		cmocka_unit_test(printed_reads_back),
+		cmocka_unit_test(any_address_is_expanded),
+		cmocka_unit_test(errors_have_a_place_and_a_hint),
+		cmocka_unit_test(all_errors_at_once),
+		cmocka_unit_test(missing_file),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
