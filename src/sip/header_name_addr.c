@@ -93,7 +93,7 @@ int td_name_addr_parse_tag(struct td_name_addr *out, struct td_str *tag, struct 
 {
 	struct td_cur c = td_cur_of(value);
 	struct td_name_addr na = { .text = value };
-	struct td_str rest, found = TD_STR_NULL;
+	struct td_str found = TD_STR_NULL;
 	struct td_param p;
 	unsigned n = 0;
 	int err;
@@ -102,8 +102,8 @@ int td_name_addr_parse_tag(struct td_name_addr *out, struct td_str *tag, struct 
 	if (err)
 		return err;
 	td_cur_lws(&c);
-	na.params = rest = td_cur_rest(&c);
-	while ((err = td_param_next(&p, &rest)) > 0) {
+	na.params = td_str_n(c.p, (size_t)(c.end - c.p));
+	while (td_cur_param(&p, &c)) {
 		if (++n > TD_SIP_MAX_PARAMS)
 			return TD_ELIMIT;
 		if (tag && p.name.n == 3 && td_str_ieq(p.name, TD_STR("tag"))) {
@@ -112,8 +112,8 @@ int td_name_addr_parse_tag(struct td_name_addr *out, struct td_str *tag, struct 
 				return err;
 		}
 	}
-	if (err)
-		return err;
+	if (!td_cur_end(&c))
+		return TD_ESYNTAX;
 	*out = na;
 	if (tag)
 		*tag = found;

@@ -120,9 +120,8 @@ int td_via_parse(struct td_via *out, struct td_str value)
 	struct td_cur c = td_cur_of(value);
 	struct td_via v = { .text = value };
 	struct td_param p;
-	struct td_str rest;
 	unsigned n = 0;
-	int got;
+	int err;
 
 	td_cur_token(&c);
 	if (!td_cur_sep(&c, '/'))
@@ -134,20 +133,18 @@ int td_via_parse(struct td_via *out, struct td_str value)
 	td_cur_lws1(&c);
 	v.host = td_cur_hostport(&c, &v.host_v6, &v.port, true);
 	td_cur_lws(&c);
-	if (c.bad)
-		return TD_ESYNTAX;
-	if (v.transport.n > TD_SIP_MAX_TOKEN)
-		return TD_ELIMIT;
-	v.params = rest = td_cur_rest(&c);
-	while ((got = td_param_next(&p, &rest)) > 0) {
+	v.params = td_str_n(c.p, (size_t)(c.end - c.p));
+	while (td_cur_param(&p, &c)) {
 		if (++n > TD_SIP_MAX_PARAMS)
 			return TD_ELIMIT;
-		got = via_param(&v, &p);
-		if (got)
-			return got;
+		err = via_param(&v, &p);
+		if (err)
+			return err;
 	}
-	if (got)
-		return got;
+	if (!td_cur_end(&c))
+		return TD_ESYNTAX;
+	if (v.transport.n > TD_SIP_MAX_TOKEN || v.host.n > TD_SIP_MAX_TOKEN)
+		return TD_ELIMIT;
 	*out = v;
 	return 0;
 }

@@ -166,6 +166,12 @@ struct td_str td_cur_quoted(struct td_cur *c);                /* quoted-string w
 struct td_str td_cur_comment(struct td_cur *c);               /* comment with its parentheses, nested ones inside */
 /* host [ ":" port ]: v6 without its brackets, port 0 when not given. lws_colon: blanks may surround the colon (sent-by). */
 struct td_str td_cur_hostport(struct td_cur *c, bool *v6, uint16_t *port, bool lws_colon);
+/*
+ * SEMI generic-param, when ";" comes next; false at the end of them (test c->bad).
+ * generic-param = token [ EQUAL gen-value ]; gen-value = token / host / quoted-string. A v6 host may come without its
+ * brackets, as "received" writes it.
+ */
+bool td_cur_param(struct td_param *out, struct td_cur *c);
 /* *( SEMI generic-param ), checked; empty when no ";" follows. Bad above TD_SIP_MAX_PARAMS. */
 struct td_str td_cur_params(struct td_cur *c);
 /* Runs of the class and escapes ("%" HEX HEX), possibly empty. */

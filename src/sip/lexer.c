@@ -199,26 +199,27 @@ struct td_str td_cur_hostport(struct td_cur *c, bool *v6, uint16_t *port, bool l
 	return host;
 }
 
-/*
- * generic-param = token [ EQUAL gen-value ]; gen-value = token / host / quoted-string. A v6 host may come without its
- * brackets, as "received" writes it.
- */
+bool td_cur_param(struct td_param *out, struct td_cur *c)
+{
+	if (!td_cur_sep(c, ';'))
+		return false;
+	out->name = td_cur_token(c);
+	out->value = TD_STR_NULL;
+	if (td_cur_sep(c, '='))
+		out->value = td_cur_at(c, '"') ? td_cur_quoted(c) : td_cur_span1(c, TD_CC_GEN_VALUE);
+	return !c->bad;
+}
+
 struct td_str td_cur_params(struct td_cur *c)
 {
 	struct td_str out = { c->p, 0 };
 	const char *end = c->p;
+	struct td_param p;
 	unsigned count = 0;
 
-	while (td_cur_sep(c, ';')) {
+	while (td_cur_param(&p, c)) {
 		if (!count++)
 			out.p = end;
-		td_cur_token(c);
-		if (td_cur_sep(c, '=')) {
-			if (td_cur_at(c, '"'))
-				td_cur_quoted(c);
-			else
-				td_cur_span1(c, TD_CC_GEN_VALUE);
-		}
 		if (count > TD_SIP_MAX_PARAMS)
 			c->bad = true;
 		end = c->p;
