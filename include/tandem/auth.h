@@ -50,8 +50,8 @@ void td_nonce_make(struct td_out *o, struct td_nonces *n, struct td_rng *rng, ui
 enum td_auth_verdict {
 	TD_AUTH_OK,
 	TD_AUTH_NONE,                     /* no credentials for this realm: challenge */
-	TD_AUTH_STALE,                    /* right, but the nonce is old or its count was used: challenge with stale=true */
-	TD_AUTH_WRONG,                    /* wrong response, or a nonce that is none of ours: challenge */
+	TD_AUTH_STALE,                    /* right, but the nonce is old, of before a restart, or its count was used: challenge with stale=true */
+	TD_AUTH_WRONG,                    /* wrong response, another target, no qop: challenge */
 	TD_AUTH_MALFORMED,                /* 400 */
 };
 

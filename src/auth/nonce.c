@@ -1,0 +1,304 @@
+/*
+ * Nonces that need no memory, and the little memory that makes each use of one count only once (RFC 7616 §3.3, §5.12).
+ *
+ * A nonce is base64 of: 6 bytes of issue time in ms, 5 random bytes, 16 bytes of MAC over both and the realm. The MAC is
+ * SipHash-2-4 with a 128-bit key drawn at start: a MAC made for inputs of this size, and thirty times cheaper than
+ * HMAC-SHA256, which would cost more than all other work of a challenge. What it protects is freshness only: who forged a
+ * nonce would still need the password to answer it.
+ *
+ * A nonce answered correctly may come again with a higher count. The counts seen are kept in a table of sets, one cache line
+ * each: seven windows and a watermark. A window is one 64-bit word, so that every change is one compare-and-swap:
+ *
+ *     tag (12 bits of the id) | issue time in units, mod 4096 (12) | highest count (16) | the 24 counts up to it (24)
+ *
+ * When a set is full, the oldest window goes and the watermark rises to its issue time; a nonce not younger than the
+ * watermark might have lost its window, so it is stale. Whatever goes wrong (two nonces with equal
+ * tags, two workers inserting the same nonce at once) makes a nonce stale, which costs a client one round trip; nothing
+ * makes a count usable twice.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "auth/internal.h"
+
+enum {
+	TIME_BYTES = 6, RANDOM_BYTES = 5, MAC_BYTES = 16,
+	NONCE_BYTES = TIME_BYTES + RANDOM_BYTES + MAC_BYTES,
+	NONCE_TEXT = NONCE_BYTES / 3 * 4,
+	WAYS = 7,
+	COUNT_MAX = 0xffff,
+	SEEN_BITS = 24, COUNT_BITS = 16, UNIT_BITS = 12,
+	UNITS = 1 << UNIT_BITS,
+	SKEW_UNITS = 64,                  /* workers read their clocks once per turn */
+};
+
+struct set {
+	_Atomic uint64_t watermark;       /* in units */
+	_Atomic uint64_t window[WAYS];
+};
+_Static_assert(sizeof(struct set) == 64, "a set is a cache line");
+
+struct td_nonces {
+	struct td_mac_key key;
+	uint64_t lifetime_ms;
+	uint64_t unit_ms;                 /* a thousandth of the lifetime, so that 12 bits cover it four times */
+	size_t mask;
+	struct set *sets;
+	void *mem;
+};
+
+/* ---- SipHash-2-4-128 ---- */
+
+#define ROTL(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
+
+static inline void sip_round(uint64_t v[4])
+{
+	v[0] += v[1]; v[1] = ROTL(v[1], 13); v[1] ^= v[0]; v[0] = ROTL(v[0], 32);
+	v[2] += v[3]; v[3] = ROTL(v[3], 16); v[3] ^= v[2];
+	v[0] += v[3]; v[3] = ROTL(v[3], 21); v[3] ^= v[0];
+	v[2] += v[1]; v[1] = ROTL(v[1], 17); v[1] ^= v[2]; v[2] = ROTL(v[2], 32);
+}
+
+struct sip {
+	uint64_t v[4], word;
+	size_t n;
+};
+
+static void sip_add(struct sip *s, struct td_str in)
+{
+	for (size_t i = 0; i < in.n; i++) {
+		s->word |= (uint64_t)(uint8_t)in.p[i] << (8 * (s->n & 7));
+		if ((++s->n & 7) != 0)
+			continue;
+		s->v[3] ^= s->word;
+		sip_round(s->v);
+		sip_round(s->v);
+		s->v[0] ^= s->word;
+		s->word = 0;
+	}
+}
+
+static void put_le64(uint8_t *out, uint64_t v)
+{
+	for (int i = 0; i < 8; i++)
+		out[i] = (uint8_t)(v >> (8 * i));
+}
+
+static uint64_t get_le64(const uint8_t *p)
+{
+	uint64_t v = 0;
+
+	for (int i = 0; i < 8; i++)
+		v |= (uint64_t)p[i] << (8 * i);
+	return v;
+}
+
+void td_siphash128(uint8_t out[16], const struct td_mac_key *key, struct td_str head, struct td_str tail)
+{
+	struct sip s = { .v = {
+		key->k0 ^ 0x736f6d6570736575, key->k1 ^ 0x646f72616e646f6d ^ 0xee,
+		key->k0 ^ 0x6c7967656e657261, key->k1 ^ 0x7465646279746573,
+	} };
+
+	sip_add(&s, head);
+	sip_add(&s, tail);
+	s.word |= (uint64_t)(s.n & 0xff) << 56;
+	s.v[3] ^= s.word;
+	sip_round(s.v);
+	sip_round(s.v);
+	s.v[0] ^= s.word;
+	s.v[2] ^= 0xee;
+	for (int i = 0; i < 4; i++)
+		sip_round(s.v);
+	put_le64(out, s.v[0] ^ s.v[1] ^ s.v[2] ^ s.v[3]);
+	s.v[1] ^= 0xdd;
+	for (int i = 0; i < 4; i++)
+		sip_round(s.v);
+	put_le64(out + 8, s.v[0] ^ s.v[1] ^ s.v[2] ^ s.v[3]);
+}
+
+/* ---- making and recognising ---- */
+
+int td_nonces_open(struct td_nonces **out, struct td_rng *rng, const struct td_nonce_options *opt)
+{
+	uint32_t lifetime_s = opt && opt->lifetime_s ? opt->lifetime_s : 300;
+	uint32_t windows = opt && opt->windows ? opt->windows : 65536;
+	struct td_nonces *n = calloc(1, sizeof(*n));
+	size_t sets = 1;
+
+	if (!n)
+		return -ENOMEM;
+	while (sets * WAYS < windows)
+		sets *= 2;
+	n->mem = calloc(sets + 1, sizeof(struct set));
+	if (!n->mem) {
+		free(n);
+		return -ENOMEM;
+	}
+	n->sets = (struct set *)(((uintptr_t)n->mem + 63) & ~(uintptr_t)63);
+	n->mask = sets - 1;
+	n->lifetime_ms = (uint64_t)lifetime_s * 1000;
+	n->unit_ms = n->lifetime_ms / 1000;
+	td_rng_bytes(rng, &n->key, sizeof(n->key));
+	*out = n;
+	return 0;
+}
+
+void td_nonces_close(struct td_nonces *n)
+{
+	if (!n)
+		return;
+	explicit_bzero(&n->key, sizeof(n->key));
+	free(n->mem);
+	free(n);
+}
+
+static void seal(uint8_t out[MAC_BYTES], const struct td_nonces *n, const uint8_t *head, struct td_str realm)
+{
+	td_siphash128(out, &n->key, td_str_n((const char *)head, TIME_BYTES + RANDOM_BYTES), realm);
+}
+
+void td_nonce_make(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, struct td_str realm)
+{
+	uint8_t b[NONCE_BYTES];
+
+	for (int i = 0; i < TIME_BYTES; i++)
+		b[i] = (uint8_t)(now_ms >> (8 * i));
+	td_rng_bytes(rng, b + TIME_BYTES, RANDOM_BYTES);
+	seal(b + TIME_BYTES + RANDOM_BYTES, n, b, realm);
+	td_base64_encode(o, b, sizeof(b));
+}
+
+enum td_nonce_state td_nonce_check(struct td_nonce *out, const struct td_nonces *n, uint64_t now_ms, struct td_str text, struct td_str realm)
+{
+	uint8_t b[NONCE_BYTES], mac[MAC_BYTES];
+	struct td_out o;
+
+	td_out_init_fixed(&o, b, sizeof(b));
+	if (text.n != NONCE_TEXT || td_base64_decode(&o, text) || o.failed || o.n != NONCE_BYTES)
+		return TD_NONCE_FOREIGN;
+	seal(mac, n, b, realm);
+	if (!td_str_eq_secret(td_str_n((char *)mac, MAC_BYTES), td_str_n((char *)b + TIME_BYTES + RANDOM_BYTES, MAC_BYTES)))
+		return TD_NONCE_FOREIGN;
+	out->issued_ms = 0;
+	for (int i = 0; i < TIME_BYTES; i++)
+		out->issued_ms |= (uint64_t)b[i] << (8 * i);
+	out->id = get_le64(mac);
+	return now_ms > out->issued_ms + n->lifetime_ms ? TD_NONCE_OLD : TD_NONCE_GOOD;
+}
+
+/* ---- the windows ---- */
+
+static inline uint64_t owner_of(uint64_t word)          /* tag and time: who the window belongs to */
+{
+	return word >> (COUNT_BITS + SEEN_BITS);
+}
+
+static inline uint64_t word_of(uint64_t owner, uint32_t count, uint32_t seen)
+{
+	return owner << (COUNT_BITS + SEEN_BITS) | (uint64_t)count << SEEN_BITS | seen;
+}
+
+/* The window with this count used too; 0 when it was used already or lies below the window. */
+static uint64_t with_count(uint64_t word, uint32_t count)
+{
+	uint32_t top = (word >> SEEN_BITS) & COUNT_MAX;
+	uint32_t seen = word & ((1u << SEEN_BITS) - 1);
+
+	if (count > top) {
+		uint32_t up = count - top;
+		seen = up < SEEN_BITS ? (seen << up) & ((1u << SEEN_BITS) - 1) : 0;
+		return word_of(owner_of(word), count, seen | 1);
+	}
+	uint32_t down = top - count;
+	if (down >= SEEN_BITS || (seen & (1u << down)))
+		return 0;
+	return word_of(owner_of(word), top, seen | 1u << down);
+}
+
+/* When the window's nonce was issued, in units. Units wrap; a clock a little behind the issuer's must not read it as ancient. */
+static uint64_t unit_of(uint64_t word, uint64_t now_unit)
+{
+	uint64_t ahead = now_unit + SKEW_UNITS;
+	uint64_t age = (ahead - (owner_of(word) & (UNITS - 1))) & (UNITS - 1);
+
+	return ahead > age ? ahead - age : 0;
+}
+
+static void raise_watermark(struct set *s, uint64_t unit)
+{
+	uint64_t have = atomic_load(&s->watermark);
+
+	while (have < unit && !atomic_compare_exchange_weak(&s->watermark, &have, unit))
+		;
+}
+
+/* Index of the owner's window, WAYS when it has none; two of them (a race) count as trouble: -1. */
+static int find(const struct set *s, uint64_t owner, uint64_t *word)
+{
+	int at = WAYS;
+
+	for (int i = 0; i < WAYS; i++) {
+		uint64_t w = atomic_load(&s->window[i]);
+		if (!w || owner_of(w) != owner)
+			continue;
+		if (at != WAYS)
+			return -1;
+		at = i;
+		*word = w;
+	}
+	return at;
+}
+
+/* Takes an empty place or the oldest one. The watermark rises before the old window goes: see td_nonce_use(). */
+static int take_place(struct set *s, uint64_t mine, uint64_t now_unit)
+{
+	for (;;) {
+		uint64_t oldest = UINT64_MAX, victim = 0;
+		int at = 0;
+
+		for (int i = 0; i < WAYS; i++) {
+			uint64_t w = atomic_load(&s->window[i]);
+			uint64_t unit = w ? unit_of(w, now_unit) + 1 : 0;
+			if (unit < oldest) {
+				oldest = unit;
+				victim = w;
+				at = i;
+			}
+		}
+		if (victim)
+			raise_watermark(s, oldest - 1);
+		if (atomic_compare_exchange_strong(&s->window[at], &victim, mine))
+			return at;
+	}
+}
+
+/*
+ * The change is made first and judged after it: all operations being in one order, of two workers that gave one nonce two
+ * windows at least one sees the other and gives way, and who comes after a loss sees the watermark raised before it.
+ */
+bool td_nonce_use(struct td_nonces *n, const struct td_nonce *nonce, uint32_t count, uint64_t now_ms)
+{
+	struct set *s = &n->sets[nonce->id & n->mask];
+	uint64_t unit = nonce->issued_ms / n->unit_ms + 1;        /* above a fresh set's watermark */
+	uint64_t now_unit = now_ms / n->unit_ms + 1;
+	uint64_t owner = (nonce->id >> 52) << UNIT_BITS | (unit & (UNITS - 1));
+	uint64_t word = 0, mine;
+	int at;
+
+	if (count == 0 || count > COUNT_MAX || unit > now_unit + SKEW_UNITS)
+		return false;
+	do {
+		at = find(s, owner, &word);
+		if (at < 0 || atomic_load(&s->watermark) >= unit)
+			return false;
+		if (at == WAYS) {
+			mine = word_of(owner, count, 1);
+			at = take_place(s, mine, now_unit);
+			break;
+		}
+		mine = with_count(word, count);
+		if (!mine)
+			return false;
+	} while (!atomic_compare_exchange_strong(&s->window[at], &word, mine));
+	return find(s, owner, &word) == at && atomic_load(&s->watermark) < unit;
+}

@@ -1,0 +1,128 @@
+/*
+ * The side that asks (RFC 3261 §22, RFC 7616): finding a request's credentials for a realm, checking them, and writing
+ * challenges. What an attacker sees must not depend on whether the user exists (A4): an unknown one is checked against a
+ * dummy, by the same steps.
+ */
+#include "auth/internal.h"
+
+enum td_auth_verdict td_auth_find(struct td_auth *out, enum td_digest_alg *alg, const struct td_msg *m, bool proxy, struct td_str realm)
+{
+	enum td_hdr_id id = proxy ? TD_HDR_PROXY_AUTHORIZATION : TD_HDR_AUTHORIZATION;
+	enum td_auth_verdict verdict = TD_AUTH_NONE;
+
+	/* One field is one set of credentials: its commas separate parameters (§20.7). */
+	for (const struct td_hdr *h = td_msg_hdr(m, id); h; h = td_msg_hdr_next(m, h)) {
+		enum td_digest_alg a;
+		struct td_auth cred;
+
+		if (td_auth_parse(&cred, td_hdr_value(m, h)))
+			return TD_AUTH_MALFORMED;
+		if (!cred.digest)
+			continue;
+		if (!cred.realm.p)
+			return TD_AUTH_MALFORMED;
+		if (!td_str_eq(cred.realm, realm) || td_digest_alg_parse(&a, cred.algorithm))
+			continue;
+		if (verdict == TD_AUTH_OK && a >= *alg)
+			continue;                       /* the strongest answer counts */
+		*out = cred;
+		*alg = a;
+		verdict = TD_AUTH_OK;
+	}
+	return verdict;
+}
+
+static bool is_hex(struct td_str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = td_lower(s.p[i]);
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+			return false;
+	}
+	return true;
+}
+
+/* What a client's answer to our challenge must contain (RFC 7616 §3.4); qop is looked at by the caller. */
+static bool complete(const struct td_auth *cred, enum td_digest_alg alg)
+{
+	if (!cred->username.n || !cred->nonce.n || !cred->uri.n)
+		return false;
+	if (cred->response.n != 2 * td_digest_size(alg) || !is_hex(cred->response))
+		return false;
+	if (!cred->qop.n)
+		return true;
+	return cred->cnonce.n && cred->nc.n == 8 && is_hex(cred->nc);
+}
+
+static uint32_t count_of(struct td_str nc)
+{
+	uint32_t v = 0;
+
+	for (size_t i = 0; i < nc.n; i++) {
+		char c = td_lower(nc.p[i]);
+		v = v << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	return v;
+}
+
+/* "The digest-uri must name the same resource as the Request-URI" (RFC 7616 §3.4.6, RFC 3261 §22.4). */
+static bool same_target(struct td_str uri, struct td_str request_uri)
+{
+	struct td_uri a, b;
+
+	if (td_str_eq(uri, request_uri))
+		return true;
+	return !td_uri_parse(&a, uri) && !td_uri_parse(&b, request_uri) && td_uri_eq(&a, &b);
+}
+
+enum td_auth_verdict td_auth_check(struct td_nonces *n, const struct td_auth *cred, enum td_digest_alg alg, const struct td_ha1 *ha1,
+				   const struct td_msg *m, uint64_t now_ms)
+{
+	static const struct td_ha1 dummy;
+	struct td_nonce nonce;
+	char want[TD_DIGEST_HEX_MAX];
+
+	if (!complete(cred, alg))
+		return TD_AUTH_MALFORMED;
+	if (!td_str_ieq(cred->qop, TD_STR("auth")))
+		return TD_AUTH_WRONG;                   /* without qop there is no count: replays would pass (A2) */
+	enum td_nonce_state state = td_nonce_check(&nonce, n, now_ms, cred->nonce, cred->realm);
+	size_t len = td_digest_response(want, ha1 ? ha1 : &dummy, &(struct td_digest_input){
+		.alg = alg, .method = m->method_name, .uri = cred->uri, .nonce = cred->nonce, .nc = cred->nc,
+		.cnonce = cred->cnonce, .qop = cred->qop,
+	});
+	bool right = td_str_eq_secret(td_str_n(want, len), cred->response);
+	bool here = same_target(cred->uri, m->uri);
+
+	if (!right || !here || !ha1)
+		return TD_AUTH_WRONG;
+	/*
+	 * Whoever answers a foreign nonce rightly knows the password and holds a nonce from before our restart: stale, so
+	 * that phones try again by themselves (RFC 7616 §3.3).
+	 */
+	if (state != TD_NONCE_GOOD)
+		return TD_AUTH_STALE;
+	return td_nonce_use(n, &nonce, count_of(cred->nc), now_ms) ? TD_AUTH_OK : TD_AUTH_STALE;
+}
+
+void td_auth_put_challenges(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, bool proxy, struct td_str realm,
+			    unsigned algs, bool stale)
+{
+	char text[64];
+	struct td_out nonce;
+
+	td_out_init_fixed(&nonce, text, sizeof(text));
+	td_nonce_make(&nonce, n, rng, now_ms, realm);           /* one for all algorithms: only one will be answered */
+	for (unsigned a = 0; a < TD_DIGEST_ALGS; a++) {
+		if (!(algs & 1u << a))
+			continue;
+		td_out_str(o, td_hdr_name(proxy ? TD_HDR_PROXY_AUTHENTICATE : TD_HDR_WWW_AUTHENTICATE));
+		td_out_z(o, ": Digest realm=\"");
+		td_out_str(o, realm);
+		td_out_z(o, "\", nonce=\"");
+		td_out_str(o, td_out_view(&nonce));
+		td_out_z(o, "\", algorithm=");
+		td_out_str(o, td_digest_alg_name((enum td_digest_alg)a));
+		td_out_z(o, stale ? ", qop=\"auth\", stale=true\r\n" : ", qop=\"auth\"\r\n");
+	}
+}
