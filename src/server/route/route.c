@@ -1,0 +1,334 @@
+/*
+ * The decision, in the order of RFC 3261 §16.3 and §16.4: Request-URI and scheme, Route (which values are ours, and do they
+ * prove a dialog), then whose request it is, then what only a proxy must check before it passes something on: hops, loops,
+ * Proxy-Require. Nothing leaves towards a foreign host except inside a dialog that our cookie proves (D1): there is no outbound
+ * calling yet, and the place for its policy is td_route_target_allowed() and the two `403`s here.
+ */
+#include "server/route/route.h"
+
+#include <errno.h>
+
+/* What this server itself serves; users' methods pass through it and are not listed. */
+#define ALLOW "Allow: OPTIONS, REGISTER\r\n"
+
+static void reject(struct td_route *r, const struct td_msg *msg, unsigned status, struct td_str reason)
+{
+	r->kind = msg->method == TD_ACK ? TD_ROUTE_DROP : TD_ROUTE_REJECT;
+	r->challenge = false;
+	r->status = status;
+	r->reason = reason;
+}
+
+bool td_route_is_us(const struct td_core *core, const struct td_uri *uri)
+{
+	if (uri->scheme != TD_SCHEME_SIP && uri->scheme != TD_SCHEME_SIPS)
+		return false;
+	return td_config_domain(core->cfg, uri->host) || td_tp_is_me(core->tp, uri->host, uri->port);
+}
+
+bool td_route_target_allowed(const struct td_core *core, const struct td_addr *a)
+{
+	if (!a->port || td_ip_is_any(a) || td_ip_is_multicast(a) || td_ip_is_link_local(a))
+		return false;
+	if (!td_ip_is_loopback(a))
+		return true;
+	/* Loopback is where other programs of this machine trust whoever reaches them. It is a fair target only for a server that is
+	 * there alone. */
+	for (unsigned i = 0; i < td_tp_listeners(core->tp); i++)
+		if (!td_ip_is_loopback(td_tp_listener_addr(core->tp, i)))
+			return false;
+	return true;
+}
+
+/* ---- Route ---- */
+
+/* §16.4: a strict router before us put our Record-Route value into the Request-URI and the real one last into Route. */
+static void undo_strict_router(struct td_route *r, const struct td_core *core, const struct td_msg *msg)
+{
+	struct td_values it;
+	struct td_name_addr last;
+	struct td_str v;
+	struct td_param p;
+	bool any = false;
+
+	if (!td_param_find(&p, r->uri.params, TD_STR(TD_COOKIE_PARAM)) || !td_route_is_us(core, &r->uri))
+		return;
+	td_values_of(&it, msg, TD_HDR_ROUTE);
+	while (td_values_next(&v, &it) == 1)
+		any = td_name_addr_parse(&last, v) == 0;
+	if (!any)
+		return;
+	r->in_dialog = td_route_cookie_ok(core->rr_key, &r->uri, msg);
+	r->uri = last.uri;
+	r->strict = true;
+}
+
+/* Leading Route values that are ours, and the first that is not. false: malformed. */
+static bool read_routes(struct td_route *r, const struct td_core *core, const struct td_msg *msg)
+{
+	struct td_values it;
+	struct td_name_addr na;
+	struct td_str v;
+	int got;
+
+	td_values_of(&it, msg, TD_HDR_ROUTE);
+	while ((got = td_values_next(&v, &it)) == 1) {
+		if (td_name_addr_parse(&na, v))
+			return false;
+		if (r->strict && na.uri.text.p == r->uri.text.p)
+			return true;              /* the last value is the Request-URI now */
+		if (!td_route_is_us(core, &na.uri)) {
+			r->next = na.uri;
+			r->next_is_route = true;
+			return true;
+		}
+		r->own_routes++;
+		if (!r->in_dialog)
+			r->in_dialog = td_route_cookie_ok(core->rr_key, &na.uri, msg);
+	}
+	return got == 0;
+}
+
+/* ---- loops ---- */
+
+static uint64_t mix(const struct td_hash_key *key, uint64_t h, struct td_str piece)
+{
+	struct td_hash_key k = { key->k0 ^ h, key->k1 };
+
+	return td_hash_str(&k, piece);
+}
+
+/*
+ * §16.6 step 8: everything that decides where the request goes, and what tells this transaction from others; never the
+ * method, nor what we change in passing (credentials for our realm, Max-Forwards, the topmost Via: RFC 5393 §4.2.1).
+ */
+static uint64_t loop_hash(const struct td_core *core, const struct td_msg *msg)
+{
+	static const enum td_hdr_id ids[] = { TD_HDR_ROUTE, TD_HDR_PROXY_REQUIRE };
+	struct td_hash_key key;
+	uint64_t h;
+
+	memcpy(&key, core->rr_key, sizeof(key));
+	h = mix(&key, msg->cseq.num, msg->call_id);
+	h = mix(&key, h, msg->from_tag);
+	h = mix(&key, h, msg->to_tag);
+	h = mix(&key, h, msg->uri);
+	for (size_t i = 0; i < TD_ARRAY_LEN(ids); i++)
+		for (const struct td_hdr *f = td_msg_hdr(msg, ids[i]); f; f = td_msg_hdr_next(msg, f))
+			h = mix(&key, h, td_hdr_value(msg, f));
+	return h;
+}
+
+/* Only we can have written that hash, so finding it in any Via is finding ourselves with the same request. */
+static bool looped(const struct td_route *r, const struct td_msg *msg)
+{
+	char hex[1 + TD_LOOP_LEN + 1];
+	struct td_out o;
+
+	td_out_init_fixed(&o, hex, sizeof(hex));
+	td_out_fmt(&o, ".%016llx", (unsigned long long)r->loop);
+	for (const struct td_hdr *f = td_msg_hdr(msg, TD_HDR_VIA); f; f = td_msg_hdr_next(msg, f)) {
+		struct td_str v = td_hdr_value(msg, f);
+
+		if (v.n && memmem(v.p, v.n, hex, 1 + TD_LOOP_LEN))
+			return true;
+	}
+	return false;
+}
+
+/* ---- extensions we would have to know ---- */
+
+/* 420 and the Unsupported that names them; true when there are none. */
+static int refuse_extensions(struct td_route *r, struct td_msg *msg, enum td_hdr_id id)
+{
+	struct td_values it;
+	struct td_str v, line;
+	struct td_out o;
+	int err;
+
+	if (!td_msg_hdr(msg, id))
+		return 0;
+	td_out_init(&o);
+	td_values_of(&it, msg, id);
+	while (td_values_next(&v, &it) == 1) {
+		td_out_z(&o, o.n ? ", " : "Unsupported: ");
+		td_out_str(&o, v);
+	}
+	td_out_z(&o, "\r\n");
+	err = o.failed ? -ENOMEM : td_arena_dup(&line, &msg->arena, td_out_view(&o));
+	td_out_free(&o);
+	if (err)
+		return err;
+	if (line.n > 2) {
+		reject(r, msg, 420, TD_STR_NULL);
+		r->extra = line;
+	}
+	return 0;
+}
+
+/* ---- whose is it ---- */
+
+static int set_user(struct td_route *r, struct td_msg *msg, const struct td_uri *uri, const struct td_domain *d)
+{
+	struct td_uri u = *uri;
+	struct td_out o;
+	int err;
+
+	u.scheme = TD_SCHEME_SIP;
+	u.host = d->name;
+	u.host_v6 = false;
+	u.port = 0;
+	td_out_init(&o);
+	err = td_uri_aor(&o, &u);
+	if (err) {
+		td_out_free(&o);
+		if (err != TD_ESYNTAX)
+			return err;
+		reject(r, msg, 400, TD_STR("Bad User in Request-URI"));
+		return 0;
+	}
+	err = o.failed ? -ENOMEM : td_arena_dup(&r->aor, &msg->arena, td_out_view(&o));
+	td_out_free(&o);
+	if (err)
+		return err;
+	r->kind = TD_ROUTE_USER;
+	return td_arena_dup(&r->domain, &msg->arena, d->name);
+}
+
+/* tel:+49-30-123 → 4930123 at the default domain, where it may be a user or an extension. */
+static int set_number(struct td_route *r, const struct td_core *core, struct td_msg *msg)
+{
+	struct td_uri u = r->uri;
+	char *digits = td_arena_alloc(&msg->arena, u.user.n + 1);
+	size_t n = 0;
+
+	if (!digits)
+		return -ENOMEM;
+	for (size_t i = 0; i < u.user.n; i++)
+		if (!strchr("-.()", u.user.p[i]))         /* visual-separator, RFC 3966 §3 */
+			digits[n++] = u.user.p[i];
+	u.user = td_str_n(digits, n);
+	u.password = TD_STR_NULL;
+	return set_user(r, msg, &u, &core->cfg->domains[0]);
+}
+
+/* The request is for this server or one of its users. */
+static int for_us(struct td_route *r, const struct td_core *core, struct td_msg *msg)
+{
+	const struct td_domain *d = td_config_domain(core->cfg, r->uri.host);
+	int err;
+
+	if (!d)
+		d = &core->cfg->domains[0];               /* our address stands for the default domain */
+	if (msg->method == TD_REGISTER) {                 /* §10.2: the Request-URI has no user; one there is ignored */
+		r->kind = TD_ROUTE_REGISTER;
+		r->challenge = true;
+		return td_arena_dup(&r->domain, &msg->arena, d->name);
+	}
+	if (r->uri.user.p)
+		return set_user(r, msg, &r->uri, d);
+	if (msg->method != TD_OPTIONS) {
+		reject(r, msg, 405, TD_STR_NULL);
+		r->extra = TD_STR(ALLOW);
+		return 0;
+	}
+	r->kind = TD_ROUTE_OPTIONS;
+	r->extra = TD_STR(ALLOW "Accept: */*\r\nSupported:\r\n");
+	err = refuse_extensions(r, msg, TD_HDR_REQUIRE);
+	return err;
+}
+
+static int whose(struct td_route *r, const struct td_core *core, struct td_msg *msg)
+{
+	if (r->next_is_route) {
+		if (r->in_dialog)
+			r->kind = TD_ROUTE_NEXT;
+		else
+			reject(r, msg, 403, TD_STR("Relaying Refused"));
+		return 0;
+	}
+	if (r->uri.scheme == TD_SCHEME_TEL)
+		return set_number(r, core, msg);
+	if (td_route_is_us(core, &r->uri))
+		return for_us(r, core, msg);
+	r->next = r->uri;
+	if (r->in_dialog)
+		r->kind = TD_ROUTE_NEXT;
+	else
+		reject(r, msg, 403, TD_STR("Relaying Refused"));
+	return 0;
+}
+
+/* §16.3 items 3 to 5: for what is passed on. */
+static int may_pass(struct td_route *r, const struct td_core *core, struct td_msg *msg)
+{
+	if (msg->max_forwards == 0) {
+		reject(r, msg, 483, TD_STR_NULL);
+		return 0;
+	}
+	r->loop = loop_hash(core, msg);
+	if (looped(r, msg)) {
+		td_count(&core->counters->loops);
+		reject(r, msg, 482, TD_STR_NULL);
+		return 0;
+	}
+	/* ACK and CANCEL follow the request whose extensions were accepted (§20.29, §8.2.2.3) */
+	return msg->method == TD_ACK ? 0 : refuse_extensions(r, msg, TD_HDR_PROXY_REQUIRE);
+}
+
+int td_route_decide(struct td_route *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from)
+{
+	struct td_route r = { .kind = TD_ROUTE_REJECT };
+	int err;
+
+	if (td_uri_parse(&r.uri, msg->uri)) {
+		reject(&r, msg, 400, TD_STR("Bad Request-URI"));
+	} else {
+		undo_strict_router(&r, core, msg);
+		if (r.uri.scheme == TD_SCHEME_OTHER || r.uri.scheme == TD_SCHEME_SIPS) {
+			reject(&r, msg, 416, r.uri.scheme == TD_SCHEME_SIPS ? TD_STR("No TLS Here") : TD_STR_NULL);
+		} else if (!read_routes(&r, core, msg)) {
+			reject(&r, msg, 400, TD_STR("Bad Route"));
+		} else {
+			err = whose(&r, core, msg);
+			if (err)
+				return err;
+		}
+	}
+	if (r.kind == TD_ROUTE_USER || r.kind == TD_ROUTE_NEXT) {
+		r.challenge = !r.in_dialog;
+		err = may_pass(&r, core, msg);
+		if (err)
+			return err;
+	}
+	if (r.kind == TD_ROUTE_REJECT && r.status == 403)
+		td_count(&core->counters->refused_relay);
+	/* An ACK cannot be challenged: without cookie it passes from trusted sources alone. */
+	if (msg->method == TD_ACK && r.challenge && !td_config_trusts(core->cfg, &from->peer))
+		r.kind = TD_ROUTE_DROP;
+	*out = r;
+	return 0;
+}
+
+int td_route_admitted(struct td_route *r, const struct td_core *core, struct td_msg *msg)
+{
+	const struct td_domain *d;
+	const struct td_user *u;
+	const char *at;
+	int err;
+
+	if (r->kind != TD_ROUTE_USER)
+		return 0;
+	if (td_users_find(core->users, r->aor))
+		return 0;
+	at = td_str_chr(r->aor, '@');
+	u = at ? td_users_find_extension(core->users, r->domain, td_str_n(r->aor.p, (size_t)(at - r->aor.p))) : NULL;
+	if (u) {
+		err = td_arena_dup(&r->aor, &msg->arena, u->aor);
+		return err;
+	}
+	d = td_config_domain(core->cfg, r->domain);
+	if (!d || d->users != TD_USERS_ANY)
+		reject(r, msg, 404, TD_STR_NULL);
+	return 0;
+}
