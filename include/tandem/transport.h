@@ -64,7 +64,8 @@ void td_tp_group_close(struct td_tp_group *g);
 /* events is borrowed for the life of tp. log may be NULL. limits NULL: defaults. */
 int td_tp_open(struct td_tp **out, struct td_tp_group *g, unsigned worker, struct td_net *net, struct td_log *log,
 	       const struct td_tp_limits *limits, const struct td_tp_events *events, void *arg);
-void td_tp_close(struct td_tp *tp);                         /* after the transaction layer */
+/* After the transaction layer, and after the loops of all workers of the group have stopped. */
+void td_tp_close(struct td_tp *tp);
 
 /* Listens; port 0 picks one (worker 0 picks, the others are given its address). *index is td_flow.listener. */
 int td_tp_listen(struct td_tp *tp, unsigned *index, enum td_proto proto, const struct td_addr *local);
@@ -85,8 +86,11 @@ struct td_flow_watch {
 	struct td_link link;
 	td_flow_watch_fn *fn;
 	void *arg;
+	uint64_t conn;
+	int err;
 };
-/* Nothing happens for datagrams. A flow whose connection is gone calls fn from the loop. */
+/* Nothing happens for datagrams. A flow whose connection is gone calls fn from the loop, once. For a connection of another
+ * worker this holds from the first td_tp_send() over it on. A watched connection is not closed for being idle. */
 void td_flow_watch(struct td_tp *tp, const struct td_flow *f, struct td_flow_watch *w, td_flow_watch_fn *fn, void *arg);
 void td_flow_unwatch(struct td_tp *tp, struct td_flow_watch *w);
 
@@ -94,9 +98,11 @@ void td_flow_unwatch(struct td_tp *tp, struct td_flow_watch *w);
  * TD_ECLOSED: the connection is gone; TD_EFULL: the peer does not read (the connection is closed). */
 int td_tp_send(struct td_tp *tp, const struct td_flow *to, struct td_buf *buf);
 
-/* Where a response to req goes (§18.2.2, RFC 3581 §4): the connection it came by, else received/rport, else sent-by.
+/* Where a response to req goes (§18.2.2, RFC 3581 §4): the connection it came by, else its source, at rport or sent-by's port.
  * maddr is ignored (P5). */
 void td_tp_response_flow(struct td_flow *out, const struct td_msg *req, const struct td_flow *from);
+/* For a response whose connection is gone (§18.2.2): a new one to the request's source, at the port of its sent-by. */
+int td_tp_reconnect_flow(struct td_flow *out, struct td_tp *tp, const struct td_msg *req, const struct td_flow *from);
 /* For a response we relay: where the Via below ours points. TD_ESYNTAX when it is no address, TD_EUNSUPPORTED. */
 int td_tp_via_flow(struct td_flow *out, struct td_tp *tp, const struct td_via *via);
 

@@ -1,0 +1,112 @@
+/* transport, private: a worker's transport, its listeners and its connections. */
+#ifndef TD_TRANSPORT_INTERNAL_H
+#define TD_TRANSPORT_INTERNAL_H
+
+#include <tandem/transport.h>
+
+enum {
+	TP_MAX_LISTENERS = 64,
+	TP_CONN_SERIAL_BITS = 56,         /* of td_flow.conn; above it stands the worker */
+	TP_REMOTE_BUCKETS = 64,
+};
+
+struct tp_listener {
+	struct td_tp *tp;
+	struct td_udp *udp;
+	struct td_listener *stream;
+	struct td_addr addr;
+	uint8_t proto, index;
+};
+
+/* One address that connects to us (T1): how often, and which of its connections nobody has vouched for yet. */
+struct tp_source {
+	struct td_map_node node;
+	struct td_addr ip;                /* port 0 */
+	struct td_link strangers;         /* of tp_conn.stranger, oldest first */
+	uint32_t count;
+};
+
+struct tp_conn {
+	struct td_map_node by_id, by_peer;
+	struct td_tp *tp;
+	struct td_conn *io;
+	struct tp_source *source;         /* NULL: we opened it */
+	struct td_link stranger;          /* in source->strangers; when gone: in tp->gone */
+	struct td_link watches;
+	struct td_timer timer;
+	struct td_buf *part;              /* the beginning of a message, while one waits for its end */
+	size_t scan;                      /* how far td_msg_frame() has looked into part */
+	uint64_t id;
+	uint64_t begun_ms, active_ms;     /* part's first byte; the last whole message */
+	uint64_t mates;                   /* bit per worker (mod 64) that has sent over it and wants to hear of its end */
+	uint8_t proto, listener, crlf;    /* crlf: bytes of CR LF CR LF seen between messages */
+	bool trusted, gone;
+};
+
+struct td_tp {
+	struct td_tp_group *group;
+	unsigned worker;
+	struct td_net *net;
+	struct td_loop *loop;
+	struct td_log *log;
+	struct td_tp_limits limits;
+	struct td_tp_stats stats;
+	const struct td_tp_events *events;
+	void *arg;
+	struct td_hash_key key;
+	struct tp_listener *listeners[TP_MAX_LISTENERS];
+	unsigned n_listeners;
+	struct td_map conns, peers, sources;
+	uint64_t serial;
+	struct td_link gone;              /* connections to free at the end of the turn */
+	struct td_link lost;              /* watches to call at the end of the turn */
+	struct td_link remote[TP_REMOTE_BUCKETS];   /* watches of flows whose connection lives on another worker */
+	struct td_defer sweep;
+};
+
+/* transport.c: parse, note where it came from, hand up. 0 or why not. buf is borrowed. */
+int tp_deliver(struct td_tp *tp, struct td_buf *buf, size_t at, size_t n, const struct td_flow *from);
+bool tp_admit(struct td_tp *tp, const struct td_flow *from, struct td_str bytes);
+struct tp_listener *tp_listener_for(const struct td_tp *tp, enum td_proto proto, const struct td_addr *peer);
+
+/* response.c */
+int tp_note_source(struct td_msg *msg, const struct td_flow *from);
+
+/* udp.c */
+void tp_udp_received(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg);
+
+/* A start line begins with "SIP/2.0" or a method: a token, in practice a letter. */
+static inline bool tp_starts_like_sip(char c)
+{
+	return td_lower(c) >= 'a' && td_lower(c) <= 'z';
+}
+
+/* connection.c */
+int tp_conns_init(struct td_tp *tp);
+void tp_conns_free(struct td_tp *tp);
+void tp_accepted(struct td_listener *l, struct td_conn *io, void *arg);
+int tp_conn_to(struct tp_conn **out, struct td_tp *tp, const struct tp_listener *ln, const struct td_addr *peer);
+struct tp_conn *tp_conn_find(const struct td_tp *tp, uint64_t id);
+int tp_conn_send(struct tp_conn *c, struct td_buf *buf);
+/* Takes it off every table and tells those who watch it; the bytes already queued are still written when `linger`. */
+void tp_conn_end(struct tp_conn *c, int why, bool linger);
+void tp_conn_trust(struct tp_conn *c);
+void tp_conn_arm(struct tp_conn *c);                /* its nearest limit has changed */
+struct td_flow tp_conn_flow(const struct tp_conn *c);
+
+/* stream.c */
+void tp_stream_data(struct tp_conn *c, struct td_str in);
+
+/* watch.c */
+void tp_lose(struct td_tp *tp, struct td_link *watches, int why);
+void tp_lose_remote(struct td_tp *tp, uint64_t conn, int why);
+
+/* group.c */
+int tp_group_join(struct td_tp_group *g, struct td_tp *tp);
+void tp_group_leave(struct td_tp_group *g, struct td_tp *tp);
+unsigned tp_group_workers(const struct td_tp_group *g);
+int tp_post_send(struct td_tp *tp, const struct td_flow *to, struct td_buf *buf);
+void tp_post_trust(struct td_tp *tp, const struct td_flow *f);
+void tp_post_lost(struct td_tp *tp, uint64_t mates, uint64_t conn, int why);
+
+#endif

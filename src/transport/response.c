@@ -1,0 +1,112 @@
+/*
+ * Vias: what the receiving side adds to the top one (RFC 3261 §18.2.1, RFC 3581 §4), where a response goes because of it
+ * (§18.2.2), and the one we put on top of what we send.
+ *
+ * A response never goes where a peer merely says: the address is the packet's source, which is what `received` would hold
+ * (§18.2.1 makes us add it whenever sent-by differs), so a `received`, `rport` or `maddr` written by the peer is not read
+ * (P5). For UDP only the port may differ from the source's: without rport it is the one in sent-by.
+ */
+#include "internal.h"
+
+#include <errno.h>
+
+static const struct td_str proto_names[TD_PROTO_COUNT] = {
+	TD_STR_INIT("UDP"), TD_STR_INIT("TCP"), TD_STR_INIT("TLS"), TD_STR_INIT("WS"), TD_STR_INIT("WSS"),
+};
+
+struct td_str td_proto_name(enum td_proto p)
+{
+	return proto_names[p];
+}
+
+int td_proto_parse(enum td_proto *out, struct td_str name)
+{
+	unsigned i;
+
+	for (i = 0; i < TD_PROTO_COUNT; i++) {
+		if (td_str_ieq(name, proto_names[i])) {
+			*out = (enum td_proto)i;
+			return 0;
+		}
+	}
+	return TD_EUNSUPPORTED;
+}
+
+static uint16_t default_port(enum td_proto p)
+{
+	static const uint16_t ports[TD_PROTO_COUNT] = { 5060, 5060, 5061, 80, 443 };
+
+	return ports[p];
+}
+
+/* Notes received and rport for a request that came from `from`. */
+int tp_note_source(struct td_msg *msg, const struct td_flow *from)
+{
+	const struct td_via *via = &msg->via;
+	struct td_addr said;
+	char *text;
+	struct td_out o;
+
+	msg->rport = via->rport ? from->peer.port : 0;
+	/* RFC 3581 §4: with rport, received is added even when it is no news. One the peer wrote itself is replaced. */
+	if (!via->rport && !via->received.p && !td_ip_parse(&said, via->host) && td_ip_eq(&said, &from->peer))
+		return 0;
+	text = td_arena_alloc(&msg->arena, TD_ADDR_TEXT);
+	if (!text)
+		return -ENOMEM;
+	td_out_init_fixed(&o, text, TD_ADDR_TEXT);
+	td_ip_print(&o, &from->peer);
+	msg->received = td_out_view(&o);
+	return 0;
+}
+
+void td_tp_response_flow(struct td_flow *out, const struct td_msg *req, const struct td_flow *from)
+{
+	*out = *from;
+	if (from->proto == TD_UDP && !req->via.rport)
+		out->peer.port = req->via.port ? req->via.port : default_port(TD_UDP);
+}
+
+int td_tp_reconnect_flow(struct td_flow *out, struct td_tp *tp, const struct td_msg *req, const struct td_flow *from)
+{
+	struct td_addr peer = from->peer;
+
+	peer.port = req->via.port ? req->via.port : default_port(from->proto);
+	return td_tp_flow_to(out, tp, from->proto, &peer);
+}
+
+int td_tp_via_flow(struct td_flow *out, struct td_tp *tp, const struct td_via *via)
+{
+	struct td_addr peer;
+	enum td_proto proto;
+	int err = td_proto_parse(&proto, via->transport);
+
+	if (err)
+		return err;
+	err = td_ip_parse(&peer, via->received.p ? via->received : via->host);
+	if (err)
+		return err;
+	if (via->rport_value)
+		peer.port = via->rport_value;
+	else
+		peer.port = via->port ? via->port : default_port(proto);
+	return td_tp_flow_to(out, tp, proto, &peer);
+}
+
+/* ---- our own address in text ---- */
+
+/* The port is always written: elements disagree about which one is meant without it. */
+void td_tp_put_sent_by(struct td_out *o, const struct td_tp *tp, const struct td_flow *f)
+{
+	td_addr_print(o, &tp->listeners[f->listener]->addr);
+}
+
+void td_tp_put_via(struct td_out *o, const struct td_tp *tp, const struct td_flow *f, struct td_str branch)
+{
+	td_out_str(o, TD_STR("SIP/2.0/"));
+	td_out_str(o, proto_names[f->proto]);
+	td_out_char(o, ' ');
+	td_tp_put_sent_by(o, tp, f);
+	td_out_str(o, TD_STR(";rport;branch="));
+	td_out_str(o, branch);
+}

@@ -1,0 +1,42 @@
+/*
+ * Datagrams: one message each (RFC 3261 §18.3). What cannot be SIP is dropped before anything is allocated or asked
+ * (P10, T9): scanners and stray STUN, RTP or DNS packets cost a few instructions and a counter, and no log line.
+ */
+#include "internal.h"
+
+enum { SHORTEST = 16 };                 /* well below any message with its six mandatory header fields */
+
+static bool only_crlf(struct td_str bytes)
+{
+	size_t i;
+
+	for (i = 0; i < bytes.n; i++)
+		if (bytes.p[i] != '\r' && bytes.p[i] != '\n' && bytes.p[i] != '\0')
+			return false;
+	return true;
+}
+
+void tp_udp_received(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg)
+{
+	struct tp_listener *ln = arg;
+	struct td_tp *tp = ln->tp;
+	struct td_str bytes = td_buf_str(buf);
+	struct td_flow flow = { .peer = *from, .proto = TD_UDP, .listener = ln->index };
+
+	/* T9: an answer to such a source would go nowhere, or to many. */
+	if (from->port == 0 || td_ip_is_any(from) || td_ip_is_multicast(from)) {
+		tp->stats.dropped_junk++;
+		return;
+	}
+	if (bytes.n < SHORTEST || !tp_starts_like_sip(bytes.p[0]) || bytes.n > tp->limits.max_message) {
+		/* Phones keep NAT bindings open with CR LF or zeros; nothing is answered (RFC 5626 §4.4.2 uses STUN). */
+		if (bytes.n && bytes.n <= 8 && only_crlf(bytes))
+			tp->stats.keepalives++;
+		else
+			tp->stats.dropped_junk++;
+		return;
+	}
+	if (!tp_admit(tp, &flow, bytes))
+		return;
+	tp_deliver(tp, buf, 0, bytes.n, &flow);
+}
