@@ -57,22 +57,31 @@ struct td_srvtx_events {
 	void (*cancelled)(struct td_srvtx *st, struct td_msg *cancel, void *arg);
 	/* INVITE, 300-699: the ACK came. May be NULL. */
 	void (*acked)(struct td_srvtx *st, void *arg);
-	/* It ended: 0 as it should; TD_ETIMEOUT: timer H or L ran out; or a transport error. No callback after this; may be NULL. */
+	/* It ended: 0 as it should; TD_ETIMEOUT: timer H, the ACK for 300-699 never came. No callback after this; may be NULL. */
 	void (*ended)(struct td_srvtx *st, int why, void *arg);
+	/* The connection it came by is gone. The machine stays as it is (RFC 6026 §7.1), and a response goes to the source's sent-by
+	 * port (RFC 3261 §18.2.2). May be NULL. */
+	void (*unsent)(struct td_srvtx *st, int err, void *arg);
 };
 
-/* For a request just received. msg is kept (counted). events borrowed for its life. The layer holds one reference, the
- * caller gets one: td_srvtx_unref() when done with it, whatever its state. */
+/*
+ * For a request just received; at once, before anything asynchronous, or its retransmission comes up as another request.
+ * msg is kept (counted) until the final response has been sent. events borrowed for its life. The layer holds one reference,
+ * the caller gets one: td_srvtx_unref() when done with it, whatever its state; one let go of without a final response ends
+ * after 64*T1. TD_EEXIST when the request belongs to one already; -ENOMEM.
+ */
 int td_srvtx_open(struct td_srvtx **out, struct td_txl *txl, struct td_msg *msg, const struct td_flow *from,
 		  const struct td_srvtx_events *events, void *arg);
 struct td_srvtx *td_srvtx_ref(struct td_srvtx *st);
 void td_srvtx_unref(struct td_srvtx *st);
-struct td_msg *td_srvtx_msg(struct td_srvtx *st);
+struct td_msg *td_srvtx_msg(struct td_srvtx *st);           /* NULL once the final response was sent: ref it to have it longer */
 const struct td_flow *td_srvtx_flow(const struct td_srvtx *st);
 /* Sends a response and steps the machine. bytes kept (counted). In Accepted (RFC 6026 §7.1) further 2xx pass. TD_EORDER when
- * the state does not allow it (e.g. a second final response); -ENOMEM. */
+ * the state does not allow it (e.g. a second final response), and for 101-199 to anything but INVITE (RFC 4320): nothing
+ * happened. Any other error is the transport's: the response counts as given, and is sent again as far as the machine does so. */
 int td_srvtx_reply(struct td_srvtx *st, unsigned status, struct td_buf *bytes);
-/* Builds a plain response (no body) and sends it. extra: whole header lines or empty. */
+/* Builds a plain response (no body) and sends it. extra: whole header lines or empty. to_tag empty: the stateless one (never on
+ * 100). */
 int td_srvtx_reply_plain(struct td_srvtx *st, unsigned status, struct td_str reason, struct td_str to_tag, struct td_str extra);
 unsigned td_srvtx_last_status(const struct td_srvtx *st);   /* last status sent; 0: none */
 /* Ends it: no callback after this returns; it keeps absorbing retransmissions as long as its state wants. */
@@ -90,24 +99,26 @@ struct td_clitx_events {
 
 struct td_clitx_options {
 	enum td_method method;
-	struct td_str branch;             /* of the top Via in bytes: td_branch_make(); copied */
+	struct td_str branch;             /* of the top Via in bytes, as td_branch_make() makes them; copied */
 	struct td_buf *bytes;             /* the request as it goes out; kept (counted), also for retransmission, ACK and CANCEL */
 	struct td_flow to;
 };
 
+/* An error (of sending, TD_EEXIST, -ENOMEM) means that there is no transaction and no callback will come. */
 int td_clitx_open(struct td_clitx **out, struct td_txl *txl, const struct td_clitx_options *opt,
 		  const struct td_clitx_events *events, void *arg);
 struct td_clitx *td_clitx_ref(struct td_clitx *ct);
 void td_clitx_unref(struct td_clitx *ct);
 /* INVITE only: CANCEL with the same branch, To, From, Call-ID, Route (§9.1), sent now or as soon as a provisional response
- * came; never after a final one. extra: header lines to carry (Reason, RFC 3326) or empty. Repeating it does nothing. */
+ * came; never after a final one. extra: header lines to carry (Reason, RFC 3326) or empty. Repeating it does nothing. Without
+ * a final response within 64*T1 of it the transaction ends with TD_ETIMEOUT. */
 int td_clitx_cancel(struct td_clitx *ct, struct td_str extra);
 bool td_clitx_had_provisional(const struct td_clitx *ct);
 bool td_clitx_had_final(const struct td_clitx *ct);
 const struct td_flow *td_clitx_flow(const struct td_clitx *ct);
-struct td_buf *td_clitx_bytes(const struct td_clitx *ct);
+struct td_buf *td_clitx_bytes(const struct td_clitx *ct);   /* NULL after the callback that told the final response */
 /* No callback after this returns; the machine still acknowledges what arrives (a late 2xx or 4xx to an INVITE is ACKed by it
- * only for 300-699) until it ends. */
+ * only for 300-699) until it ends: at most 64*T1 from here without a final response. */
 void td_clitx_detach(struct td_clitx *ct);
 
 /* ---- without state ---- */
@@ -116,7 +127,7 @@ void td_clitx_detach(struct td_clitx *ct);
  * gets the same answer. extra: whole header lines ("Allow: …\r\n") or empty. */
 int td_reply_stateless(struct td_txl *txl, const struct td_msg *req, const struct td_flow *from, unsigned status,
 		       struct td_str reason, struct td_str extra);
-/* The To tag such an answer carries: 16 characters. */
+/* The To tag such an answer carries: 16 characters. The ACK for it carries the same tag and yields the same value here. */
 void td_stateless_tag(char out[16], struct td_txl *txl, const struct td_msg *req);
 struct td_tp *td_txl_transport(struct td_txl *txl);
 struct td_loop *td_txl_loop(struct td_txl *txl);

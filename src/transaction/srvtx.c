@@ -1,0 +1,265 @@
+/*
+ * Server transactions: what the TU does with one, and what the arrows of invite_server.c and server.c do. The request is
+ * kept until the final response has been sent; after that a transaction is its key and the response it may have to repeat.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static struct td_srvtx *of(struct txn *t)
+{
+	return TD_CONTAINER_OF(t, struct td_srvtx, t);
+}
+
+int td_srvtx_open(struct td_srvtx **out, struct td_txl *txl, struct td_msg *msg, const struct td_flow *from,
+		  const struct td_srvtx_events *events, void *arg)
+{
+	bool invite = msg->method == TD_INVITE;
+	struct td_srvtx *st;
+	struct txn_key key;
+	struct td_flow to;
+
+	txn_key_of(&key, txl, msg);
+	if (txn_find_server(txl, &key))
+		return TD_EEXIST;
+	st = calloc(1, sizeof(*st) + txn_key_size(&key));
+	if (!st)
+		return -ENOMEM;
+	txn_init(&st->t, txl, invite ? &td_invite_server_machine : &td_server_machine, from);
+	td_tp_response_flow(&to, msg, from);
+	st->reply_port = to.peer.port;
+	st->msg = td_msg_ref(msg);
+	st->events = events;
+	st->arg = arg;
+	st->invite = invite;
+	txn_key_store(st->key, &key);
+	td_map_add(&txl->srvtxs, &st->t.node, key.hash);
+	txl->stats.srvtx_open++;
+	td_srvtx_ref(st);
+	txn_step(&st->t, EV_START, &(struct stimulus){ 0 });
+	*out = st;
+	return 0;
+}
+
+struct td_srvtx *td_srvtx_ref(struct td_srvtx *st)
+{
+	st->users++;
+	txn_ref(&st->t);
+	return st;
+}
+
+void td_srvtx_unref(struct td_srvtx *st)
+{
+	if (!st)
+		return;
+	assert(st->users > 0);
+	if (--st->users == 0 && (st->t.state == TRYING || st->t.state == PROCEEDING))
+		txn_arm_life(&st->t, 64 * st->t.txl->timers.t1_ms);
+	txn_unref(&st->t);
+}
+
+void srvtx_free(struct txn *t)
+{
+	struct td_srvtx *st = of(t);
+
+	td_msg_unref(st->msg);
+	td_buf_unref(t->out);
+	free(st);
+}
+
+struct td_msg *td_srvtx_msg(struct td_srvtx *st)
+{
+	return st->msg;
+}
+
+const struct td_flow *td_srvtx_flow(const struct td_srvtx *st)
+{
+	return &st->t.flow;
+}
+
+unsigned td_srvtx_last_status(const struct td_srvtx *st)
+{
+	return st->last_status;
+}
+
+void td_srvtx_detach(struct td_srvtx *st)
+{
+	st->events = NULL;
+}
+
+/* ---- sending ---- */
+
+static int send_response(struct td_srvtx *st, struct td_buf *bytes)
+{
+	struct td_tp *tp = st->t.txl->tp;
+	struct td_flow to = st->t.flow;
+	int err;
+
+	to.peer.port = st->reply_port;
+	err = td_tp_send(tp, &to, bytes);
+	if (err != TD_ECLOSED || !st->msg)
+		return err;
+	/* §18.2.2: the connection is gone, but where the request came from is known. */
+	if (td_tp_reconnect_flow(&to, tp, st->msg, &st->t.flow))
+		return err;
+	td_flow_unwatch(tp, &st->t.watch);
+	st->t.flow = to;
+	st->reply_port = to.peer.port;
+	return td_tp_send(tp, &to, bytes);
+}
+
+static int keep_and_send(struct td_srvtx *st, struct td_buf *bytes)
+{
+	td_buf_ref(bytes);
+	td_buf_unref(st->t.out);
+	st->t.out = bytes;
+	return send_response(st, bytes);
+}
+
+static void send_trying(struct td_srvtx *st)
+{
+	struct td_buf *b;
+
+	/* No tag (§17.2.1). Without memory the client goes on asking, and is answered when it asks again. */
+	if (txn_build_response(&b, st->msg, 100, TD_STR_NULL, TD_STR_NULL, TD_STR_NULL))
+		return;
+	st->last_status = 100;
+	keep_and_send(st, b);
+	td_buf_unref(b);
+}
+
+static void forget(struct td_srvtx *st)
+{
+	td_msg_unref(st->msg);
+	st->msg = NULL;
+	if (st->t.state != COMPLETED) {
+		td_buf_unref(st->t.out);
+		st->t.out = NULL;
+	}
+}
+
+int srvtx_act(struct txn *t, uint32_t actions, const struct stimulus *s)
+{
+	struct td_srvtx *st = of(t);
+	struct td_txl *txl = t->txl;
+	int err = 0;
+
+	if (actions & SEND)
+		err = keep_and_send(st, s->bytes);
+	if (actions & SEND_100)
+		send_trying(st);
+	if (actions & RESEND && t->out) {
+		txl->stats.retransmissions_out++;
+		send_response(st, t->out);
+	}
+	if (actions & FORGET)
+		forget(st);
+	if (actions & TO_TU && t->state == CONFIRMED) {
+		if (st->events && st->events->acked)
+			st->events->acked(st, st->arg);
+	} else if (actions & TO_TU) {
+		if (txl->events->ack)
+			txl->events->ack(txl->arg, s->msg, s->from);
+	}
+	if (actions & TELL_ERROR && st->events && st->events->unsent)
+		st->events->unsent(st, s->err, st->arg);
+	return err;
+}
+
+void srvtx_ended(struct txn *t, int why)
+{
+	struct td_srvtx *st = of(t);
+	const struct td_srvtx_events *ev = st->events;
+
+	st->events = NULL;
+	if (ev && ev->ended)
+		ev->ended(st, why, st->arg);
+}
+
+static enum txn_event event_of(unsigned status)
+{
+	return status < 200 ? EV_1XX : status < 300 ? EV_2XX : EV_300_699;
+}
+
+int td_srvtx_reply(struct td_srvtx *st, unsigned status, struct td_buf *bytes)
+{
+	enum txn_event ev = event_of(status);
+
+	if (status < 100 || status > 699)
+		return TD_ELIMIT;
+	/* RFC 4320 §4.1: no provisional response but 100 to anything that is not an INVITE. */
+	if (ev == EV_1XX && !st->invite && status != 100)
+		return TD_EORDER;
+	if (st->t.machine->rules[st->t.state][ev].next == NO_STATE)
+		return TD_EORDER;
+	st->last_status = (uint16_t)status;
+	return txn_step(&st->t, ev, &(struct stimulus){ .bytes = bytes });
+}
+
+int td_srvtx_reply_plain(struct td_srvtx *st, unsigned status, struct td_str reason, struct td_str to_tag, struct td_str extra)
+{
+	char tag[16];
+	struct td_buf *b;
+	int err;
+
+	if (!st->msg)
+		return TD_EORDER;
+	if (!to_tag.n && status > 100) {
+		td_stateless_tag(tag, st->t.txl, st->msg);
+		to_tag = td_str_n(tag, sizeof(tag));
+	}
+	err = txn_build_response(&b, st->msg, status, reason, to_tag, extra);
+	if (err)
+		return err;
+	err = td_srvtx_reply(st, status, b);
+	td_buf_unref(b);
+	return err;
+}
+
+/* ---- CANCEL ---- */
+
+/*
+ * §9.2: the answer to CANCEL should carry the To tag of the answers to the INVITE: that of a response already sent, else the
+ * one a plain reply will get.
+ */
+static void answer_cancel(struct td_srvtx *st, struct td_msg *cancel, const struct td_flow *from)
+{
+	struct td_txl *txl = st->t.txl;
+	struct td_msg *sent = NULL;
+	struct td_str tag = { NULL, 0 };
+	struct td_flow to;
+	char own[16];
+	struct td_buf *b;
+
+	if (st->t.out && !td_msg_parse(&sent, st->t.out, 0, st->t.out->len))
+		tag = sent->to_tag;
+	if (!tag.n) {
+		td_stateless_tag(own, txl, cancel);
+		tag = td_str_n(own, sizeof(own));
+	}
+	if (!txn_build_response(&b, cancel, 200, TD_STR_NULL, tag, TD_STR_NULL)) {
+		td_tp_response_flow(&to, cancel, from);
+		td_tp_send(txl->tp, &to, b);
+		td_buf_unref(b);
+	}
+	td_msg_unref(sent);
+}
+
+void srvtx_cancel(struct td_srvtx *st, struct td_msg *cancel, const struct td_flow *from)
+{
+	if (!txn_same_flow(&st->t.flow, from)) {
+		/* D3: whoever can guess a branch must not end a call. */
+		td_reply_stateless(st->t.txl, cancel, from, 481, TD_STR_NULL, TD_STR_NULL);
+		return;
+	}
+	answer_cancel(st, cancel, from);
+	if (st->t.state != PROCEEDING || st->cancelled)
+		return;
+	st->cancelled = true;
+	if (!st->events || !st->events->cancelled)
+		return;
+	txn_ref(&st->t);
+	st->events->cancelled(st, cancel, st->arg);
+	txn_unref(&st->t);
+}
