@@ -1,5 +1,5 @@
 /*
- * auth, inside the room: the hash functions, the MAC of nonces and the window of their counts.
+ * auth, inside the room: the hash functions, nonces and the window of their counts.
  */
 #ifndef TANDEM_AUTH_INTERNAL_H
 #define TANDEM_AUTH_INTERNAL_H
@@ -28,12 +28,6 @@ void td_digest_add(struct td_digest *d, struct td_str s);
 void td_digest_add_colon(struct td_digest *d, struct td_str s);
 size_t td_digest_end(uint8_t out[32], struct td_digest *d);                  /* returns 16 or 32 */
 size_t td_digest_size(enum td_digest_alg alg);
-
-/* SipHash-2-4 with 128 bits of output (Aumasson, Bernstein 2012), over head then tail. */
-struct td_mac_key {
-	uint64_t k0, k1;
-};
-void td_siphash128(uint8_t out[16], const struct td_mac_key *key, struct td_str head, struct td_str tail);
 
 enum td_nonce_state {
 	TD_NONCE_GOOD,

@@ -38,83 +38,13 @@ struct set {
 _Static_assert(sizeof(struct set) == 64, "a set is a cache line");
 
 struct td_nonces {
-	struct td_mac_key key;
+	uint8_t key[16];
 	uint64_t lifetime_ms;
 	uint64_t unit_ms;                 /* a thousandth of the lifetime, so that 12 bits cover it four times */
 	size_t mask;
 	struct set *sets;
 	void *mem;
 };
-
-/* ---- SipHash-2-4-128 ---- */
-
-#define ROTL(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
-
-static inline void sip_round(uint64_t v[4])
-{
-	v[0] += v[1]; v[1] = ROTL(v[1], 13); v[1] ^= v[0]; v[0] = ROTL(v[0], 32);
-	v[2] += v[3]; v[3] = ROTL(v[3], 16); v[3] ^= v[2];
-	v[0] += v[3]; v[3] = ROTL(v[3], 21); v[3] ^= v[0];
-	v[2] += v[1]; v[1] = ROTL(v[1], 17); v[1] ^= v[2]; v[2] = ROTL(v[2], 32);
-}
-
-struct sip {
-	uint64_t v[4], word;
-	size_t n;
-};
-
-static void sip_add(struct sip *s, struct td_str in)
-{
-	for (size_t i = 0; i < in.n; i++) {
-		s->word |= (uint64_t)(uint8_t)in.p[i] << (8 * (s->n & 7));
-		if ((++s->n & 7) != 0)
-			continue;
-		s->v[3] ^= s->word;
-		sip_round(s->v);
-		sip_round(s->v);
-		s->v[0] ^= s->word;
-		s->word = 0;
-	}
-}
-
-static void put_le64(uint8_t *out, uint64_t v)
-{
-	for (int i = 0; i < 8; i++)
-		out[i] = (uint8_t)(v >> (8 * i));
-}
-
-static uint64_t get_le64(const uint8_t *p)
-{
-	uint64_t v = 0;
-
-	for (int i = 0; i < 8; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
-}
-
-void td_siphash128(uint8_t out[16], const struct td_mac_key *key, struct td_str head, struct td_str tail)
-{
-	struct sip s = { .v = {
-		key->k0 ^ 0x736f6d6570736575, key->k1 ^ 0x646f72616e646f6d ^ 0xee,
-		key->k0 ^ 0x6c7967656e657261, key->k1 ^ 0x7465646279746573,
-	} };
-
-	sip_add(&s, head);
-	sip_add(&s, tail);
-	s.word |= (uint64_t)(s.n & 0xff) << 56;
-	s.v[3] ^= s.word;
-	sip_round(s.v);
-	sip_round(s.v);
-	s.v[0] ^= s.word;
-	s.v[2] ^= 0xee;
-	for (int i = 0; i < 4; i++)
-		sip_round(s.v);
-	put_le64(out, s.v[0] ^ s.v[1] ^ s.v[2] ^ s.v[3]);
-	s.v[1] ^= 0xdd;
-	for (int i = 0; i < 4; i++)
-		sip_round(s.v);
-	put_le64(out + 8, s.v[0] ^ s.v[1] ^ s.v[2] ^ s.v[3]);
-}
 
 /* ---- making and recognising ---- */
 
@@ -138,7 +68,7 @@ int td_nonces_open(struct td_nonces **out, struct td_rng *rng, const struct td_n
 	n->mask = sets - 1;
 	n->lifetime_ms = (uint64_t)lifetime_s * 1000;
 	n->unit_ms = n->lifetime_ms / 1000;
-	td_rng_bytes(rng, &n->key, sizeof(n->key));
+	td_rng_bytes(rng, n->key, sizeof(n->key));
 	*out = n;
 	return 0;
 }
@@ -147,14 +77,18 @@ void td_nonces_close(struct td_nonces *n)
 {
 	if (!n)
 		return;
-	explicit_bzero(&n->key, sizeof(n->key));
+	explicit_bzero(n->key, sizeof(n->key));
 	free(n->mem);
 	free(n);
 }
 
+/* The realm under the key is the key for the rest. */
 static void seal(uint8_t out[MAC_BYTES], const struct td_nonces *n, const uint8_t *head, struct td_str realm)
 {
-	td_siphash128(out, &n->key, td_str_n((const char *)head, TIME_BYTES + RANDOM_BYTES), realm);
+	uint8_t inner[16];
+
+	td_siphash128(inner, n->key, realm.p, realm.n);
+	td_siphash128(out, inner, head, TIME_BYTES + RANDOM_BYTES);
 }
 
 void td_nonce_make(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, struct td_str realm)
@@ -182,7 +116,7 @@ enum td_nonce_state td_nonce_check(struct td_nonce *out, const struct td_nonces 
 	out->issued_ms = 0;
 	for (int i = 0; i < TIME_BYTES; i++)
 		out->issued_ms |= (uint64_t)b[i] << (8 * i);
-	out->id = get_le64(mac);
+	memcpy(&out->id, mac, sizeof(out->id));
 	return now_ms > out->issued_ms + n->lifetime_ms ? TD_NONCE_OLD : TD_NONCE_GOOD;
 }
 

@@ -56,9 +56,6 @@ void td_route_cookie(char out[TD_COOKIE_LEN], const uint8_t key[16], struct td_s
 /* Is uri one we put into a Record-Route of the dialog msg belongs to? */
 bool td_route_cookie_ok(const uint8_t key[16], const struct td_uri *uri, const struct td_msg *msg);
 
-/* SipHash-2-4 with 128 bits of output: made to be a MAC, and a tenth of the cost of an HMAC for inputs this short. */
-void td_siphash128(uint8_t out[16], const uint8_t key[16], const void *in, size_t n);
-
 enum { TD_LOOP_LEN = 16 };                /* hex digits of td_route.loop in a branch, after its "." */
 
 #endif

@@ -13,19 +13,20 @@ static void siphash_vectors(void **state)
 		{ 7, "a1f1ebbed8dbc153c0b84aa61ff08239" }, { 8, "3b62a9ba6258f5610f83e264f31497b4" },
 		{ 15, "5493e99933b0a8117e08ec0f97cfc3d9" }, { 63, "5150d1772f50834a503e069a973fbd7c" },
 	};
-	struct td_mac_key key = { 0x0706050403020100, 0x0f0e0d0c0b0a0908 };
+	uint8_t key[16];
 	char in[64];
 
 	for (size_t i = 0; i < sizeof(in); i++)
 		in[i] = (char)i;
+	memcpy(key, in, sizeof(key));
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
-		for (size_t cut = 0; cut <= rows[i].n; cut++) {         /* head and tail are one input */
-			uint8_t mac[16], want[16];
+		struct td_str s = exact_copy(td_str_n(in, rows[i].n));
+		uint8_t mac[16], want[16];
 
-			assert_int_equal(td_hex_decode(want, 16, td_str_of(rows[i].mac)), 0);
-			td_siphash128(mac, &key, td_str_n(in, cut), td_str_n(in + cut, rows[i].n - cut));
-			assert_memory_equal(mac, want, 16);
-		}
+		assert_int_equal(td_hex_decode(want, 16, td_str_of(rows[i].mac)), 0);
+		td_siphash128(mac, key, s.p, s.n);
+		assert_memory_equal(mac, want, 16);
+		exact_free(s);
 	}
 }
 
