@@ -207,6 +207,7 @@ struct td_msg {
 	enum td_method method;            /* requests; for responses the CSeq's */
 	struct td_str method_name;
 	struct td_str uri;                /* Request-URI as written */
+	struct td_uri ruri;               /* the same, parsed; text empty where that was a defect */
 	struct td_str reason;
 	struct td_via via;                /* top Via */
 	struct td_name_addr from, to;
@@ -228,7 +229,8 @@ struct td_msg {
 /*
  * Indexes the message in buf->data[at .. at+n). Keeps buf (counted).
  * 0: *out has one reference; look at defect before using a request. TD_ESYNTAX: not a SIP message, or a response that must
- * be discarded, or a request that cannot even be answered (no usable Via, From, To, Call-ID, CSeq): drop it. -ENOMEM.
+ * be discarded, or a request that cannot even be answered (no usable Via): drop it. -ENOMEM.
+ * In a request with a defect, from, to, call_id and cseq may be empty; the response head echoes what text there is.
  * Bytes after Content-Length are left out of `bytes` (datagrams: discarded, §18.3). Content-Length beyond the end is a defect (400).
  */
 int td_msg_parse(struct td_msg **out, struct td_buf *buf, size_t at, size_t n);
@@ -240,7 +242,8 @@ struct td_defect td_msg_validate(const struct td_msg *m);
 
 /* For streams: length of the first message in bytes (headers + Content-Length). 0 and *out; TD_EMORE; TD_ESYNTAX or
  * TD_ELIMIT: the stream cannot be resynchronised, answer what can be answered and close it. Leading CRLFs are not accepted
- * here (keep-alives belong to transport). *scan remembers how far it looked, so that a slow stream costs linear time: 0 at first. */
+ * here (keep-alives belong to transport). No Content-Length counts as 0. *scan remembers how far it looked, so that a slow
+ * stream costs linear time: 0 for the first byte of a message, and 0 again when one is framed. */
 int td_msg_frame(size_t *out, struct td_str bytes, size_t *scan);
 
 static inline const struct td_hdr *td_msg_hdr(const struct td_msg *m, enum td_hdr_id id)
@@ -316,12 +319,14 @@ void td_edits_free(struct td_edits *ed);
 void td_edit_replace(struct td_edits *ed, struct td_str view_in_msg, struct td_str ins);
 void td_edit_insert(struct td_edits *ed, size_t at, struct td_str ins);
 void td_edit_remove_hdr(struct td_edits *ed, const struct td_hdr *h);          /* the whole field */
-void td_edit_remove_first_value(struct td_edits *ed, enum td_hdr_id id);       /* topmost Via, Route: the field goes when it was its only value */
+/* The topmost count values (Via, Route …); a field goes when it has none left. Once per id: edits do not see each other. */
+void td_edit_remove_values(struct td_edits *ed, enum td_hdr_id id, unsigned count);
+void td_edit_remove_first_value(struct td_edits *ed, enum td_hdr_id id);       /* the topmost one */
 void td_edit_insert_before(struct td_edits *ed, enum td_hdr_id id, struct td_str line);   /* before the first such field; else after the start line */
 void td_edit_append(struct td_edits *ed, struct td_str line);                   /* as the last header field */
 /* Writes received/rport into the top Via as the transport saw them; text is built in the message's arena. */
 void td_edit_via_received(struct td_edits *ed, struct td_msg *m);
-int td_edits_apply(struct td_buf **out, struct td_edits *ed);       /* -ENOMEM, TD_ELIMIT */
+int td_edits_apply(struct td_buf **out, struct td_edits *ed);       /* -ENOMEM; TD_ELIMIT: longer than TD_SIP_MAX_MESSAGE; -EINVAL: they overlap */
 
 /* ---- building: new messages ---- */
 

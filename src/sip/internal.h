@@ -209,11 +209,25 @@ int td_auth_info_parse(struct td_auth *out, struct td_str value);   /* Authentic
 /* As td_hdr_id_of(), for a name that is known to be a token. */
 enum td_hdr_id td_hdr_id_of_token(const char *p, size_t n);
 
-/* ---- message.c ---- */
+/* ---- start_line.c ---- */
 
-/* Puts right what the transport saw about the top Via: up to three replacements in the message's bytes, in order. */
-enum { TD_VIA_PATCHES = 3 };
+struct td_start_line {
+	bool request;
+	struct td_str method, uri, reason;
+	uint16_t status;                  /* responses: 100..699 */
+	struct td_defect defect;          /* requests: what is wrong with it (400, 505) */
+};
 
-unsigned td_via_patches(struct td_edit out[TD_VIA_PATCHES], char port_text[8], const struct td_msg *m);
+/* A start line without its CRLF. TD_ESYNTAX: neither a request line nor a good status line of any SIP. */
+int td_start_line_parse(struct td_start_line *out, struct td_str line);
+
+/* ---- edit.c ---- */
+
+enum { TD_VIA_EDITS = 3, TD_VIA_RPORT_TEXT = sizeof("rport=65535") };
+
+/* What the transport saw, as edits of the top Via, in order; how many. rport_text is what one of them may borrow. */
+unsigned td_via_edits(struct td_edit out[TD_VIA_EDITS], char rport_text[TD_VIA_RPORT_TEXT], const struct td_msg *m);
+/* bytes[from .. to) with those edits made; they are sorted, do not overlap and lie inside. */
+void td_put_edited(struct td_out *o, const char *bytes, size_t from, size_t to, const struct td_edit *e, unsigned n);
 
 #endif
