@@ -1,0 +1,95 @@
+/* Users in the database: written by the command line and the control thread, whole in one transaction. */
+#include "server/store/internal.h"
+
+static void bind_ha1(sqlite3_stmt *st, int at, const struct td_store_user *u, enum td_digest_alg alg)
+{
+	if (u->has[alg])
+		sqlite3_bind_blob(st, at, u->ha1[alg].bytes, alg == TD_DIGEST_MD5 ? 16 : 32, SQLITE_STATIC);
+	else
+		sqlite3_bind_null(st, at);
+}
+
+static int put(struct td_store *s, const struct td_store_user *u)
+{
+	const char *sep = td_str_chr(u->aor, '@');
+	int err;
+	sqlite3_stmt *st = td_store_sql(s, TD_SQL_PUT_USER, &err);
+
+	if (!st)
+		return err;
+	if (!sep)
+		return TD_ESYNTAX;
+	td_store_bind_str(st, 1, u->aor);
+	td_store_bind_str(st, 2, td_str_n(sep + 1, u->aor.n - (size_t)(sep + 1 - u->aor.p)));
+	td_store_bind_str(st, 3, u->extension);
+	bind_ha1(st, 4, u, TD_DIGEST_SHA256);
+	bind_ha1(st, 5, u, TD_DIGEST_MD5);
+	return td_store_run(st);                /* TD_EEXIST: another user of the domain has this extension */
+}
+
+int td_store_put_users(struct td_store *s, const struct td_store_user *u, size_t n)
+{
+	int err;
+
+	pthread_mutex_lock(&s->db_lock);
+	err = td_store_begin(s);
+	if (!err) {
+		for (size_t i = 0; i < n && !err; i++)
+			err = put(s, &u[i]);
+		err = td_store_end(s, err);
+	}
+	pthread_mutex_unlock(&s->db_lock);
+	return err;
+}
+
+int td_store_put_user(struct td_store *s, const struct td_store_user *u)
+{
+	return td_store_put_users(s, u, 1);
+}
+
+int td_store_remove_user(struct td_store *s, struct td_str aor)
+{
+	int err;
+
+	pthread_mutex_lock(&s->db_lock);
+	sqlite3_stmt *st = td_store_sql(s, TD_SQL_REMOVE_USER, &err);
+	if (st) {
+		td_store_bind_str(st, 1, aor);
+		err = td_store_run(st);
+		if (!err && sqlite3_changes(s->db) == 0)
+			err = TD_ENOTFOUND;
+	}
+	pthread_mutex_unlock(&s->db_lock);
+	return err;
+}
+
+static void read_ha1(struct td_store_user *u, enum td_digest_alg alg, sqlite3_stmt *st, int at)
+{
+	const void *p = sqlite3_column_blob(st, at);
+	size_t want = alg == TD_DIGEST_MD5 ? 16 : 32;
+
+	u->has[alg] = p && (size_t)sqlite3_column_bytes(st, at) == want;
+	if (u->has[alg])
+		memcpy(u->ha1[alg].bytes, p, want);
+}
+
+int td_store_each_user(struct td_store *s, int (*fn)(void *arg, const struct td_store_user *u), void *arg)
+{
+	int err, rc = SQLITE_DONE;
+
+	pthread_mutex_lock(&s->db_lock);
+	sqlite3_stmt *st = td_store_sql(s, TD_SQL_EACH_USER, &err);
+	while (st && !err && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		struct td_store_user u = { .aor = td_store_column_str(st, 0), .extension = td_store_column_str(st, 1) };
+		read_ha1(&u, TD_DIGEST_SHA256, st, 2);
+		read_ha1(&u, TD_DIGEST_MD5, st, 3);
+		err = fn(arg, &u);
+	}
+	if (st) {
+		sqlite3_reset(st);
+		if (!err)
+			err = td_store_err(rc);
+	}
+	pthread_mutex_unlock(&s->db_lock);
+	return err;
+}

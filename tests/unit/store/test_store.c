@@ -1,0 +1,514 @@
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "server/store/internal.h"
+
+/* ---- a folder of its own ---- */
+
+struct fix {
+	char dir[64], file[80];
+	struct td_sim *sim;
+	struct td_loop *loop;
+	struct td_store *s;
+	struct td_out why;
+	int done, err;
+};
+
+static struct td_store *open_store(struct fix *f, bool threaded, int want)
+{
+	struct td_store *s = NULL;
+
+	f->why.n = 0;
+	assert_int_equal(td_store_open(&s, &(struct td_store_options){ .path = td_str_of(f->file), .threaded = threaded }, &f->why), want);
+	assert_true(want == 0 || (s == NULL && f->why.n > 0));
+	return s;
+}
+
+static int set_up(void **state)
+{
+	struct fix *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	snprintf(f->dir, sizeof(f->dir), "/tmp/tandem-store-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->file, sizeof(f->file), "%s/tandem.db", f->dir);
+	td_out_init(&f->why);
+	assert_int_equal(td_sim_open(&f->sim, 1), 0);
+	assert_int_equal(td_sim_loop(&f->loop, f->sim), 0);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	static const char *const names[] = { "", "-wal", "-shm" };
+	struct fix *f = *state;
+	char path[100];
+
+	td_store_close(f->s);
+	td_loop_close(f->loop);
+	td_sim_close(f->sim);
+	for (size_t i = 0; i < TD_ARRAY_LEN(names); i++) {
+		snprintf(path, sizeof(path), "%s%s", f->file, names[i]);
+		unlink(path);
+	}
+	rmdir(f->dir);
+	td_out_free(&f->why);
+	free(f);
+	return 0;
+}
+
+/* ---- bindings ---- */
+
+static void on_done(struct td_store_write *w, int err, void *arg)
+{
+	struct fix *f = arg;
+
+	f->done++;
+	f->err = err;
+}
+
+static struct td_store_binding binding(const char *aor, const char *contact)
+{
+	return (struct td_store_binding){
+		.aor = td_str_of(aor), .contact = td_str_of(contact), .params = TD_STR(";+sip.instance=\"<urn:uuid:1>\""),
+		.call_id = TD_STR("c1@host"), .user_agent = TD_STR("phone \xff 1.0"), .cseq = 4294967295u, .q = 700, .expires_at_s = 1000,
+		.flow = { .proto = TD_UDP, .listener = 3, .peer = { .family = TD_AF_V6, .ip = { 0xfe, 0x80, [15] = 9 }, .port = 5061, .scope = 70000 } },
+	};
+}
+
+static void put(struct fix *f, const char *aor, const char *contact)
+{
+	struct td_store_write *w = td_store_write_new(f->s, f->loop, on_done, f);
+	struct td_store_binding b = binding(aor, contact);
+
+	assert_int_equal(td_store_put_binding(w, &b), 0);
+	td_store_submit(w);
+}
+
+static int list_one(void *arg, const struct td_store_binding *b)
+{
+	td_out_str(arg, b->aor);
+	td_out_char(arg, ' ');
+	td_out_str(arg, b->contact);
+	td_out_char(arg, '\n');
+	return 0;
+}
+
+static void assert_list(struct td_store *s, const char *want)
+{
+	struct td_out o;
+
+	td_out_init(&o);
+	assert_int_equal(td_store_each_binding(s, list_one, &o), 0);
+	assert_str(td_out_view(&o), want);
+	td_out_free(&o);
+}
+
+static int check_one(void *arg, const struct td_store_binding *b)
+{
+	struct td_store_binding want = binding("a@d", "sip:a@h");
+
+	assert_str(b->params, want.params.p);
+	assert_str(b->call_id, want.call_id.p);
+	assert_str(b->user_agent, want.user_agent.p);
+	assert_int_equal(b->cseq, want.cseq);
+	assert_int_equal(b->q, want.q);
+	assert_int_equal(b->expires_at_s, want.expires_at_s);
+	assert_true(td_addr_eq(&b->flow.peer, &want.flow.peer));
+	assert_int_equal(b->flow.peer.scope, 70000);
+	assert_int_equal(b->flow.proto, TD_UDP);
+	assert_int_equal(b->flow.listener, 3);
+	++*(int *)arg;
+	return 0;
+}
+
+static void what_is_put_comes_back(void **state)
+{
+	struct fix *f = *state;
+	int seen = 0;
+
+	f->s = open_store(f, false, 0);
+	put(f, "a@d", "sip:a@h");
+	assert_int_equal(f->done, 0);                   /* never inside the call */
+	td_sim_run(f->sim, 1);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(f->err, 0);
+	td_store_close(f->s);
+	f->s = open_store(f, false, 0);
+	assert_int_equal(td_store_each_binding(f->s, check_one, &seen), 0);
+	assert_int_equal(seen, 1);
+}
+
+static void connection_flows_are_dropped(void **state)
+{
+	struct fix *f = *state;
+	struct td_store_binding b = binding("a@d", "sip:a@h");
+
+	f->s = open_store(f, false, 0);
+	struct td_store_write *w = td_store_write_new(f->s, f->loop, on_done, f);
+	b.flow.proto = TD_TCP;
+	b.flow.conn = 77;
+	assert_int_equal(td_store_put_binding(w, &b), 0);
+	td_store_submit(w);
+	td_sim_run(f->sim, 1);
+	sqlite3_stmt *st;
+	assert_int_equal(sqlite3_prepare_v2(f->s->db, "SELECT flow IS NULL FROM bindings", -1, &st, NULL), 0);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_int_equal(sqlite3_column_int(st, 0), 1);
+	sqlite3_finalize(st);
+}
+
+/* One set with more than fits inline: replaced, deleted and added in order. */
+static void change_sets(void **state)
+{
+	struct fix *f = *state;
+	struct td_store_binding b;
+
+	f->s = open_store(f, false, 0);
+	struct td_store_write *w = td_store_write_new(f->s, f->loop, on_done, f);
+	for (int i = 0; i < 20; i++) {
+		char contact[32];
+		snprintf(contact, sizeof(contact), "sip:%02d@h", i);
+		b = binding(i < 10 ? "a@d" : "b@d", contact);
+		assert_int_equal(td_store_put_binding(w, &b), 0);
+	}
+	assert_int_equal(td_store_delete_aor(w, TD_STR("a@d")), 0);
+	for (int i = 10; i < 19; i++) {
+		char contact[32];
+		snprintf(contact, sizeof(contact), "sip:%02d@h", i);
+		assert_int_equal(td_store_delete_binding(w, TD_STR("b@d"), td_str_of(contact)), 0);
+	}
+	b = binding("a@d", "sip:new@h");
+	assert_int_equal(td_store_put_binding(w, &b), 0);
+	td_store_submit(w);
+	td_store_submit(td_store_write_new(f->s, f->loop, on_done, f));         /* a barrier */
+	td_sim_run(f->sim, 1);
+	assert_int_equal(f->done, 2);
+	assert_list(f->s, "a@d sip:new@h\nb@d sip:19@h\n");
+	td_store_forget_expired(f->s, 999);
+	assert_list(f->s, "a@d sip:new@h\nb@d sip:19@h\n");
+	td_store_forget_expired(f->s, 1000);
+	assert_list(f->s, "");
+	td_store_write_free(td_store_write_new(f->s, f->loop, on_done, f));
+}
+
+/* G9: a full disk fails everybody in the batch, changes nothing, is survived. */
+static void g9_disk_full(void **state)
+{
+	struct fix *f = *state;
+	struct td_store_stats stats;
+	char contact[3000], limit[64];
+	int pages = 0;
+	sqlite3_stmt *st;
+
+	f->s = open_store(f, false, 0);
+	put(f, "a@d", "sip:a@h");
+	td_sim_run(f->sim, 1);
+	assert_int_equal(sqlite3_prepare_v2(f->s->db, "PRAGMA page_count", -1, &st, NULL), 0);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	pages = sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	snprintf(limit, sizeof(limit), "PRAGMA max_page_count = %d", pages);
+	assert_int_equal(sqlite3_exec(f->s->db, limit, NULL, NULL, NULL), 0);
+	memset(contact, 'x', sizeof(contact) - 1);
+	contact[sizeof(contact) - 1] = 0;
+	put(f, "b@d", "sip:small@h");
+	put(f, "c@d", contact);
+	put(f, "d@d", contact);
+	td_sim_run(f->sim, 1);
+	assert_int_equal(f->done, 4);
+	assert_int_equal(f->err, -ENOSPC);
+	assert_list(f->s, "a@d sip:a@h\n");
+	assert_int_equal(sqlite3_exec(f->s->db, "PRAGMA max_page_count = 100000", NULL, NULL, NULL), 0);
+	put(f, "b@d", "sip:small@h");
+	td_sim_run(f->sim, 1);
+	assert_int_equal(f->err, 0);
+	assert_list(f->s, "a@d sip:a@h\nb@d sip:small@h\n");
+	td_store_stats(&stats, f->s);
+	assert_int_equal(stats.writes, 2);
+	assert_int_equal(stats.failed, 3);
+	assert_int_equal(stats.queued, 0);
+}
+
+/* ---- the writer thread, and kill -9 ---- */
+
+struct child {
+	struct td_loop *loop;
+	struct td_store *s;
+	int pipe;
+	uint32_t next;
+};
+
+static void submit_next(struct child *c);
+
+static void acknowledged(struct td_store_write *w, int err, void *arg)
+{
+	struct { struct child *c; uint32_t key; } *a = arg;
+
+	if (err || write(a->c->pipe, &a->key, sizeof(a->key)) != sizeof(a->key))
+		_exit(1);
+	submit_next(a->c);
+	free(a);
+}
+
+static void submit_next(struct child *c)
+{
+	struct { struct child *c; uint32_t key; } *a = malloc(sizeof(*a));
+	struct td_store_write *w = td_store_write_new(c->s, c->loop, acknowledged, a);
+	char aor[32];
+
+	a->c = c;
+	a->key = c->next++;
+	snprintf(aor, sizeof(aor), "%u@d", a->key);
+	struct td_store_binding b = binding(aor, "sip:a@h");
+	if (td_store_put_binding(w, &b))
+		_exit(1);
+	td_store_submit(w);
+}
+
+static void write_until_killed(struct fix *f, int pipe, uint32_t first)
+{
+	struct child c = { .pipe = pipe, .next = first };
+
+	if (td_loop_open(&c.loop))
+		_exit(2);
+	c.s = open_store(f, true, 0);
+	for (int i = 0; i < 50; i++)
+		submit_next(&c);
+	td_loop_run(c.loop);
+	_exit(3);
+}
+
+static int mark_key(void *arg, const struct td_store_binding *b)
+{
+	uint32_t key;
+
+	assert_int_equal(td_str_u32(&key, td_str_n(b->aor.p, b->aor.n - 2)), 0);
+	((uint8_t *)arg)[key] = 1;
+	return 0;
+}
+
+static void g8_kill_during_writes(void **state)
+{
+	enum { ROUNDS = 20, KEYS = 1 << 20 };
+	struct fix *f = *state;
+	uint8_t *acked = calloc(1, KEYS), *found = calloc(1, KEYS);
+	uint32_t top = 0, total = 0;
+	struct td_rng rng;
+
+	td_rng_init(&rng);
+	for (int round = 0; round < ROUNDS; round++) {
+		uint32_t key, quota = (uint32_t)td_rng_below(&rng, 300);
+		int ends[2];
+		pid_t pid;
+
+		assert_int_equal(pipe(ends), 0);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (!pid)
+			write_until_killed(f, ends[1], top);
+		close(ends[1]);
+		for (uint32_t n = 0; read(ends[0], &key, sizeof(key)) == sizeof(key);) {
+			assert_true(key < KEYS);
+			acked[key] = 1;
+			total++;
+			top = key >= top ? key + 1 : top;
+			if (++n >= quota) {             /* somewhere between two commits, or inside one */
+				kill(pid, SIGKILL);
+				quota = UINT32_MAX;
+			}
+		}
+		close(ends[0]);
+		int status;
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		top += 100;                             /* what was in flight */
+		memset(found, 0, KEYS);
+		f->s = open_store(f, false, 0);
+		assert_int_equal(td_store_each_binding(f->s, mark_key, found), 0);
+		td_store_close(f->s);
+		f->s = NULL;
+		for (uint32_t i = 0; i < top; i++)
+			assert_true(!acked[i] || found[i]);
+	}
+	assert_true(total > ROUNDS);
+	free(acked);
+	free(found);
+}
+
+/* `tandem user add` while the server writes. */
+static void another_process_adds_a_user(void **state)
+{
+	struct fix *f = *state;
+	int ends[2], status;
+	uint32_t key;
+	pid_t server, adder;
+
+	assert_int_equal(pipe(ends), 0);
+	server = fork();
+	assert_true(server >= 0);
+	if (!server)
+		write_until_killed(f, ends[1], 0);
+	close(ends[1]);
+	assert_int_equal(read(ends[0], &key, sizeof(key)), sizeof(key));
+	adder = fork();
+	assert_true(adder >= 0);
+	if (!adder) {
+		struct td_store *s = open_store(f, false, 0);
+		_exit(td_store_put_user(s, &(struct td_store_user){ .aor = TD_STR("new@d") }) ? 1 : 0);
+	}
+	struct td_rng rng;
+	td_rng_init(&rng);
+	int reader = 0;
+	while (waitpid(adder, &status, WNOHANG) == 0 && reader++ < 1000000)
+		assert_int_equal(read(ends[0], &key, sizeof(key)), sizeof(key));    /* and the writer goes on */
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	kill(server, SIGKILL);
+	assert_int_equal(waitpid(server, &status, 0), server);
+	close(ends[0]);
+	f->s = open_store(f, false, 0);
+	assert_int_equal(td_store_remove_user(f->s, TD_STR("new@d")), 0);
+}
+
+/* Closing commits what waits; the answers are in the loop's mailbox. */
+static void closing_commits(void **state)
+{
+	struct fix *f = *state;
+
+	f->s = open_store(f, true, 0);
+	for (int i = 0; i < 30; i++) {
+		char contact[32];
+		snprintf(contact, sizeof(contact), "sip:%02d@h", i);
+		put(f, "a@d", contact);
+	}
+	td_store_close(f->s);
+	td_sim_run(f->sim, 1);
+	assert_int_equal(f->done, 30);
+	f->s = open_store(f, false, 0);
+	struct td_out o;
+	td_out_init(&o);
+	assert_int_equal(td_store_each_binding(f->s, list_one, &o), 0);
+	assert_int_equal(o.n, 30 * strlen("a@d sip:00@h\n"));
+	td_out_free(&o);
+}
+
+/* ---- users ---- */
+
+static int list_user(void *arg, const struct td_store_user *u)
+{
+	td_out_fmt(arg, "%.*s %.*s %d%d %02x\n", TD_FMT(u->aor), TD_FMT(u->extension), u->has[TD_DIGEST_SHA256], u->has[TD_DIGEST_MD5],
+		   u->ha1[TD_DIGEST_SHA256].bytes[31]);
+	return 0;
+}
+
+static void assert_users(struct fix *f, const char *want)
+{
+	struct td_out o;
+
+	td_out_init(&o);
+	assert_int_equal(td_store_each_user(f->s, list_user, &o), 0);
+	assert_str(td_out_view(&o), want);
+	td_out_free(&o);
+}
+
+static void users(void **state)
+{
+	struct fix *f = *state;
+	struct td_store_user u[3] = {
+		{ .aor = TD_STR("alice@d"), .extension = TD_STR("100"), .has = { true, true } },
+		{ .aor = TD_STR("bob@d"), .has = { true, false } }, { .aor = TD_STR("carol@e"), .extension = TD_STR("100") },
+	};
+
+	f->s = open_store(f, false, 0);
+	u[0].ha1[TD_DIGEST_SHA256].bytes[31] = 0xab;
+	assert_int_equal(td_store_put_users(f->s, u, 3), 0);
+	assert_users(f, "alice@d 100 11 ab\nbob@d  10 00\ncarol@e 100 00 00\n");
+	u[1].extension = TD_STR("100");                 /* taken in this domain: the whole set is refused */
+	u[2].extension = TD_STR("200");
+	assert_int_equal(td_store_put_users(f->s, &u[1], 2), TD_EEXIST);
+	assert_users(f, "alice@d 100 11 ab\nbob@d  10 00\ncarol@e 100 00 00\n");
+	u[0].extension = TD_STR("101");
+	assert_int_equal(td_store_put_user(f->s, &u[0]), 0);
+	assert_int_equal(td_store_put_user(f->s, &u[1]), 0);
+	assert_int_equal(td_store_remove_user(f->s, TD_STR("carol@e")), 0);
+	assert_int_equal(td_store_remove_user(f->s, TD_STR("carol@e")), TD_ENOTFOUND);
+	assert_int_equal(td_store_put_user(f->s, &(struct td_store_user){ .aor = TD_STR("nobody") }), TD_ESYNTAX);
+	assert_users(f, "alice@d 101 11 ab\nbob@d 100 10 00\n");
+}
+
+/* ---- files that are not ours ---- */
+
+static void assert_why(struct fix *f, const char *part)
+{
+	assert_non_null(memmem(f->why.p, f->why.n, part, strlen(part)));
+}
+
+static void wrong_files_are_refused(void **state)
+{
+	struct fix *f = *state;
+	char junk[4096];
+	int fd;
+
+	f->s = open_store(f, false, 0);
+	assert_int_equal(sqlite3_exec(f->s->db, "PRAGMA user_version = 99", NULL, NULL, NULL), 0);
+	td_store_close(f->s);
+	f->s = open_store(f, false, TD_EUNSUPPORTED);
+	assert_why(f, "newer tandem (its schema is 99");
+	unlink(f->file);
+
+	sqlite3 *db;
+	assert_int_equal(sqlite3_open(f->file, &db), 0);
+	assert_int_equal(sqlite3_exec(db, "CREATE TABLE t(a)", NULL, NULL, NULL), 0);
+	sqlite3_close(db);
+	f->s = open_store(f, false, TD_EUNSUPPORTED);
+	assert_why(f, "another program");
+
+	memset(junk, 'j', sizeof(junk));
+	fd = open(f->file, O_WRONLY | O_TRUNC);
+	assert_int_equal(write(fd, junk, sizeof(junk)), sizeof(junk));
+	close(fd);
+	f->s = open_store(f, false, -EIO);
+	assert_why(f, "not a database");
+
+	unlink(f->file);
+	snprintf(f->file, sizeof(f->file), "%s/none/tandem.db", f->dir);
+	f->s = open_store(f, false, -ENOENT);
+	snprintf(f->file, sizeof(f->file), "%s/tandem.db", f->dir);
+}
+
+static void the_file_is_private(void **state)
+{
+	struct fix *f = *state;
+	struct stat st;
+	char wal[100];
+
+	close(open(f->file, O_CREAT | O_WRONLY, 0666));
+	assert_int_equal(chmod(f->file, 0644), 0);
+	f->s = open_store(f, false, 0);
+	put(f, "a@d", "sip:a@h");
+	td_sim_run(f->sim, 1);
+	assert_int_equal(stat(f->file, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	snprintf(wal, sizeof(wal), "%s-wal", f->file);
+	assert_int_equal(stat(wal, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+#define WITH_FOLDER(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_FOLDER(what_is_put_comes_back), WITH_FOLDER(connection_flows_are_dropped), WITH_FOLDER(change_sets),
+		WITH_FOLDER(g9_disk_full), WITH_FOLDER(g8_kill_during_writes), WITH_FOLDER(another_process_adds_a_user),
+		WITH_FOLDER(closing_commits), WITH_FOLDER(users), WITH_FOLDER(wrong_files_are_refused), WITH_FOLDER(the_file_is_private),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
