@@ -104,7 +104,7 @@ void *td_arena_alloc(struct td_arena *a, size_t n)
 	if (!p || p > a->end || n > (size_t)(a->end - p))
 		return alloc_slow(a, n);
 	a->p = p + n;
-	if (GAP && (size_t)(a->end - a->p) >= GAP)
+	if ((size_t)(a->end - a->p) > GAP)
 		a->p += GAP;
 	unpoison(p, n);
 	return p;
