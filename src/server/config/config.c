@@ -19,6 +19,7 @@ struct cyaml_trouble {
 	char what[200], where[200];
 };
 
+__attribute__((format(printf, 3, 0)))
 static void on_cyaml_log(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
 {
 	struct cyaml_trouble *t = ctx;
