@@ -46,7 +46,8 @@ unsigned td_addr_to_sockaddr(struct sockaddr_storage *ss, const struct td_addr *
 struct td_net;
 
 int td_net_open(struct td_net **out, struct td_loop *loop);          /* the real one */
-void td_net_close(struct td_net *net);                               /* after its sockets */
+/* After its sockets, before its loop, and not within their callbacks. Drops connections that still linger. */
+void td_net_close(struct td_net *net);
 struct td_loop *td_net_loop(struct td_net *net);
 
 /* ---- UDP ---- */
@@ -57,7 +58,10 @@ struct td_udp;
 typedef void td_udp_recv_fn(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg);
 
 struct td_udp_stats {
-	uint64_t received, sent, send_errors, empty;
+	uint64_t received, sent;
+	uint64_t send_errors;             /* refused by td_udp_send(), or by the kernel: only that datagram is lost */
+	uint64_t empty;                   /* datagrams without a byte: counted, not delivered */
+	uint64_t dropped;                 /* came while memory was out */
 };
 
 enum { TD_UDP_REUSEPORT = 1 };
@@ -67,7 +71,10 @@ int td_udp_open(struct td_udp **out, struct td_net *net, const struct td_addr *l
 		td_udp_recv_fn *fn, void *arg);
 void td_udp_close(struct td_udp *udp);                               /* sends what is queued; safe in its own callback */
 const struct td_addr *td_udp_local(const struct td_udp *udp);
-/* Queues; leaves with the others of this turn in one sendmmsg. buf is kept (counted) until then. 0, -ENOMEM, TD_ELIMIT. */
+/*
+ * Queues; leaves with the others of this turn in one sendmmsg. buf is kept (counted) until then.
+ * 0, -ENOMEM, -EAFNOSUPPORT (v6 from a v4 socket), TD_ELIMIT while the kernel takes no more and thousands wait.
+ */
 int td_udp_send(struct td_udp *udp, const struct td_addr *to, struct td_buf *buf);
 const struct td_udp_stats *td_udp_stats(const struct td_udp *udp);
 
@@ -76,11 +83,15 @@ const struct td_udp_stats *td_udp_stats(const struct td_udp *udp);
 struct td_conn;
 
 struct td_conn_events {
-	void (*connected)(struct td_conn *c, void *arg);
+	void (*connected)(struct td_conn *c, void *arg);                 /* may be NULL */
 	/* bytes is borrowed. Not called again before it returns. */
 	void (*data)(struct td_conn *c, struct td_str bytes, void *arg);
 	void (*drained)(struct td_conn *c, void *arg);                   /* the output queue became empty; may be NULL */
-	void (*closed)(struct td_conn *c, int err, void *arg);           /* once; 0: the peer closed. Then td_conn_close() it */
+	/*
+	 * Once. 0: the peer closed its half; what we send still goes (td_conn_shutdown() writes the rest). Otherwise
+	 * nothing goes any more. The connection stays the owner's until td_conn_close() or td_conn_shutdown().
+	 */
+	void (*closed)(struct td_conn *c, int err, void *arg);
 };
 
 struct td_listener;
@@ -102,8 +113,9 @@ void td_conn_set_limit(struct td_conn *c, size_t max_queued_bytes);   /* default
 size_t td_conn_queued(const struct td_conn *c);
 const struct td_addr *td_conn_peer(const struct td_conn *c);
 const struct td_addr *td_conn_local(const struct td_conn *c);
-void td_conn_close(struct td_conn *c);              /* no callback after this; freed at the end of the turn; safe inside callbacks */
-void td_conn_shutdown(struct td_conn *c);           /* close once the queue has been written (at most 5 s) */
+/* No callback after either; both are safe inside callbacks, and c is not the caller's any more. */
+void td_conn_close(struct td_conn *c);              /* drops what is queued; freed at the end of the turn */
+void td_conn_shutdown(struct td_conn *c);           /* closes once the queue is written and the peer has seen it (at most 5 s) */
 
 /* ---- simulated wire ---- */
 
@@ -113,13 +125,13 @@ struct td_wire_rules {
 	double loss, duplicate, reorder;            /* probabilities per datagram, 0..1 */
 	uint32_t delay_us, jitter_us;
 	uint32_t stream_chunk;                      /* TCP arrives in pieces of at most this many bytes; 0: as sent */
-	/* Last word on one datagram; NULL: none. Returns false to drop it. */
+	/* Last word on one datagram as it leaves; NULL: none. Returns false to drop it. Must not touch a socket. */
 	bool (*filter)(void *arg, const struct td_addr *from, const struct td_addr *to, struct td_str bytes);
 	void *arg;
 };
 
 int td_wire_open(struct td_wire **out, struct td_sim *sim);
-void td_wire_close(struct td_wire *w);
+void td_wire_close(struct td_wire *w);              /* after its nets; the simulation must not run again after it */
 void td_wire_rules(struct td_wire *w, const struct td_wire_rules *r);
 /* A host with this address on the wire, its sockets on `loop`. Several nets may share one address (workers). */
 int td_net_open_sim(struct td_net **out, struct td_loop *loop, struct td_wire *w, const struct td_addr *ip);
