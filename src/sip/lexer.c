@@ -92,8 +92,8 @@ uint64_t td_cur_u64(struct td_cur *c, uint64_t max)
 }
 
 /*
- * quoted-string = SWS DQUOTE *(qdtext / quoted-pair ) DQUOTE. A pair may escape anything but CR and LF; inside, CR LF
- * may only stand as a fold. The closing quote of a value that ends in "\" is escaped, hence missing (P9).
+ * quoted-string = SWS DQUOTE *(qdtext / quoted-pair ) DQUOTE. A pair may escape anything but CR and LF, even NUL
+ * (RFC 4475 §3.1.1.2); inside, CR LF may only stand as a fold. The closing quote of a value that ends in "\" is escaped, hence missing (P9).
  */
 struct td_str td_cur_quoted(struct td_cur *c)
 {
@@ -102,7 +102,7 @@ struct td_str td_cur_quoted(struct td_cur *c)
 	td_cur_want(c, '"');
 	while (!c->bad && c->p < c->end && *c->p != '"') {
 		if (*c->p == '\\') {
-			if (c->end - c->p < 2 || c->p[1] == '\r' || c->p[1] == '\n' || c->p[1] == '\0')
+			if (c->end - c->p < 2 || c->p[1] == '\r' || c->p[1] == '\n')
 				c->bad = true;
 			else
 				c->p += 2;

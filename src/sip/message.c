@@ -48,7 +48,8 @@ static const char *line(struct indexer *ix)
 		}
 		if (*p != '\0')
 			break;
-		defect(ix->msg, 400, "NUL in Header Part");
+		if (p == ix->p || p[-1] != '\\')       /* "\" NUL is a quoted-pair (RFC 4475 §3.1.1.2) */
+			defect(ix->msg, 400, "NUL in Header Part");
 	}
 	defect(ix->msg, 400, "Bare CR or LF in Header Part");
 	ix->p = p + 1;

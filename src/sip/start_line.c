@@ -37,6 +37,8 @@ static int status_line(struct td_start_line *out, struct td_str line)
 		return TD_ESYNTAX;
 	s.status = (uint16_t)((p[8] - '0') * 100 + (p[9] - '0') * 10 + (p[10] - '0'));
 	s.reason = (struct td_str){ p + 12, line.n - 12 };
+	if (memchr(s.reason.p, '\0', s.reason.n))
+		return TD_ESYNTAX;
 	*out = s;
 	return 0;
 }
