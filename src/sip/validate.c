@@ -375,7 +375,7 @@ static int check_rule(const struct rule *r, const struct td_msg *m)
 
 /*
  * Contact: "*" stands alone, and only in a REGISTER that removes everything (§10.2.2). An INVITE says where its dialog
- * can be reached (§8.1.1.8).
+ * can be reached (§8.1.1.8), unless it is one of RFC 2543, where that was optional (RFC 4475 §3.4.1).
  */
 static bool contacts_ok(const struct td_msg *m)
 {
@@ -388,22 +388,7 @@ static bool contacts_ok(const struct td_msg *m)
 		star = star || td_str_eq(v, TD_STR("*"));
 	if (star && (n > 1 || m->method != TD_REGISTER))
 		return false;
-	return n || !m->request || m->method != TD_INVITE;
-}
-
-/* Request-URI: "headers" have no meaning there (§19.1.1, table 1); a scheme we do not speak is 416. */
-static struct td_defect check_request_uri(const struct td_msg *m)
-{
-	struct td_uri uri;
-	int err = td_uri_parse(&uri, m->uri);
-
-	if (err == TD_ELIMIT)
-		return (struct td_defect){ 414, "Request-URI Too Long" };
-	if (err || uri.headers.n)
-		return (struct td_defect){ 400, "Bad Request-URI" };
-	if (uri.scheme == TD_SCHEME_OTHER)
-		return (struct td_defect){ 416, "Unsupported URI Scheme" };
-	return (struct td_defect){ 0, NULL };
+	return n || !m->request || m->method != TD_INVITE || !td_str_starts(m->via.branch, TD_STR("z9hG4bK"));
 }
 
 struct td_defect td_msg_validate(const struct td_msg *m)
@@ -420,7 +405,7 @@ struct td_defect td_msg_validate(const struct td_msg *m)
 		return (struct td_defect){ 400, "Bad Contact" };
 	if (m->body.n && !td_msg_hdr(m, TD_HDR_CONTENT_TYPE))
 		return (struct td_defect){ 400, "Missing Content-Type" };      /* §20.15 */
-	if (m->request)
-		d = check_request_uri(m);
+	if (m->request && m->ruri.scheme == TD_SCHEME_OTHER)
+		return (struct td_defect){ 416, "Unsupported URI Scheme" };    /* §8.2.2.1 */
 	return d;
 }
