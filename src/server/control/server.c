@@ -1,0 +1,258 @@
+/* The answering side: clients on the control thread's loop, a bounded request each, output kept until the client takes it. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "server/control/control.h"
+
+enum { MAX_REQUEST = 65536, MAX_OUTPUT = 512 << 20 };
+
+struct client {
+	struct td_link link;
+	struct td_control *control;
+	struct td_io io;
+	struct td_out in, out;
+	size_t sent;
+	struct td_control_reply *reply;   /* the request in progress; one at a time */
+};
+
+struct td_control_reply {
+	struct client *client;            /* NULL once the client went away */
+};
+
+struct td_control {
+	struct td_loop *loop;
+	struct td_io io;
+	struct td_link clients;
+	td_control_fn *fn;
+	void *arg;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+};
+
+static void drop(struct client *cl)
+{
+	td_io_close(&cl->io);
+	close(cl->io.fd);
+	td_list_del(&cl->link);
+	if (cl->reply)
+		cl->reply->client = NULL;
+	td_out_free(&cl->in);
+	td_out_free(&cl->out);
+	free(cl);
+}
+
+static bool flush(struct client *cl)         /* false: the client is gone */
+{
+	ssize_t n;
+
+	while (cl->sent < cl->out.n) {
+		n = send(cl->io.fd, cl->out.p + cl->sent, cl->out.n - cl->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+			td_io_want(&cl->io, TD_IO_READ | TD_IO_WRITE);
+			return true;
+		}
+		if (n < 0) {
+			drop(cl);
+			return false;
+		}
+		cl->sent += (size_t)n;
+	}
+	td_out_free(&cl->out);
+	td_out_init(&cl->out);
+	cl->sent = 0;
+	td_io_want(&cl->io, TD_IO_READ);
+	return true;
+}
+
+static int append(const char *text, size_t n, void *arg)
+{
+	td_out_str(arg, td_str_n(text, n));
+	return 0;
+}
+
+void td_control_put(struct td_control_reply *r, json_t *line)
+{
+	if (r->client && line && r->client->out.n < MAX_OUTPUT) {
+		json_dump_callback(line, append, &r->client->out, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_PRESERVE_ORDER);
+		td_out_char(&r->client->out, '\n');
+	}
+	json_decref(line);
+}
+
+void td_control_end(struct td_control_reply *r, const char *error)
+{
+	struct client *cl = r->client;
+
+	if (cl) {
+		if (cl->out.failed || cl->out.n >= MAX_OUTPUT) {
+			td_out_free(&cl->out);
+			td_out_init(&cl->out);
+			error = "the answer is too long to be kept in memory";
+		}
+		td_control_put(r, error ? json_pack("{s:b,s:s}", "end", 1, "error", error) : json_pack("{s:b}", "end", 1));
+		cl->reply = NULL;
+	}
+	free(r);
+	if (cl)
+		flush(cl);
+}
+
+static void serve_line(struct client *cl, struct td_str line)
+{
+	struct td_control_reply *r = calloc(1, sizeof(*r));
+	json_t *request;
+
+	if (!r)
+		return;
+	r->client = cl;
+	cl->reply = r;
+	request = json_loadb(line.p, line.n, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(request))
+		td_control_end(r, "the request is no JSON object on one line");
+	else
+		cl->control->fn(cl->control->arg, request, r);
+	json_decref(request);
+}
+
+/* One request at a time: the next line waits until the answer has ended. */
+static void on_client(struct td_io *io, unsigned events, void *arg)
+{
+	struct client *cl = arg;
+	char block[4096];
+	const char *nl;
+	ssize_t n;
+
+	if (events & TD_IO_WRITE && !flush(cl))
+		return;
+	if (!(events & (TD_IO_READ | TD_IO_HUP)))
+		return;
+	n = recv(io->fd, block, sizeof(block), MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0 || cl->in.n + (size_t)n > MAX_REQUEST || cl->reply) {
+		drop(cl);
+		return;
+	}
+	td_out_str(&cl->in, td_str_n(block, (size_t)n));
+	nl = td_str_chr(td_out_view(&cl->in), '\n');
+	if (!nl)
+		return;
+	{
+		struct td_out line = cl->in;
+
+		td_out_init(&cl->in);
+		serve_line(cl, td_str_n(line.p, (size_t)(nl - line.p)));       /* cl may be gone after this */
+		td_out_free(&line);
+	}
+}
+
+static void on_accept(struct td_io *io, unsigned events, void *arg)
+{
+	struct td_control *c = arg;
+	struct client *cl;
+	int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	(void)events;
+	if (fd < 0)
+		return;
+	cl = calloc(1, sizeof(*cl));
+	if (!cl || td_io_open(&cl->io, c->loop, fd, TD_IO_READ, on_client, cl)) {
+		free(cl);
+		close(fd);
+		return;
+	}
+	cl->control = c;
+	td_out_init(&cl->in);
+	td_out_init(&cl->out);
+	td_list_add_tail(&c->clients, &cl->link);
+}
+
+static int address(struct sockaddr_un *un, const char *path)
+{
+	*un = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(un->sun_path))
+		return -ENAMETOOLONG;
+	memcpy(un->sun_path, path, strlen(path) + 1);
+	return 0;
+}
+
+static bool somebody_answers(const struct sockaddr_un *un)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool yes = fd >= 0 && connect(fd, (const struct sockaddr *)un, sizeof(*un)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
+static int listen_at(int *out, const char *path)
+{
+	struct sockaddr_un un;
+	int fd, err = address(&un, path);
+	mode_t old;
+
+	if (err)
+		return err;
+	if (somebody_answers(&un))
+		return TD_EEXIST;
+	unlink(path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	old = umask(0177);                   /* the socket is born with mode 0600; there is no moment it is open to others */
+	err = bind(fd, (struct sockaddr *)&un, sizeof(un)) || listen(fd, 64) ? -errno : 0;
+	umask(old);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	*out = fd;
+	return 0;
+}
+
+int td_control_open(struct td_control **out, struct td_loop *loop, const char *path, td_control_fn *fn, void *arg)
+{
+	struct td_control *c = calloc(1, sizeof(*c));
+	int fd, err;
+
+	if (!c)
+		return -ENOMEM;
+	*c = (struct td_control){ .loop = loop, .fn = fn, .arg = arg };
+	td_list_init(&c->clients);
+	err = listen_at(&fd, path);
+	if (!err) {
+		snprintf(c->path, sizeof(c->path), "%s", path);
+		err = td_io_open(&c->io, loop, fd, TD_IO_READ, on_accept, c);
+		if (err)
+			close(fd);
+	}
+	if (err) {
+		free(c);
+		return err;
+	}
+	*out = c;
+	return 0;
+}
+
+void td_control_close(struct td_control *c)
+{
+	if (!c)
+		return;
+	while (!td_list_empty(&c->clients)) {
+		struct client *cl = TD_CONTAINER_OF(c->clients.next, struct client, link);
+
+		if (flush(cl))               /* the answer to what stopped us may still be on its way */
+			drop(cl);
+	}
+	td_io_close(&c->io);
+	close(c->io.fd);
+	unlink(c->path);
+	free(c);
+}
