@@ -1,0 +1,64 @@
+/*
+ * cli: one file per subcommand; main.c only dispatches. What the commands share: exit statuses, options, output in words or
+ * as JSON lines.
+ */
+#ifndef TANDEM_CLI_H
+#define TANDEM_CLI_H
+
+#include <jansson.h>
+
+#include <tandem/base.h>
+#include "server/config/config.h"
+
+/* Exit statuses: stable, scripts depend on them. */
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_USAGE = 1,
+	CLI_CONFIG = 2,                   /* the configuration is wrong, or no server runs where one is needed */
+	CLI_REFUSED = 3,                  /* the peer refused; its status line was printed */
+	CLI_NO_ANSWER = 4,
+	CLI_FAULT = 5,                    /* our fault, or our machine's */
+};
+
+struct cli_command {
+	const char *name;
+	const char *arguments;            /* after the name, for the usage line */
+	const char *summary;              /* one line */
+	const char *help;                 /* options, one a line; NULL: none but the common ones */
+	int (*run)(const struct cli_command *cmd, int argc, char **argv);      /* argv[0] is the command's name */
+};
+
+extern const struct cli_command cli_serve, cli_init, cli_user, cli_status, cli_registrations, cli_reload, cli_ping, cli_register, cli_call,
+	cli_answer, cli_message;
+
+/* ---- options: long ones with values, short aliases; what is left over are the arguments ---- */
+
+enum cli_option_kind { CLI_FLAG, CLI_TEXT, CLI_NUMBER };
+
+struct cli_option {
+	const char *name;                 /* "config"; "--config VALUE" and "--config=VALUE" */
+	char letter;                      /* 'c', or 0 */
+	enum cli_option_kind kind;
+	void *out;                        /* bool *, const char **, uint32_t * */
+};
+
+/* Options may stand anywhere; "--" ends them. --help prints the command's help and sets *done. The arguments left are moved to
+ * argv[1..]. Returns their number, or -1 after saying what was wrong (exit with CLI_USAGE). options ends with a NULL name. */
+int cli_options(const struct cli_command *cmd, int argc, char **argv, const struct cli_option *options, bool *done);
+void cli_print_help(const struct cli_command *cmd);
+/* "tandem COMMAND: text" on stderr; returns status, so that it can end a command. */
+__attribute__((format(printf, 3, 4))) int cli_fail(const struct cli_command *cmd, enum cli_exit status, const char *fmt, ...);
+
+/* One JSON object on one line of stdout, flushed. Takes over obj. */
+void cli_json(json_t *obj);
+
+/* ---- what server-side commands share ---- */
+
+/* The configuration named with -c, ./tandem.yaml when there is one, or the embedded default. Errors are printed. */
+int cli_load_config(struct td_config **out, const struct cli_command *cmd, const char *path);
+/* "STATE/name" with a terminator; NULL when memory is out. */
+char *cli_state_path(const struct td_config *cfg, const char *name);
+/* Creates the state folder (and its parents) with mode 0700. 0, or -errno. */
+int cli_make_state(const struct td_config *cfg);
+
+#endif
