@@ -18,7 +18,7 @@ struct td_user {
 struct td_users;
 
 int td_users_open(struct td_users **out, struct td_rng *rng);
-void td_users_close(struct td_users *u);
+void td_users_close(struct td_users *u);             /* after its readers' loops have stopped for good */
 /* A loop that reads it. Before the workers start. */
 int td_users_reader(struct td_users *u, struct td_loop *loop);
 /* Adds or replaces; copies. Writer only. */
