@@ -182,7 +182,7 @@ static void on_data(struct td_conn *io, struct td_str bytes, void *arg)
 
 static void on_closed(struct td_conn *io, int err, void *arg)
 {
-	tp_conn_end(arg, err ? err : TD_ECLOSED, false);
+	tp_conn_end(arg, err ? err : TD_ECLOSED, err == 0);     /* what was sent to a half-closed peer still goes */
 }
 
 static const struct td_conn_events conn_events = {
