@@ -98,6 +98,7 @@ struct td_listener;
 /* A new connection; call td_conn_handle() on it or td_conn_close() it before returning. */
 typedef void td_accept_fn(struct td_listener *l, struct td_conn *c, void *arg);
 
+/* flags: TD_UDP_REUSEPORT, here as well: the kernel spreads new connections over the listeners that share the port. */
 int td_listener_open(struct td_listener **out, struct td_net *net, const struct td_addr *local, unsigned flags,
 		     td_accept_fn *fn, void *arg);
 void td_listener_close(struct td_listener *l);
