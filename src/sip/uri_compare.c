@@ -71,13 +71,25 @@ static bool must_match(struct td_str name)
 	return false;
 }
 
+/* How often the parameter stands in the list with this value. None may be doubled, but some come so. */
+static unsigned param_count(struct td_str params, const struct td_param *p)
+{
+	struct td_param q;
+	unsigned n = 0;
+
+	while (td_param_next(&q, &params) == 1)
+		n += pct_eq(q.name, p->name, true) && opt_eq(q.value, p->value, true);
+	return n;
+}
+
 /* Every parameter of a that b has too has the same value; of those b lacks, none has to be there. */
 static bool params_fit(struct td_str a, struct td_str b)
 {
+	struct td_str rest = a;
 	struct td_param p, q;
 
-	while (td_param_next(&p, &a) == 1) {
-		if (find(&q, b, p.name) ? !opt_eq(p.value, q.value, true) : must_match(p.name))
+	while (td_param_next(&p, &rest) == 1) {
+		if (find(&q, b, p.name) ? param_count(a, &p) != param_count(b, &p) : must_match(p.name))
 			return false;
 	}
 	return true;
@@ -167,7 +179,7 @@ static bool tel_params_fit(struct td_str a, struct td_str b)
 
 		if (!find(&q, b, p.name))
 			return false;
-		if (!(number && p.value.p && q.value.p ? number_eq(p.value, q.value) : opt_eq(p.value, q.value, true)))
+		if (!(number && p.value.p && q.value.p && number_eq(p.value, q.value)) && !param_count(b, &p))
 			return false;
 	}
 	return true;
