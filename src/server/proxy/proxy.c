@@ -1,0 +1,386 @@
+/*
+ * A request's life in the proxy:
+ *
+ *   td_proxy_request   a server transaction, 100 for an INVITE, the location asked (or the next hop known)
+ *   found              one branch per target, all at once; each is a client transaction
+ *   response.c         what comes back goes up, now or when the best of all is known
+ *   settle             nothing pending any more: the context goes
+ *
+ * After its final response a branch lets go of its client transaction, which goes on absorbing repetitions by itself. Only a 2xx to an
+ * INVITE keeps branch and context for as long as further 2xx may come (RFC 6026 timers L and M).
+ *
+ * Callbacks may come while another one of the same context is on the stack (a reply that cannot be sent, say). So each
+ * enters and leaves the context, and the last to leave settles it.
+ */
+#include "server/proxy/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int td_proxy_open(struct td_proxy **out, struct td_core *core)
+{
+	struct td_proxy *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	if (td_map_init(&p->sources, 64)) {
+		free(p);
+		return -ENOMEM;
+	}
+	p->core = core;
+	td_list_init(&p->contexts);
+	td_hash_key_init(&p->key, td_loop_rng(core->loop));
+	*out = p;
+	return 0;
+}
+
+const struct td_proxy_stats *td_proxy_stats(const struct td_proxy *p)
+{
+	return &p->stats;
+}
+
+/* ---- contexts ---- */
+
+static void context_free(struct px_context *c)
+{
+	struct td_proxy *p = c->px;
+	struct px_branch *b, *next;
+
+	if (c->lookup)
+		td_loc_cancel(c->lookup);
+	for (b = c->branches; b; b = next) {
+		next = b->next;
+		px_branch_end(b);
+		td_msg_unref(b->final);
+		p->stats.branches--;
+		if (b != &c->first)
+			free(b);
+	}
+	if (c->st) {
+		td_srvtx_detach(c->st);
+		td_srvtx_unref(c->st);
+	}
+	td_msg_unref(c->msg);
+	px_pending_del(p, c->source);
+	td_list_del(&c->link);
+	p->stats.contexts--;
+	free(c);
+}
+
+void td_proxy_close(struct td_proxy *p)
+{
+	if (!p)
+		return;
+	while (!td_list_empty(&p->contexts))
+		context_free(TD_CONTAINER_OF(p->contexts.next, struct px_context, link));
+	td_map_free(&p->sources);
+	free(p);
+}
+
+static bool any_branch_open(const struct px_context *c)
+{
+	for (const struct px_branch *b = c->branches; b; b = b->next)
+		if (b->ct)
+			return true;
+	return false;
+}
+
+static bool all_branches_final(const struct px_context *c)
+{
+	for (const struct px_branch *b = c->branches; b; b = b->next)
+		if (!b->status)
+			return false;
+	return true;
+}
+
+/* What only the choice of a final response needed. */
+static void drop_setup_state(struct px_context *c)
+{
+	for (struct px_branch *b = c->branches; b; b = b->next) {
+		td_msg_unref(b->final);
+		b->final = NULL;
+	}
+	td_msg_unref(c->msg);
+	c->msg = NULL;
+	px_pending_del(c->px, c->source);
+	c->source = NULL;
+}
+
+void px_context_enter(struct px_context *c)
+{
+	c->depth++;
+}
+
+void px_context_leave(struct px_context *c)
+{
+	if (c->depth == 1 && !c->final_sent && !c->lookup && all_branches_final(c))
+		px_send_best(c);
+	if (--c->depth)
+		return;
+	if (c->final_sent)
+		drop_setup_state(c);
+	if (c->final_sent && !c->lookup && !any_branch_open(c))
+		context_free(c);
+}
+
+void px_reply(struct px_context *c, unsigned status, struct td_str reason)
+{
+	if (c->final_sent)
+		return;
+	c->final_sent = status >= 200;
+	if (!c->st)
+		return;
+	if (status >= 300 && c->invite)
+		td_count(&c->px->core->counters->calls_failed);
+	/* Out of memory: the transaction ends by itself when its last user has let go */
+	td_srvtx_reply_plain(c->st, status, reason, TD_STR_NULL, TD_STR_NULL);
+}
+
+/* ---- branches ---- */
+
+void px_branch_end(struct px_branch *b)
+{
+	td_timer_stop(b->ctx->px->core->loop, &b->timer_c);
+	if (!b->ct)
+		return;
+	td_clitx_detach(b->ct);
+	td_clitx_unref(b->ct);
+	b->ct = NULL;
+}
+
+/* §16.8. Ringing on and on ends here: with a CANCEL where the callee has been heard of, else as if 408 had come. */
+static void timer_c_fired(struct td_timer *tm, void *arg)
+{
+	struct px_branch *b = arg;
+	struct px_context *c = b->ctx;
+
+	px_context_enter(c);
+	td_count(&c->px->core->counters->timeouts);
+	td_log(c->px->core->log, TD_LOG_INFO, "proxy timer-c", TD_KS("call", c->msg ? c->msg->call_id : TD_STR_NULL));
+	if (b->ct && td_clitx_had_provisional(b->ct)) {
+		td_clitx_cancel(b->ct, TD_STR_NULL);      /* 487 comes, or the transaction ends 64*T1 from here (§9.1) */
+	} else {
+		px_branch_end(b);
+		b->status = 408;
+	}
+	px_context_leave(c);
+}
+
+static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px_target *t, struct px_branch *b)
+{
+	struct td_core *core = c->px->core;
+	char text[PX_BRANCH_LEN + 1];
+	struct px_copy copy = {
+		.core = core, .msg = c->msg, .route = &c->route, .in = &c->from, .out = &t->flow, .uri = t->uri,
+		.branch = { text, PX_BRANCH_LEN }, .breadth = c->breadth,
+	};
+	struct td_clitx_options opt = { .method = c->msg->method, .branch = copy.branch, .to = t->flow };
+	struct td_out o;
+	int err;
+
+	td_branch_make(text, core->txl);
+	td_out_init_fixed(&o, text + TD_BRANCH_LEN, sizeof(text) - TD_BRANCH_LEN);
+	td_out_fmt(&o, ".%016llx", (unsigned long long)c->route.loop);
+	err = px_copy_build(&opt.bytes, &copy);
+	if (err)
+		return err;
+	err = ct ? td_clitx_open(ct, core->txl, &opt, &px_branch_events, b) : td_tp_send(core->tp, &t->flow, opt.bytes);
+	td_buf_unref(opt.bytes);
+	if (!err)
+		td_count(&core->counters->branches);
+	return err;
+}
+
+int px_branch_send(struct px_branch *b, const struct px_target *t)
+{
+	return send_copy(b->ctx, &b->ct, t, b);
+}
+
+int px_branch_send_instead(struct px_branch *b, struct td_str uri)
+{
+	struct px_target t = { .uri = uri };
+	struct td_addr a = b->instead;
+	int err;
+
+	if (a.family == TD_AF_NONE)
+		return TD_ENOTFOUND;
+	b->instead.family = TD_AF_NONE;           /* once */
+	err = td_tp_flow_to(&t.flow, b->ctx->px->core->tp, b->instead_proto, &a);
+	return err ? err : px_branch_send(b, &t);
+}
+
+int px_branch_start(struct px_context *c, const struct px_target *t)
+{
+	struct td_core *core = c->px->core;
+	struct px_branch *b = c->branches ? calloc(1, sizeof(*b)) : &c->first;
+	int err;
+
+	if (!c->st)
+		return send_copy(c, NULL, t, NULL);
+	if (!b)
+		return -ENOMEM;
+	b->ctx = c;
+	b->instead = t->instead;
+	b->instead_proto = t->instead_proto;
+	td_timer_init(&b->timer_c, timer_c_fired, b);
+	b->next = c->branches;
+	c->branches = b;
+	c->px->stats.branches++;
+	err = px_branch_send(b, t);
+	if (err && px_branch_send_instead(b, t->uri)) {
+		b->status = err == -ENOMEM ? 500 : 503;   /* §16.9 */
+		return err;
+	}
+	if (c->invite)
+		td_timer_start(core->loop, &b->timer_c, (uint64_t)core->cfg->proxy.timer_c_s * 1000 + 1);   /* "larger than 3 minutes" */
+	return 0;
+}
+
+/* ---- targets ---- */
+
+/* RFC 5393 §5.3.3: what this request may still branch into, shared among its branches. 0: too little for n. */
+static unsigned breadth_for(const struct px_context *c, unsigned n)
+{
+	struct td_str v = td_msg_value(c->msg, TD_HDR_MAX_BREADTH);
+	uint32_t have = 60;
+
+	if (v.p && (td_str_u32(&have, v) || have > 60))
+		have = 60;
+	return have / (n ? n : 1);
+}
+
+/* An ACK without a dialog of ours: to all, since whichever answered must get it; the others ignore it. */
+static void found(void *arg, int err, const struct td_binding *b, unsigned n)
+{
+	struct px_context *c = arg;
+	struct td_core *core = c->px->core;
+	unsigned max = core->cfg->proxy.max_branches, started = 0;
+	struct px_target t;
+
+	px_context_enter(c);
+	c->lookup = NULL;
+	if (n > max)
+		n = max;
+	c->breadth = breadth_for(c, n);
+	if (err) {
+		px_reply(c, 500, TD_STR("Location Not Available"));
+	} else if (n && !c->breadth) {
+		px_reply(c, 440, TD_STR("Max-Breadth Exceeded"));
+	} else {
+		for (unsigned i = 0; i < n; i++)
+			if (!px_target_of_binding(&t, core, &b[i])) {
+				px_branch_start(c, &t);
+				started++;
+			}
+		if (!started)
+			px_reply(c, 480, TD_STR_NULL);    /* known, and not there now (§16.5) */
+	}
+	if (!c->st)
+		c->final_sent = true;
+	px_context_leave(c);
+}
+
+static void to_next_hop(struct px_context *c)
+{
+	struct td_core *core = c->px->core;
+	struct px_target t;
+	int err;
+
+	c->breadth = breadth_for(c, 1);
+	err = px_target_of_uri(&t, core, &c->route.next);
+	if (!c->breadth)
+		px_reply(c, 440, TD_STR("Max-Breadth Exceeded"));
+	else if (err == TD_EDENIED)
+		px_reply(c, 403, TD_STR("Relaying Refused"));
+	else if (err)
+		px_reply(c, 502, TD_STR("No Way to Next Hop"));
+	else
+		px_branch_start(c, &t);
+	if (!c->st)
+		c->final_sent = true;
+}
+
+/* ---- the caller's side ---- */
+
+static void on_cancelled(struct td_srvtx *st, struct td_msg *cancel, void *arg)
+{
+	struct px_context *c = arg;
+	const struct td_hdr *why = td_msg_hdr(cancel, TD_HDR_REASON);
+
+	px_context_enter(c);
+	c->cancelled = true;
+	if (c->lookup) {
+		td_loc_cancel(c->lookup);
+		c->lookup = NULL;
+		px_reply(c, 487, TD_STR_NULL);
+	} else {
+		px_cancel_branches(c, why ? td_hdr_line(cancel, why) : TD_STR_NULL);
+	}
+	px_context_leave(c);
+}
+
+static const struct td_srvtx_events srvtx_events = { .cancelled = on_cancelled };
+
+/* ---- requests ---- */
+
+static struct px_context *context_new(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from, const struct td_route *route)
+{
+	struct px_context *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->px = p;
+	c->msg = td_msg_ref(msg);
+	c->from = *from;
+	c->route = *route;
+	c->invite = msg->method == TD_INVITE;
+	td_list_add_tail(&p->contexts, &c->link);
+	p->stats.contexts++;
+	return c;
+}
+
+/* The server transaction, and the place among its source's calls. An answer is sent when it cannot be had. */
+static int take_on(struct px_context *c)
+{
+	struct td_core *core = c->px->core;
+	int err = 0;
+
+	if (c->msg->method == TD_ACK)
+		return 0;
+	if (c->invite && !td_config_trusts(core->cfg, &c->from.peer))
+		err = px_pending_add(&c->source, c->px, &c->from.peer, core->cfg->proxy.max_pending);
+	if (!err)
+		err = td_srvtx_open(&c->st, core->txl, c->msg, &c->from, &srvtx_events, c);
+	if (err)
+		td_reply_stateless(core->txl, c->msg, &c->from, err == TD_ELIMIT ? 503 : 500, TD_STR_NULL,
+				   err == TD_ELIMIT ? TD_STR("Retry-After: 10\r\n") : TD_STR_NULL);
+	return err;
+}
+
+void td_proxy_request(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from, const struct td_route *route)
+{
+	struct td_core *core = p->core;
+	struct px_context *c = context_new(p, msg, from, route);
+
+	if (!c) {
+		if (msg->method != TD_ACK)
+			td_reply_stateless(core->txl, msg, from, 500, TD_STR_NULL, TD_STR_NULL);
+		return;
+	}
+	if (take_on(c)) {
+		context_free(c);
+		return;
+	}
+	td_count(&core->counters->forwarded);
+	px_context_enter(c);
+	if (c->invite)
+		px_reply(c, 100, TD_STR_NULL);            /* §16.2: stops the caller's retransmissions before we look anything up */
+	if (route->kind == TD_ROUTE_NEXT) {
+		to_next_hop(c);
+	} else if (td_location_lookup(&c->lookup, core->location, core->worker, route->aor, found, c)) {
+		c->lookup = NULL;
+		px_reply(c, 500, TD_STR_NULL);
+		c->final_sent = true;
+	}
+	px_context_leave(c);
+}

@@ -1,0 +1,206 @@
+/*
+ * Responses (§16.7; item numbers below are its). Provisional ones and every 2xx go up at once; the others wait until all branches
+ * have one, and the best goes. What goes up is the received response without our Via: one edit, one buffer.
+ *
+ * Transactions that are given no answer: RFC 4320 §4.2 forbids a 408 for anything but INVITE, since it would come when the
+ * client has given up by itself.
+ */
+#include "server/proxy/internal.h"
+
+#include <errno.h>
+
+#define ELSEWHERE "Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n"
+
+/* 3. Without another Via it was for us alone, and is not forwarded: an answer nobody can have given to what we sent. */
+static bool has_second_via(const struct td_msg *m)
+{
+	struct td_values it;
+	struct td_str v;
+
+	td_values_of(&it, m, TD_HDR_VIA);
+	return td_values_next(&v, &it) == 1 && td_values_next(&v, &it) == 1;
+}
+
+/* 7. The challenges of all other branches: the caller must answer each of them. */
+static void add_challenges(struct td_edits *ed, const struct px_context *c, const struct td_msg *chosen)
+{
+	static const enum td_hdr_id ids[] = { TD_HDR_WWW_AUTHENTICATE, TD_HDR_PROXY_AUTHENTICATE };
+
+	for (const struct px_branch *b = c->branches; b; b = b->next) {
+		if (!b->final || b->final == chosen || (b->status != 401 && b->status != 407))
+			continue;
+		for (size_t i = 0; i < TD_ARRAY_LEN(ids); i++)
+			for (const struct td_hdr *h = td_msg_hdr(b->final, ids[i]); h; h = td_msg_hdr_next(b->final, h))
+				td_edit_append(ed, td_hdr_line(b->final, h));
+	}
+}
+
+/* 9. */
+static int forward(struct px_context *c, struct td_msg *m)
+{
+	struct td_edits ed;
+	struct td_buf *b;
+	int err;
+
+	td_edits_init(&ed, m);
+	td_edit_remove_first_value(&ed, TD_HDR_VIA);
+	if (m->status == 401 || m->status == 407)
+		add_challenges(&ed, c, m);
+	err = td_edits_apply(&b, &ed);
+	td_edits_free(&ed);
+	if (err)
+		return err;
+	if (m->status >= 200)
+		c->final_sent = true;
+	err = td_srvtx_reply(c->st, m->status, b);
+	td_buf_unref(b);
+	return err;
+}
+
+/* 10. Branches that have no final response yet. */
+void px_cancel_branches(struct px_context *c, struct td_str reason)
+{
+	if (!c->invite)
+		return;
+	for (struct px_branch *b = c->branches; b; b = b->next)
+		if (b->ct && !b->status)
+			td_clitx_cancel(b->ct, reason);
+}
+
+/* 6. Lower is better: 6xx, then the lowest class; in 4xx first what tells how to try again, last what says least. */
+static unsigned rank(const struct px_context *c, unsigned status)
+{
+	if (status >= 600)
+		return 0;
+	if (c->cancelled && status == 487)
+		return 1;
+	switch (status) {
+	case 401: case 407:
+		return 400;
+	case 415: case 420: case 484:
+		return 401;
+	case 408:
+		return 498;
+	case 487:
+		return 499;
+	default:
+		return status / 100 * 100 + 50;
+	}
+}
+
+void px_send_best(struct px_context *c)
+{
+	struct px_branch *best = NULL;
+
+	for (struct px_branch *b = c->branches; b; b = b->next)
+		if (!best || rank(c, b->status) < rank(c, best->status))
+			best = b;
+	if (!best)
+		return;
+	if (best->status == 408 && c->cancelled)
+		px_reply(c, 487, TD_STR_NULL);
+	else if (best->status == 408 && !c->invite)
+		c->final_sent = true;             /* silence */
+	else if (best->status == 503 || best->status < 300)       /* a 2xx we had no memory to pass on */
+		px_reply(c, 500, TD_STR_NULL);    /* "should not forward it upstream": we are not out of service */
+	else if (!best->final || forward(c, best->final))
+		px_reply(c, best->status, TD_STR_NULL);
+	else if (c->invite)
+		td_count(&c->px->core->counters->calls_failed);
+}
+
+/* ---- events of a branch ---- */
+
+static void provisional(struct px_branch *b, struct td_msg *m)
+{
+	struct px_context *c = b->ctx;
+	struct td_core *core = c->px->core;
+
+	if (m->status == 100)
+		return;
+	/* 2. Not once it is being cancelled: then it ends 64*T1 later, however often it rings (D7) */
+	if (c->invite && !c->cancelled && !c->final_sent)
+		td_timer_start(core->loop, &b->timer_c, (uint64_t)core->cfg->proxy.timer_c_s * 1000 + 1);
+	if (c->invite && !c->final_sent)
+		forward(c, m);
+}
+
+static void success(struct px_branch *b, struct td_msg *m)
+{
+	struct px_context *c = b->ctx;
+	bool first = !b->status;
+
+	b->status = m->status;
+	td_timer_stop(c->px->core->loop, &b->timer_c);
+	if (!c->invite) {
+		if (!c->final_sent)
+			forward(c, m);
+		px_branch_end(b);
+		return;
+	}
+	if (first)
+		td_count(&c->px->core->counters->calls_answered);
+	forward(c, m);                            /* 5. every 2xx to an INVITE, also after another final response */
+	px_cancel_branches(c, TD_STR(ELSEWHERE));
+}
+
+static void failure(struct px_branch *b, struct td_msg *m)
+{
+	struct px_context *c = b->ctx;
+
+	b->status = m->status;
+	if (!c->final_sent)
+		b->final = td_msg_ref(m);
+	px_branch_end(b);
+	if (m->status >= 600)
+		px_cancel_branches(c, TD_STR_NULL);
+}
+
+static void on_response(struct td_clitx *ct, struct td_msg *msg, void *arg)
+{
+	struct px_branch *b = arg;
+	struct px_context *c = b->ctx;
+
+	px_context_enter(c);
+	if (!has_second_via(msg))
+		td_count(&c->px->core->counters->bad_requests);   /* nobody to forward it to: not seen */
+	else if (msg->status < 200)
+		provisional(b, msg);
+	else if (msg->status < 300)
+		success(b, msg);
+	else
+		failure(b, msg);
+	px_context_leave(c);
+}
+
+/* The target's URI stands in the bytes that were sent: the binding it came from is gone. */
+static bool try_instead(struct px_branch *b, struct td_clitx *gone)
+{
+	struct td_buf *sent = td_clitx_bytes(gone);
+	struct td_str rest;
+
+	if (!sent || !b->ctx->msg || b->ctx->cancelled || td_clitx_had_provisional(gone))
+		return false;
+	rest = td_buf_str(sent);
+	td_str_split(&rest, ' ');
+	return px_branch_send_instead(b, td_str_split(&rest, ' ')) == 0;
+}
+
+static void on_ended(struct td_clitx *ct, int why, void *arg)
+{
+	struct px_branch *b = arg;
+	struct px_context *c = b->ctx;
+
+	px_context_enter(c);
+	b->ct = NULL;
+	if (!b->status && why == TD_ETIMEOUT)
+		td_count(&c->px->core->counters->timeouts);
+	if (!b->status && (why == TD_ETIMEOUT || !try_instead(b, ct))) {
+		td_timer_stop(c->px->core->loop, &b->timer_c);
+		b->status = why == TD_ETIMEOUT ? 408 : 503;       /* §16.9 */
+	}
+	td_clitx_unref(ct);
+	px_context_leave(c);
+}
+
+const struct td_clitx_events px_branch_events = { .response = on_response, .ended = on_ended };

@@ -1,0 +1,91 @@
+/*
+ * Where to send (§16.5, §16.6 item 7). Until names can be resolved, a URI leads somewhere when its host is an IP address.
+ *
+ * A binding knows two ways: the flow it registered over and the address its Contact names. A connection is used again, since
+ * behind NAT or without a listening port it is the only way; should it be gone, the Contact's address is tried. For datagrams the Contact is
+ * believed when it names the host it came from; when it does not, there is NAT in between and only the source is reachable.
+ */
+#include "server/proxy/internal.h"
+
+static int proto_of(enum td_proto *out, const struct td_uri *uri)
+{
+	struct td_param p;
+
+	if (uri->scheme != TD_SCHEME_SIP)
+		return TD_EUNSUPPORTED;
+	*out = TD_UDP;
+	if (!td_param_find(&p, uri->params, TD_STR("transport")))
+		return 0;
+	if (td_proto_parse(out, p.value) || (*out != TD_UDP && *out != TD_TCP))
+		return TD_EUNSUPPORTED;
+	return 0;
+}
+
+/* Address and protocol a URI names (RFC 3263 §4 for numeric hosts). */
+static int address_of(struct td_addr *out, enum td_proto *proto, const struct td_core *core, const struct td_uri *uri)
+{
+	struct td_param maddr;
+	struct td_addr a;
+	int err = proto_of(proto, uri);
+
+	if (err)
+		return err;
+	if (td_ip_parse(&a, td_param_find(&maddr, uri->params, TD_STR("maddr")) ? maddr.value : uri->host))
+		return TD_EUNSUPPORTED;           /* a name */
+	a.port = uri->port ? uri->port : 5060;
+	if (!td_route_target_allowed(core, &a))
+		return TD_EDENIED;
+	*out = a;
+	return 0;
+}
+
+int px_target_of_uri(struct px_target *out, struct td_core *core, const struct td_uri *uri)
+{
+	struct px_target t = { .uri = TD_STR_NULL };
+	enum td_proto proto;
+	struct td_addr a;
+	int err = address_of(&a, &proto, core, uri);
+
+	if (err)
+		return err;
+	err = td_tp_flow_to(&t.flow, core->tp, proto, &a);
+	if (err)
+		return err;
+	*out = t;
+	return 0;
+}
+
+static bool flow_usable(const struct td_core *core, const struct td_flow *f)
+{
+	/* Listeners may have changed since it was stored. */
+	return f->peer.family != TD_AF_NONE && f->listener < td_tp_listeners(core->tp) &&
+	       td_tp_listener_proto(core->tp, f->listener) == (enum td_proto)f->proto;
+}
+
+int px_target_of_binding(struct px_target *out, struct td_core *core, const struct td_binding *b)
+{
+	struct px_target t = { .uri = b->contact };
+	enum td_proto proto;
+	struct td_addr a;
+	struct td_uri uri;
+	int err = td_uri_parse(&uri, b->contact), no_address;
+
+	if (err)
+		return err;
+	no_address = address_of(&a, &proto, core, &uri);
+	if (flow_usable(core, &b->flow) && (b->flow.conn || no_address || !td_ip_eq(&a, &b->flow.peer))) {
+		t.flow = b->flow;
+		if (b->flow.conn && !no_address) {
+			t.instead = a;
+			t.instead_proto = proto;
+		}
+	} else if (no_address) {
+		return no_address;
+	} else {
+		err = td_tp_flow_to(&t.flow, core->tp, proto, &a);
+		if (err)
+			return err;
+	}
+	*out = t;
+	return 0;
+}
