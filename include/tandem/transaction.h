@@ -47,7 +47,7 @@ const struct td_txl_stats *td_txl_stats(const struct td_txl *txl);
 
 enum { TD_BRANCH_LEN = 7 + 2 + 16 };
 void td_branch_make(char out[TD_BRANCH_LEN], struct td_txl *txl);
-/* The worker a branch of ours belongs to; TD_ENOTFOUND when it is none of ours. */
+/* The worker a branch of ours belongs to; TD_ENOTFOUND when it is none of ours. Its user may have added "." and more. */
 int td_branch_owner(unsigned *out, struct td_str branch);
 
 /* ---- server transactions ---- */

@@ -171,7 +171,8 @@ int td_branch_owner(unsigned *out, struct td_str branch)
 {
 	uint8_t worker;
 
-	if (branch.n != TD_BRANCH_LEN || !td_str_starts(branch, cookie) || td_hex_decode(&worker, 1, td_str_n(branch.p + 7, 2)))
+	if (branch.n < TD_BRANCH_LEN || (branch.n > TD_BRANCH_LEN && branch.p[TD_BRANCH_LEN] != '.') || !td_str_starts(branch, cookie) ||
+	    td_hex_decode(&worker, 1, td_str_n(branch.p + 7, 2)))
 		return TD_ENOTFOUND;
 	*out = worker;
 	return 0;

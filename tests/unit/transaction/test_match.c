@@ -223,6 +223,8 @@ static void branches(void **state)
 	assert_int_equal(td_branch_owner(&owner, TD_STR("z9hG4bKfg0123456789abcdef")), TD_ENOTFOUND);
 	assert_int_equal(td_branch_owner(&owner, TD_STR("y9hG4bKff0123456789abcdef")), TD_ENOTFOUND);
 	assert_int_equal(td_branch_owner(&owner, TD_STR_NULL), TD_ENOTFOUND);
+	assert_int_equal(td_branch_owner(&owner, TD_STR("z9hG4bKff0123456789abcdefx")), TD_ENOTFOUND);
+	assert_int_equal(td_branch_owner(&owner, TD_STR("z9hG4bKff0123456789abcdef.x")), 0);
 	assert_int_equal(owner, 255);
 	close_world(&w);
 }
