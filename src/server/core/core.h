@@ -14,7 +14,8 @@
 /* Counted, never logged one by one. Written by the worker alone, read by others (relaxed). */
 struct td_counters {
 	_Atomic uint64_t requests, responses, registers, invites, messages, options, challenged, auth_ok, auth_failed, refused_relay,
-		bad_requests, forwarded, branches, calls_answered, calls_failed, timeouts, rate_limited, loops;
+		bad_requests, forwarded, branches, calls_answered, calls_failed, timeouts, rate_limited, loops,
+		strays;                   /* responses to nothing we sent */
 };
 
 struct td_core {

@@ -1,0 +1,201 @@
+/*
+ * A message's way through a worker: guard (raw bytes), the owner, the transaction layer, and for a new request the decision of
+ * server/route and the role it names.
+ *
+ * Every message of a call is handled by one worker. For requests that is hash(Call-ID), under a key of ours; responses carry it in
+ * the branch we made. A message for another worker goes there as it is: its buffer, its arena, its one reference.
+ */
+#include "server/worker/internal.h"
+
+#include "server/gate/gate.h"
+#include "server/registrar/registrar.h"
+
+/* ---- answers without state ---- */
+
+/* Whoever is not known to be there is answered within a budget (T7). */
+static bool may_answer(struct worker *w, const struct td_msg *msg, const struct td_flow *from)
+{
+	return msg->method != TD_ACK && td_guard_may_answer(w->guard, w->core.cfg, from, td_loop_now_us(w->core.loop));
+}
+
+static void answer(struct worker *w, const struct td_msg *msg, const struct td_flow *from, unsigned status, struct td_str reason,
+		   struct td_str extra)
+{
+	if (may_answer(w, msg, from))
+		td_reply_stateless(w->core.txl, msg, from, status, reason, extra);
+}
+
+/* ---- new requests ---- */
+
+static void count_method(struct td_counters *c, enum td_method m)
+{
+	switch (m) {
+	case TD_REGISTER:
+		td_count(&c->registers);
+		break;
+	case TD_INVITE:
+		td_count(&c->invites);
+		break;
+	case TD_MESSAGE:
+		td_count(&c->messages);
+		break;
+	case TD_OPTIONS:
+		td_count(&c->options);
+		break;
+	default:
+		break;
+	}
+}
+
+static void routed(struct worker *w, struct td_msg *msg, const struct td_flow *from, const struct td_route *r,
+		   const struct td_gate *who)
+{
+	switch (r->kind) {
+	case TD_ROUTE_DROP:
+		break;
+	case TD_ROUTE_REJECT:
+		answer(w, msg, from, r->status, r->reason, r->extra);
+		break;
+	case TD_ROUTE_OPTIONS:
+		answer(w, msg, from, 200, TD_STR_NULL, r->extra);
+		break;
+	case TD_ROUTE_REGISTER:
+		td_registrar_request(w->registrar, msg, from, who);
+		break;
+	case TD_ROUTE_USER:
+	case TD_ROUTE_NEXT:
+		td_proxy_request(w->proxy, msg, from, r);
+		break;
+	}
+}
+
+/* An ACK for a 2xx, or for an answer we gave without state: that one carries the tag we gave it. */
+static bool acks_stateless_answer(struct worker *w, const struct td_msg *msg)
+{
+	char tag[16];
+
+	td_stateless_tag(tag, w->core.txl, msg);
+	return td_str_eq(msg->to_tag, td_str_n(tag, sizeof(tag)));
+}
+
+static void on_request(void *arg, struct td_msg *msg, const struct td_flow *from)
+{
+	struct worker *w = arg;
+	struct td_core *core = &w->core;
+	struct td_gate who = { 0 };
+	struct td_route r;
+	int err = td_route_decide(&r, core, msg, from);
+
+	if (!err && r.in_dialog)
+		td_tp_trust_conn(core->tp, from);
+	if (!err && r.challenge && msg->method != TD_ACK)
+		err = td_gate_check(&who, core, msg, from, r.domain);
+	if (err == TD_EDENIED) {
+		answer(w, msg, from, who.status, who.reason, who.extra);
+		return;
+	}
+	if (!err)
+		err = td_route_admitted(&r, core, msg);
+	if (err)
+		answer(w, msg, from, 500, TD_STR_NULL, TD_STR_NULL);
+	else
+		routed(w, msg, from, &r, &who);
+}
+
+static void on_ack(void *arg, struct td_msg *msg, const struct td_flow *from)
+{
+	if (!acks_stateless_answer(arg, msg))
+		on_request(arg, msg, from);
+}
+
+/* We forward nothing without a transaction, so there is nothing of ours it could cancel (D3). */
+static void on_cancel(void *arg, struct td_msg *msg, const struct td_flow *from)
+{
+	answer(arg, msg, from, 481, TD_STR_NULL, TD_STR_NULL);
+}
+
+const struct td_txl_events worker_txl_events = { .request = on_request, .ack = on_ack, .cancel = on_cancel };
+
+/* ---- messages ---- */
+
+static void handle(struct worker *w, struct td_msg *msg, const struct td_flow *from)
+{
+	struct td_counters *c = &w->counters;
+
+	if (!msg->request) {
+		td_count(&c->responses);
+		td_txl_receive(w->core.txl, msg, from);
+	} else {
+		td_count(&c->requests);
+		count_method(c, msg->method);
+		if (msg->defect.status) {
+			td_count(&c->bad_requests);
+			answer(w, msg, from, msg->defect.status, td_str_of(msg->defect.why), TD_STR_NULL);
+		} else {
+			td_txl_receive(w->core.txl, msg, from);
+		}
+	}
+	td_msg_unref(msg);
+}
+
+struct handover {
+	struct td_mail mail;
+	struct worker *to;
+	struct td_msg *msg;
+	struct td_flow from;
+};
+
+static void received_handover(struct td_mail *m, void *arg)
+{
+	struct handover h = *TD_CONTAINER_OF(m, struct handover, mail);       /* it stands in the message's arena */
+
+	handle(h.to, h.msg, &h.from);
+}
+
+static int owner_of(unsigned *out, const struct worker *w, const struct td_msg *msg)
+{
+	unsigned n = w->core.workers, owner = 0;
+
+	if (msg->request)
+		owner = n > 1 ? (unsigned)(td_hash_str(&w->server->owner_key, msg->call_id) % n) : 0;
+	else if (td_branch_owner(&owner, msg->via.branch) || owner >= n)
+		return TD_ENOTFOUND;              /* no request of ours can have caused it (D4) */
+	*out = owner;
+	return 0;
+}
+
+static void on_message(void *arg, struct td_msg *msg, const struct td_flow *from)
+{
+	struct worker *w = arg;
+	struct handover *h;
+	unsigned owner;
+
+	if (owner_of(&owner, w, msg)) {
+		td_count(&w->counters.strays);
+		td_msg_unref(msg);
+		return;
+	}
+	if (owner == w->core.worker) {
+		handle(w, msg, from);
+		return;
+	}
+	h = td_arena_alloc(&msg->arena, sizeof(*h));
+	if (!h) {
+		td_msg_unref(msg);
+		return;
+	}
+	*h = (struct handover){ .mail.fn = received_handover, .to = w->server->workers[owner], .msg = msg, .from = *from };
+	td_loop_post(h->to->core.loop, &h->mail);
+}
+
+static bool on_admit(void *arg, const struct td_flow *from, struct td_str bytes)
+{
+	struct worker *w = arg;
+
+	if (td_guard_admit(w->guard, w->core.cfg, from, bytes, td_loop_now_us(w->core.loop)))
+		return true;
+	td_count(&w->counters.rate_limited);
+	return false;
+}
+
+const struct td_tp_events worker_tp_events = { .admit = on_admit, .message = on_message };

@@ -1,0 +1,323 @@
+/*
+ * The server: what its workers share, their threads, and what its owner (the control thread, or a test) may ask of them while they
+ * run. It asks by mail and is answered by mail, so that nothing a worker writes is read by anyone else meanwhile.
+ */
+#include "server/worker/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static int open_shared(struct td_server *s, const struct td_server_options *opt)
+{
+	const struct td_nonce_options nonces = { .lifetime_s = s->cfg->nonce_lifetime_s, .windows = 65536 };
+	const struct td_location_options location = {
+		.durable = s->cfg->registrations == TD_REG_DURABLE && opt->store,
+		.store = opt->store,
+		.workers = s->worker_n,
+		.log = s->log,
+	};
+	struct td_rng own, *rng = &own;
+	int err;
+
+	if (s->simulated)
+		rng = td_loop_rng(opt->loops[0]);
+	else
+		td_rng_init(&own);
+	td_hash_key_init(&s->owner_key, rng);
+	err = td_nonces_open(&s->nonces, rng, &nonces);
+	if (!err)
+		err = td_location_open(&s->location, rng, &location);
+	if (!err)
+		err = td_tp_group_open(&s->group, s->worker_n);
+	return err;
+}
+
+int td_server_open(struct td_server **out, const struct td_server_options *opt, struct td_out *why)
+{
+	unsigned n = opt->cfg->workers ? opt->cfg->workers : 1;
+	struct td_server *s = calloc(1, sizeof(*s) + n * sizeof(s->workers[0]));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->cfg = td_config_ref(opt->cfg);
+	s->log = opt->log;
+	s->simulated = opt->loops;
+	s->worker_n = n;
+	err = open_shared(s, opt);
+	for (unsigned i = 0; i < n && !err; i++)
+		err = worker_open(&s->workers[i], s, i, opt, why);
+	if (!err)
+		err = td_location_load(s->location);
+	if (err) {
+		if (!why->n)
+			td_out_fmt(why, "cannot start: %s\n", td_strerror(err));
+		td_server_close(s);
+		return err;
+	}
+	*out = s;
+	return 0;
+}
+
+/* ---- threads ---- */
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	int err = td_loop_run(w->core.loop);
+
+	if (err)
+		td_log(w->core.log, TD_LOG_ERROR, "worker stopped", TD_KU("worker", w->core.worker), TD_KERR(err));
+	return NULL;
+}
+
+int td_server_start(struct td_server *s)
+{
+	for (unsigned i = 0; i < s->worker_n && !s->simulated; i++) {
+		struct worker *w = s->workers[i];
+		int err = pthread_create(&w->thread, NULL, worker_main, w);
+
+		if (err) {
+			td_server_stop(s);
+			return -err;
+		}
+		w->running = true;
+	}
+	return 0;
+}
+
+static void stop_loop(struct td_mail *m, void *arg)
+{
+	td_loop_stop(arg);
+}
+
+void td_server_stop(struct td_server *s)
+{
+	for (unsigned i = 0; i < s->worker_n; i++) {
+		struct worker *w = s->workers[i];
+
+		if (!w || !w->running)
+			continue;
+		w->stop = (struct td_mail){ .fn = stop_loop, .arg = w->core.loop };
+		td_loop_post(w->core.loop, &w->stop);
+	}
+	for (unsigned i = 0; i < s->worker_n; i++) {
+		if (!s->workers[i] || !s->workers[i]->running)
+			continue;
+		pthread_join(s->workers[i]->thread, NULL);
+		s->workers[i]->running = false;
+	}
+}
+
+void td_server_close(struct td_server *s)
+{
+	if (!s)
+		return;
+	td_server_stop(s);
+	/* What they had posted to each other is delivered here, where nobody runs, before any of them goes. */
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned i = 0; i < s->worker_n; i++)
+			if (s->workers[i] && s->workers[i]->core.loop)
+				td_loop_drain(s->workers[i]->core.loop);
+	for (unsigned i = 0; i < s->worker_n; i++)
+		if (s->workers[i])
+			worker_close_roles(s->workers[i]);
+	for (unsigned i = 0; i < s->worker_n; i++)
+		if (s->workers[i] && s->workers[i]->core.loop)
+			td_loop_drain(s->workers[i]->core.loop);
+	for (unsigned i = 0; i < s->worker_n; i++)
+		if (s->workers[i])
+			worker_close(s->workers[i]);
+	td_location_close(s->location);
+	td_tp_group_close(s->group);
+	td_nonces_close(s->nonces);
+	td_config_unref(s->cfg);
+	free(s);
+}
+
+/* ---- another configuration ---- */
+
+struct new_config {
+	struct td_mail mail;
+	struct worker *worker;
+	struct td_config *cfg;
+};
+
+static void take_config(struct td_mail *m, void *arg)
+{
+	struct new_config *nc = arg;
+
+	td_config_unref(nc->worker->core.cfg);
+	nc->worker->core.cfg = nc->cfg;
+	free(nc);
+}
+
+static bool same_listeners(const struct td_config *a, const struct td_config *b)
+{
+	if (a->listen_n != b->listen_n)
+		return false;
+	for (unsigned i = 0; i < a->listen_n; i++)
+		if (a->listen[i].proto != b->listen[i].proto || !td_addr_eq(&a->listen[i].addr, &b->listen[i].addr))
+			return false;
+	return true;
+}
+
+static void note_unchangeable(struct td_out *notes, const struct td_config *old, const struct td_config *cfg)
+{
+	const struct {
+		const char *what;
+		bool same;
+	} rows[] = {
+		{ "listen", same_listeners(old, cfg) },
+		{ "workers", old->workers == cfg->workers },
+		{ "state", td_str_eq(old->state, cfg->state) },
+		{ "registrations", old->registrations == cfg->registrations },
+		{ "nonce_lifetime", old->nonce_lifetime_s == cfg->nonce_lifetime_s },
+	};
+
+	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++)
+		if (!rows[i].same)
+			td_out_fmt(notes, "%s: changes at the next start\n", rows[i].what);
+}
+
+int td_server_reload(struct td_server *s, struct td_config *cfg, struct td_out *notes)
+{
+	struct new_config **mail = calloc(s->worker_n, sizeof(*mail));
+	unsigned i;
+
+	if (!mail)
+		return -ENOMEM;
+	for (i = 0; i < s->worker_n; i++) {       /* all or nothing */
+		mail[i] = calloc(1, sizeof(**mail));
+		if (!mail[i])
+			break;
+	}
+	if (i < s->worker_n) {
+		while (i--)
+			free(mail[i]);
+		free(mail);
+		return -ENOMEM;
+	}
+	note_unchangeable(notes, s->cfg, cfg);
+	for (i = 0; i < s->worker_n; i++) {
+		*mail[i] = (struct new_config){
+			.mail = { .fn = take_config, .arg = mail[i] }, .worker = s->workers[i], .cfg = td_config_ref(cfg),
+		};
+		td_loop_post(s->workers[i]->core.loop, &mail[i]->mail);
+	}
+	free(mail);
+	td_config_ref(cfg);
+	td_config_unref(s->cfg);
+	s->cfg = cfg;
+	return 0;
+}
+
+struct td_config *td_server_config(struct td_server *s)
+{
+	return s->cfg;
+}
+
+/* ---- status ---- */
+
+struct part {
+	struct td_mail mail;
+	struct worker *worker;
+	struct question *question;
+	struct td_server_status st;
+};
+
+struct question {
+	struct td_mail answer;
+	struct td_server *server;
+	struct td_loop *loop;
+	td_server_status_fn *fn;
+	void *arg;
+	_Atomic unsigned left;
+	unsigned n;
+	struct part part[];
+};
+
+/* All of these are structs of 64-bit counters and nothing else. */
+static void add(void *sum, const void *part, size_t n)
+{
+	uint64_t *a = sum;
+	const uint64_t *b = part;
+
+	for (size_t i = 0; i < n / sizeof(*a); i++)
+		a[i] += b[i];
+}
+
+static void answered(struct td_mail *m, void *arg)
+{
+	struct question *q = arg;
+	struct td_server_status sum = { .workers = q->n };
+
+	for (unsigned i = 0; i < q->n; i++) {
+		const struct td_server_status *st = &q->part[i].st;
+
+		add(&sum.count, &st->count, sizeof(sum.count));
+		add(&sum.tp, &st->tp, sizeof(sum.tp));
+		add(&sum.txn, &st->txn, sizeof(sum.txn));
+		add(&sum.guard, &st->guard, sizeof(sum.guard));
+		add(&sum.proxy, &st->proxy, sizeof(sum.proxy));
+	}
+	td_location_stats(&sum.location, q->server->location);
+	q->fn(q->arg, &sum);
+	free(q);
+}
+
+static void asked(struct td_mail *m, void *arg)
+{
+	struct part *p = arg;
+	struct question *q = p->question;
+	struct worker *w = p->worker;
+
+	memcpy(&p->st.count, &w->counters, sizeof(p->st.count));
+	p->st.tp = *td_tp_stats(w->core.tp);
+	p->st.txn = *td_txl_stats(w->core.txl);
+	p->st.guard = *td_guard_stats(w->guard);
+	p->st.proxy = *td_proxy_stats(w->proxy);
+	if (atomic_fetch_sub(&q->left, 1) == 1)
+		td_loop_post(q->loop, &q->answer);
+}
+
+int td_server_status(struct td_server *s, struct td_loop *loop, td_server_status_fn *fn, void *arg)
+{
+	struct question *q = calloc(1, sizeof(*q) + s->worker_n * sizeof(q->part[0]));
+
+	if (!q)
+		return -ENOMEM;
+	q->answer = (struct td_mail){ .fn = answered, .arg = q };
+	q->server = s;
+	q->loop = loop;
+	q->fn = fn;
+	q->arg = arg;
+	q->n = s->worker_n;
+	atomic_init(&q->left, s->worker_n);
+	for (unsigned i = 0; i < s->worker_n; i++) {
+		struct part *p = &q->part[i];
+
+		p->mail = (struct td_mail){ .fn = asked, .arg = p };
+		p->worker = s->workers[i];
+		p->question = q;
+	}
+	for (unsigned i = 0; i < s->worker_n; i++)
+		td_loop_post(s->workers[i]->core.loop, &q->part[i].mail);
+	return 0;
+}
+
+struct td_location *td_server_location(struct td_server *s)
+{
+	return s->location;
+}
+
+unsigned td_server_listeners(const struct td_server *s)
+{
+	return td_tp_listeners(s->workers[0]->core.tp);
+}
+
+void td_server_listener(struct td_listen *out, const struct td_server *s, unsigned i)
+{
+	out->proto = td_tp_listener_proto(s->workers[0]->core.tp, i);
+	out->addr = *td_tp_listener_addr(s->workers[0]->core.tp, i);
+}

@@ -1,0 +1,120 @@
+/*
+ * One worker: what it is made of, in the order it is built; closed in the opposite one. It is opened and closed by the
+ * thread that owns the server, and runs between in a thread of its own (server.c).
+ */
+#include "server/worker/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "server/registrar/registrar.h"
+
+static int listen_all(struct worker *w, struct td_out *why)
+{
+	const struct td_config *cfg = w->core.cfg;
+	unsigned index;
+	int err;
+
+	for (unsigned i = 0; i < cfg->listen_n; i++) {
+		struct td_addr at = cfg->listen[i].addr;
+
+		if (!at.port && w->core.worker)           /* worker 0 has picked one */
+			at = *td_tp_listener_addr(w->server->workers[0]->core.tp, i);
+		err = td_tp_listen(w->core.tp, &index, cfg->listen[i].proto, &at);
+		if (err) {
+			td_out_z(why, "cannot listen on ");
+			for (const char *c = td_proto_name(cfg->listen[i].proto).p; *c; c++)
+				td_out_char(why, td_lower(*c));
+			td_out_char(why, ':');
+			td_addr_print(why, &at);
+			td_out_fmt(why, ": %s\n", td_strerror(err));
+			return err;
+		}
+	}
+	return 0;
+}
+
+static int open_stack(struct worker *w)
+{
+	struct td_server *s = w->server;
+	const struct td_tp_limits limits = {
+		.max_message = w->core.cfg->limits.max_message,
+		.message_deadline_ms = 10000,
+		.idle_ms = 900000,
+		.per_source = w->core.cfg->limits.conns_per_source,
+		.out_queue_bytes = 1 << 20,
+	};
+	int err = td_guard_open(&w->guard, td_loop_rng(w->core.loop));
+
+	if (!err)
+		err = td_tp_open(&w->core.tp, s->group, w->core.worker, w->net, s->log, &limits, &worker_tp_events, w);
+	if (!err)
+		err = td_txl_open(&w->core.txl, w->core.tp, NULL, s->log, &worker_txl_events, w);
+	if (!err)
+		err = td_location_attach(s->location, w->core.worker, w->core.loop);
+	w->attached = !err;
+	if (!err)
+		err = td_registrar_open(&w->registrar, &w->core);
+	if (!err)
+		err = td_proxy_open(&w->proxy, &w->core);
+	return err;
+}
+
+int worker_open(struct worker **out, struct td_server *s, unsigned index, const struct td_server_options *opt, struct td_out *why)
+{
+	struct worker *w = aligned_alloc(64, (sizeof(*w) + 63) / 64 * 64);    /* no two workers' counters in one cache line */
+	int err = 0;
+
+	if (!w)
+		return -ENOMEM;
+	*w = (struct worker){
+		.server = s,
+		.core = {
+			.worker = index, .workers = s->worker_n, .log = s->log, .cfg = td_config_ref(s->cfg), .users = opt->users,
+			.nonces = s->nonces, .location = s->location, .counters = &w->counters,
+		},
+	};
+	memcpy(w->core.rr_key, opt->rr_key, sizeof(w->core.rr_key));
+	*out = w;                                 /* worker_close() takes it in any state */
+	if (s->simulated) {
+		w->core.loop = opt->loops[index];
+		w->net = opt->nets[index];
+	} else {
+		err = td_loop_open(&w->core.loop);
+		if (!err)
+			err = td_net_open(&w->net, w->core.loop);
+	}
+	if (!err)
+		err = td_users_reader(opt->users, w->core.loop);
+	if (!err)
+		err = open_stack(w);
+	if (!err)
+		err = listen_all(w, why);
+	return err;
+}
+
+/* What has transactions or calls in it goes first, over all workers; then worker_close(). */
+void worker_close_roles(struct worker *w)
+{
+	td_proxy_close(w->proxy);
+	td_registrar_close(w->registrar);
+	w->proxy = NULL;
+	w->registrar = NULL;
+	if (w->attached)
+		td_location_detach(w->core.location, w->core.worker);
+	w->attached = false;
+	td_txl_close(w->core.txl);
+	w->core.txl = NULL;
+}
+
+void worker_close(struct worker *w)
+{
+	td_tp_close(w->core.tp);
+	td_guard_close(w->guard);
+	if (!w->server->simulated) {
+		td_net_close(w->net);
+		td_loop_close(w->core.loop);
+	}
+	td_config_unref(w->core.cfg);
+	free(w);
+}
