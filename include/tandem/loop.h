@@ -18,7 +18,8 @@ struct td_loop;
 int td_loop_open(struct td_loop **out);
 void td_loop_close(struct td_loop *loop);           /* every io, timer and defer must be gone or forgotten */
 int td_loop_run(struct td_loop *loop);              /* until td_loop_stop(); -errno when epoll fails */
-void td_loop_stop(struct td_loop *loop);            /* from its own thread (others post a mail that does); ends run() after this turn */
+/* From its own thread; others post a mail that does it. td_loop_run() returns after this turn. */
+void td_loop_stop(struct td_loop *loop);
 uint64_t td_loop_now_ms(const struct td_loop *loop);   /* monotonic, fixed for the turn */
 uint64_t td_loop_now_us(const struct td_loop *loop);
 uint64_t td_loop_wall_s(const struct td_loop *loop);   /* seconds since 1970: for expiries that outlive the process */
@@ -128,12 +129,16 @@ void td_sim_close(struct td_sim *sim);
 int td_sim_loop(struct td_loop **out, struct td_sim *sim);     /* a loop on this clock; td_loop_close() it */
 struct td_rng *td_sim_rng(struct td_sim *sim);
 uint64_t td_sim_now_ms(const struct td_sim *sim);               /* starts at 1000 */
-uint64_t td_sim_wall_ms(void *sim);                             /* a td_log_clock_fn: td_log_set_clock(log, td_sim_wall_ms, sim) */
+/* A td_log_clock_fn: td_log_set_clock(log, td_sim_wall_ms, sim). */
+uint64_t td_sim_wall_ms(void *sim);
 /* Runs everything that is due until the clock reaches now + ms; jumps over idle time. */
 void td_sim_run(struct td_sim *sim, uint64_t ms);
-/* Runs until done(arg) is true (checked before the first and after each round of turns), at most ms of simulated time. True when it became true. */
+/*
+ * Runs until done(arg) is true (checked before the first and after each round of turns), at most ms of simulated time.
+ * True when it became true; the clock then stands where it did.
+ */
 bool td_sim_run_until(struct td_sim *sim, bool (*done)(void *arg), void *arg, uint64_t ms);
-/* An event of the simulated world (a packet's arrival) at now + delay; m->fn is called with the clock there. -ENOMEM: m is yours. */
+/* An event of the simulated world (a packet's arrival) at now + delay: m->fn is called with the clock there. -ENOMEM: m stays yours. */
 int td_sim_at(struct td_sim *sim, uint64_t delay_us, struct td_mail *m);
 void td_sim_set_wall(struct td_sim *sim, uint64_t wall_s);      /* the wall clock may jump; the monotonic one does not */
 

@@ -85,11 +85,14 @@ bool wheel_next(const struct wheel *w, uint64_t *out_ms)
 
 static void move_down(struct wheel *w, unsigned level, unsigned slot)
 {
-	struct td_link *head = &w->slots[level][slot], *l;
+	struct td_link *head = &w->slots[level][slot], *l = head->next, *next;
 
 	mark_empty(w, level, slot);
-	while ((l = head->next) != head) {
-		td_list_del(l);
+	td_list_init(head);
+	/* With millions of timers each one is a cache miss: fetch the next while this one is put down. */
+	for (; l != head; l = next) {
+		next = l->next;
+		__builtin_prefetch(next, 1);
 		wheel_add(w, TD_CONTAINER_OF(l, struct td_timer, link));
 	}
 }

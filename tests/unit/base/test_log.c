@@ -1,6 +1,9 @@
 /* X5: bytes from the wire forge no line and no terminal sequence. P10: a flood makes no log flood. */
 #include "support.h"
 
+#include <pthread.h>
+#include <stdio.h>
+
 struct sink {
 	struct td_log *log;
 	uint64_t ms;
@@ -193,11 +196,48 @@ static void many_kinds(void **state)
 	close_log(&s);
 }
 
+/* Lines of several threads come whole, one after the other; the level may change meanwhile. */
+static void *log_many(void *arg)
+{
+	struct td_log *log = arg;
+	char what[16];
+
+	for (int i = 0; i < 500; i++) {
+		snprintf(what, sizeof(what), "event %d", i % 40);
+		td_log_set_level(log, i % 7 ? TD_LOG_INFO : TD_LOG_WARN);
+		td_log(log, TD_LOG_WARN, what, TD_KZ("text", "two words"));
+	}
+	return NULL;
+}
+
+static void many_threads(void **state)
+{
+	pthread_t threads[4];
+	struct td_str rest, line;
+	unsigned n = 0;
+	struct sink s;
+
+	open_log(&s, TD_LOG_INFO);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, log_many, s.log), 0);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	rest = td_out_view(&s.text);
+	while (rest.p && (line = td_str_split(&rest, '\n')).n) {
+		assert_true(td_str_starts(line, TD_STR("2026-11-21T09:15:00.123Z warn event ")));
+		assert_memory_equal(line.p + line.n - 17, " text=\"two words\"", 17);
+		n++;
+	}
+	assert_int_equal(n, 40 * 20);                     /* 50 of each; the limit holds across threads */
+	close_log(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_line), cmocka_unit_test(x5_values_are_escaped), cmocka_unit_test(long_values_are_cut),
 		cmocka_unit_test(levels), cmocka_unit_test(p10_flood_is_summarised), cmocka_unit_test(many_kinds),
+		cmocka_unit_test(many_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
