@@ -61,7 +61,7 @@ int td_location_attach(struct td_location *loc, unsigned worker, struct td_loop 
 /* Fills the shards from the store (before the loops run). */
 int td_location_load(struct td_location *loc);
 void td_location_detach(struct td_location *loc, unsigned worker);       /* on its loop, when it stops */
-void td_location_close(struct td_location *loc);
+void td_location_close(struct td_location *loc);          /* when no loop runs any more and the store is closed */
 
 /* From worker `worker`'s loop. A pending call is forgotten with td_loc_cancel(). */
 struct td_loc_call;

@@ -19,6 +19,7 @@ enum td_store_sql {
 
 struct td_store_write {
 	struct td_mail mail;                      /* first of a batch for its loop; the others hang on next */
+	struct td_link posted;                    /* that one, until its loop has taken it */
 	struct td_store_write *next;
 	struct td_store *store;
 	struct td_loop *loop;                     /* NULL: nobody waits */
@@ -42,6 +43,7 @@ struct td_store {
 	pthread_mutex_t lock;                     /* everything below that is not atomic */
 	pthread_cond_t wake;
 	struct td_store_write *head, *tail;
+	struct td_link posted;
 	bool stop, waiting;
 	pthread_t writer;
 	struct td_defer commit;                   /* not threaded: on the first waiter's loop */

@@ -19,7 +19,8 @@ struct td_store_options {
 
 /* Opens or creates; takes an old schema to the new one. Errors in words into why. */
 int td_store_open(struct td_store **out, const struct td_store_options *opt, struct td_out *why);
-void td_store_close(struct td_store *s);          /* commits what waits */
+/* When the loops that ask have stopped for good: commits what waits; nobody is told any more. */
+void td_store_close(struct td_store *s);
 
 /* ---- bindings ---- */
 

@@ -17,6 +17,9 @@ static void deliver(struct td_mail *m, void *arg)
 {
 	struct td_store_write *w = arg;
 
+	pthread_mutex_lock(&w->store->lock);
+	td_list_del(&w->posted);
+	pthread_mutex_unlock(&w->store->lock);
 	while (w) {
 		struct td_store_write *next = w->next;
 
@@ -26,7 +29,32 @@ static void deliver(struct td_mail *m, void *arg)
 	}
 }
 
-static void post_all(struct td_store_write *batch, int err)
+static void free_chain(struct td_store_write *w)
+{
+	while (w) {
+		struct td_store_write *next = w->next;
+		td_store_write_free(w);
+		w = next;
+	}
+}
+
+static void post(struct td_store *s, struct td_store_write *head)
+{
+	bool stop;
+
+	head->mail = (struct td_mail){ .fn = deliver, .arg = head };
+	pthread_mutex_lock(&s->lock);
+	stop = s->stop;
+	if (!stop)
+		td_list_add_tail(&s->posted, &head->posted);
+	pthread_mutex_unlock(&s->lock);
+	if (stop)
+		free_chain(head);
+	else
+		td_loop_post(head->loop, &head->mail);
+}
+
+static void post_all(struct td_store *s, struct td_store_write *batch, int err)
 {
 	struct { struct td_loop *loop; struct td_store_write *head, *tail; } to[BATCH_LOOPS];
 	unsigned n = 0, k;
@@ -49,14 +77,11 @@ static void post_all(struct td_store_write *batch, int err)
 			to[n].head = to[n].tail = w;
 			n++;
 		} else {
-			w->mail = (struct td_mail){ .fn = deliver, .arg = w };
-			td_loop_post(w->loop, &w->mail);
+			post(s, w);
 		}
 	}
-	for (k = 0; k < n; k++) {
-		to[k].head->mail = (struct td_mail){ .fn = deliver, .arg = to[k].head };
-		td_loop_post(to[k].loop, &to[k].head->mail);
-	}
+	for (k = 0; k < n; k++)
+		post(s, to[k].head);
 }
 
 /* Says once that the disk fails, and once that it works again. */
@@ -94,7 +119,7 @@ static void run_batch(struct td_store *s, struct td_store_write *batch)
 	}
 	atomic_fetch_add(err ? &s->failed : &s->writes, writes);
 	atomic_fetch_sub(&s->queued, writes);
-	post_all(batch, err);
+	post_all(s, batch, err);
 }
 
 /* Cuts off the first writes that make a batch. Under lock. */
@@ -215,6 +240,7 @@ int td_store_open(struct td_store **out, const struct td_store_options *opt, str
 	pthread_mutex_init(&s->db_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
+	td_list_init(&s->posted);
 	td_defer_init(&s->commit, commit_deferred, s);
 	err = td_store_open_db(s, opt->path, why);
 	if (!err && s->threaded && opt->path.n)
@@ -246,7 +272,12 @@ void td_store_close(struct td_store *s)
 	} else {
 		if (s->commit_loop)
 			td_loop_undefer(s->commit_loop, &s->commit);
+		s->stop = true;
 		commit_here(s);
+	}
+	for (struct td_link *l = s->posted.next, *next; l != &s->posted; l = next) {
+		next = l->next;
+		free_chain(TD_CONTAINER_OF(l, struct td_store_write, posted));
 	}
 	destroy(s);
 }

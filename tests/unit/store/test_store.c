@@ -377,7 +377,7 @@ static void another_process_adds_a_user(void **state)
 	assert_int_equal(td_store_remove_user(f->s, TD_STR("new@d")), 0);
 }
 
-/* Closing commits what waits; the answers are in the loop's mailbox. */
+/* Closing commits what waits; nobody hears of it. */
 static void closing_commits(void **state)
 {
 	struct fix *f = *state;
@@ -389,8 +389,7 @@ static void closing_commits(void **state)
 		put(f, "a@d", contact);
 	}
 	td_store_close(f->s);
-	td_sim_run(f->sim, 1);
-	assert_int_equal(f->done, 30);
+	assert_int_equal(f->done, 0);
 	f->s = open_store(f, false, 0);
 	struct td_out o;
 	td_out_init(&o);

@@ -1,0 +1,178 @@
+/*
+ * Packing. A million contacts must fit in little memory, so an address of record is one block: no pointer per field, the
+ * flow in as many bytes as it needs.
+ */
+#include <stdlib.h>
+#include "server/location/internal.h"
+
+struct packed {
+	uint32_t expires_at_s;                    /* until 2106 */
+	uint32_t cseq;
+	int16_t q;
+	uint16_t contact_n, params_n, call_id_n;
+	uint8_t agent_n, flow_n;
+} __attribute__((packed));
+
+enum { FLOW_MAX = 1 + 1 + 1 + 2 + 16 + 4 + 8 };
+
+static size_t flow_pack(uint8_t *out, const struct td_flow *f)
+{
+	size_t ip = f->peer.family == TD_AF_V4 ? 4 : 16, n = 0;
+
+	if (f->peer.family == TD_AF_NONE)
+		return 0;
+	out[n++] = f->peer.family;
+	out[n++] = f->proto;
+	out[n++] = f->listener;
+	memcpy(out + n, &f->peer.port, 2);
+	n += 2;
+	memcpy(out + n, f->peer.ip, ip);
+	n += ip;
+	if (ip == 16) {
+		memcpy(out + n, &f->peer.scope, 4);
+		n += 4;
+	}
+	if (f->conn) {
+		memcpy(out + n, &f->conn, 8);
+		n += 8;
+	}
+	return n;
+}
+
+static void flow_unpack(struct td_flow *f, const uint8_t *in, size_t n)
+{
+	memset(f, 0, sizeof(*f));
+	if (n == 0)
+		return;
+	const uint8_t *end = in + n;
+	f->peer.family = in[0];
+	f->proto = in[1];
+	f->listener = in[2];
+	memcpy(&f->peer.port, in + 3, 2);
+	in += 5;
+	size_t ip = f->peer.family == TD_AF_V4 ? 4 : 16;
+	memcpy(f->peer.ip, in, ip);
+	in += ip;
+	if (ip == 16) {
+		memcpy(&f->peer.scope, in, 4);
+		in += 4;
+	}
+	if (in < end)
+		memcpy(&f->conn, in, 8);
+}
+
+static char *put(char *p, struct td_str s)
+{
+	if (s.n)
+		memcpy(p, s.p, s.n);
+	return p + s.n;
+}
+
+static size_t agent_length(struct td_str agent)
+{
+	return agent.n < LOC_MAX_AGENT ? agent.n : LOC_MAX_AGENT;
+}
+
+static char *put_binding(char *p, const struct td_binding *b)
+{
+	uint8_t flow[FLOW_MAX];
+	struct packed h = {
+		.expires_at_s = b->expires_at_s < UINT32_MAX ? (uint32_t)b->expires_at_s : UINT32_MAX, .cseq = b->cseq, .q = b->q,
+		.contact_n = (uint16_t)b->contact.n, .params_n = (uint16_t)b->params.n, .call_id_n = (uint16_t)b->call_id.n,
+		.agent_n = (uint8_t)agent_length(b->user_agent), .flow_n = (uint8_t)flow_pack(flow, &b->flow),
+	};
+
+	memcpy(p, &h, sizeof(h));
+	p = put(p + sizeof(h), td_str_n((char *)flow, h.flow_n));
+	p = put(p, b->contact);
+	p = put(p, b->params);
+	p = put(p, b->call_id);
+	return put(p, td_str_n(b->user_agent.p, h.agent_n));
+}
+
+struct image *image_new(struct td_str aor, const struct td_binding *b, unsigned n)
+{
+	size_t need = sizeof(struct image) + aor.n;
+	struct image *im;
+	char *p;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t flow[FLOW_MAX];
+		need += sizeof(struct packed) + b[i].contact.n + b[i].params.n + b[i].call_id.n + agent_length(b[i].user_agent) +
+			flow_pack(flow, &b[i].flow);
+	}
+	im = malloc(need);
+	if (!im)
+		return NULL;
+	memset(im, 0, sizeof(*im));
+	atomic_init(&im->refs, 1);
+	im->binding_n = (uint16_t)n;
+	im->aor_n = (uint16_t)aor.n;
+	p = put(im->bytes, aor);
+	for (unsigned i = 0; i < n; i++)
+		p = put_binding(p, &b[i]);
+	return im;
+}
+
+struct image *image_ref(struct image *im)
+{
+	if (im)
+		atomic_fetch_add_explicit(&im->refs, 1, memory_order_relaxed);
+	return im;
+}
+
+void image_unref(struct image *im)
+{
+	if (im && atomic_fetch_sub_explicit(&im->refs, 1, memory_order_acq_rel) == 1)
+		free(im);
+}
+
+struct td_str image_aor(const struct image *im)
+{
+	return td_str_n(im->bytes, im->aor_n);
+}
+
+static struct td_str take(const char **p, size_t n)
+{
+	struct td_str s = { *p, n };
+
+	*p += n;
+	return s;
+}
+
+/* *at: the index of the next binding in the upper half, its offset in the lower. */
+bool image_next(struct td_binding *out, const struct image *im, size_t *at)
+{
+	size_t index = *at >> 32, offset = *at & UINT32_MAX;
+	struct packed h;
+
+	if (index >= im->binding_n)
+		return false;
+	if (index == 0)
+		offset = im->aor_n;
+	const char *p = im->bytes + offset;
+	memcpy(&h, p, sizeof(h));
+	p += sizeof(h);
+	flow_unpack(&out->flow, (const uint8_t *)p, h.flow_n);
+	p += h.flow_n;
+	out->contact = take(&p, h.contact_n);
+	out->params = take(&p, h.params_n);
+	out->call_id = take(&p, h.call_id_n);
+	out->user_agent = take(&p, h.agent_n);
+	out->cseq = h.cseq;
+	out->q = h.q;
+	out->expires_at_s = h.expires_at_s;
+	*at = (index + 1) << 32 | (size_t)(p - im->bytes);
+	return true;
+}
+
+uint64_t image_earliest(const struct image *im)
+{
+	struct td_binding b;
+	uint64_t earliest = UINT64_MAX;
+	size_t at = 0;
+
+	while (image_next(&b, im, &at))
+		earliest = b.expires_at_s < earliest ? b.expires_at_s : earliest;
+	return earliest;
+}

@@ -1,0 +1,357 @@
+/*
+ * The face: which shard knows an address, and how a question travels there and its answer back. Asking one's own shard costs
+ * no message; the answer still comes from the loop, so that callers see one behaviour.
+ */
+#include <stdlib.h>
+#include "server/location/internal.h"
+
+enum { ANSWER_INLINE = 16 };
+
+struct shard *shard_of(struct td_location *loc, uint64_t hash)
+{
+	return &loc->shards[(hash >> 32) % loc->workers];       /* the map uses the low bits */
+}
+
+/* ---- requests that outlive the call ---- */
+
+static struct td_str keep(char **at, struct td_str s)
+{
+	struct td_str out = { s.p ? *at : NULL, s.n };
+
+	if (s.n)
+		memcpy(*at, s.p, s.n);
+	*at += s.n;
+	return out;
+}
+
+int call_keep_request(struct td_loc_call *call, const struct td_loc_update *up, bool lookup)
+{
+	size_t need = sizeof(struct request) + up->change_n * sizeof(struct td_loc_change) + up->aor.n + up->call_id.n + up->user_agent.n;
+	struct request *r;
+	char *at;
+
+	for (unsigned i = 0; i < up->change_n; i++)
+		need += up->changes[i].contact.n + up->changes[i].params.n;
+	r = malloc(need);
+	if (!r)
+		return -ENOMEM;
+	at = (char *)(r->changes + up->change_n);
+	r->lookup = lookup;
+	r->up = *up;
+	r->up.aor = keep(&at, up->aor);
+	r->up.call_id = keep(&at, up->call_id);
+	r->up.user_agent = keep(&at, up->user_agent);
+	r->up.changes = r->changes;
+	for (unsigned i = 0; i < up->change_n; i++) {
+		struct td_loc_change *c = &r->changes[i];
+
+		*c = up->changes[i];
+		c->contact = keep(&at, up->changes[i].contact);
+		c->params = keep(&at, up->changes[i].params);
+		td_uri_parse(&c->uri, c->contact);      /* it was parsed before: only the views move */
+	}
+	call->req = r;
+	return 0;
+}
+
+void call_free(struct td_loc_call *call)
+{
+	td_list_del(&call->link);
+	image_unref(call->result);
+	free(call->req);
+	free(call);
+}
+
+/* ---- answers ---- */
+
+static void answer(struct td_loc_call *call)
+{
+	struct td_binding inline_b[ANSWER_INLINE], *b = inline_b;
+	uint64_t wall_s = td_loop_wall_s(call->from->loop);
+	const struct image *im = call->result;
+	unsigned n = 0;
+	size_t at = 0;
+
+	if (im && im->binding_n > ANSWER_INLINE) {
+		b = malloc(im->binding_n * sizeof(*b));
+		if (!b)
+			call->err = -ENOMEM;
+	}
+	while (!call->err && im && image_next(&b[n], im, &at))
+		n += b[n].expires_at_s > wall_s;
+	td_list_del(&call->link);
+	if (call->fn)
+		call->fn(call->arg, call->err, call->err ? NULL : b, n);
+	if (b != inline_b)
+		free(b);
+	call_free(call);
+}
+
+static void answer_deferred(struct td_defer *d, void *arg)
+{
+	answer(arg);
+}
+
+static void answer_arrived(struct td_mail *m, void *arg)
+{
+	answer(arg);
+}
+
+void call_finish(struct td_loc_call *call)
+{
+	if (call->from == call->at) {
+		td_loop_defer(call->from->loop, &call->defer);
+		return;
+	}
+	call->mail = (struct td_mail){ .fn = answer_arrived, .arg = call };
+	td_loop_post(call->from->loop, &call->mail);
+}
+
+/* ---- questions ---- */
+
+static void request_arrived(struct td_mail *m, void *arg)
+{
+	struct td_loc_call *call = arg;
+	int err;
+
+	if (call->req->lookup) {
+		call->result = image_ref(shard_find(call->at, call->hash, call->req->up.aor));
+		call_finish(call);
+		return;
+	}
+	err = shard_update(call, &call->req->up);
+	if (err) {
+		call->err = err;
+		call_finish(call);
+	}
+}
+
+static struct td_loc_call *call_new(struct td_location *loc, unsigned worker, struct td_str aor, td_loc_fn *fn, void *arg)
+{
+	struct td_loc_call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return NULL;
+	call->from = &loc->shards[worker];
+	call->hash = td_hash_str(&loc->key, aor);
+	call->at = shard_of(loc, call->hash);
+	call->fn = fn;
+	call->arg = arg;
+	td_defer_init(&call->defer, answer_deferred, call);
+	td_list_add_tail(&call->from->calls, &call->link);
+	return call;
+}
+
+static int send_away(struct td_loc_call *call, const struct td_loc_update *up, bool lookup)
+{
+	int err = call_keep_request(call, up, lookup);
+
+	if (err)
+		return err;
+	call->mail = (struct td_mail){ .fn = request_arrived, .arg = call };
+	td_loop_post(call->at->loop, &call->mail);
+	return 0;
+}
+
+static bool too_long(const struct td_loc_update *up)
+{
+	bool bad = up->aor.n > LOC_MAX_FIELD || up->call_id.n > LOC_MAX_FIELD;
+
+	for (unsigned i = 0; i < up->change_n; i++)
+		bad |= up->changes[i].contact.n > LOC_MAX_FIELD || up->changes[i].params.n > LOC_MAX_FIELD;
+	return bad || up->change_n > LOC_MAX_FIELD;
+}
+
+int td_location_update(struct td_loc_call **out, struct td_location *loc, unsigned worker, const struct td_loc_update *up, td_loc_fn *fn,
+		       void *arg)
+{
+	struct td_loc_call *call;
+	int err;
+
+	if (too_long(up))
+		return TD_ELIMIT;
+	call = call_new(loc, worker, up->aor, fn, arg);
+	if (!call)
+		return -ENOMEM;
+	err = call->from == call->at ? shard_update(call, up) : send_away(call, up, false);
+	if (err) {
+		call_free(call);
+		return err;
+	}
+	*out = call;
+	return 0;
+}
+
+int td_location_lookup(struct td_loc_call **out, struct td_location *loc, unsigned worker, struct td_str aor, td_loc_fn *fn, void *arg)
+{
+	struct td_loc_call *call = call_new(loc, worker, aor, fn, arg);
+	int err;
+
+	if (!call)
+		return -ENOMEM;
+	if (call->from == call->at) {
+		call->result = image_ref(shard_find(call->at, call->hash, aor));
+		call_finish(call);
+	} else {
+		err = send_away(call, &(struct td_loc_update){ .aor = aor }, true);
+		if (err) {
+			call_free(call);
+			return err;
+		}
+	}
+	*out = call;
+	return 0;
+}
+
+void td_loc_cancel(struct td_loc_call *call)
+{
+	call->fn = NULL;
+}
+
+/* ---- open, load, close ---- */
+
+int td_location_open(struct td_location **out, struct td_rng *rng, const struct td_location_options *opt)
+{
+	struct td_location *loc = calloc(1, sizeof(*loc));
+	struct shard *shards = calloc(opt->workers, sizeof(*shards));
+
+	if (!loc || !shards)
+		goto fail;
+	loc->durable = opt->durable && opt->store;
+	loc->store = opt->store;
+	loc->log = opt->log;
+	loc->shards = shards;
+	td_hash_key_init(&loc->key, rng);
+	for (; loc->workers < opt->workers; loc->workers++) {
+		if (shard_open(&shards[loc->workers], loc))
+			goto fail;
+	}
+	*out = loc;
+	return 0;
+fail:
+	for (unsigned i = 0; loc && i < loc->workers; i++)
+		shard_close(&shards[i]);
+	free(shards);
+	free(loc);
+	return -ENOMEM;
+}
+
+int td_location_attach(struct td_location *loc, unsigned worker, struct td_loop *loop)
+{
+	loc->shards[worker].loop = loop;
+	return 0;
+}
+
+void td_location_detach(struct td_location *loc, unsigned worker)
+{
+	struct shard *sh = &loc->shards[worker];
+
+	if (!sh->loop)
+		return;
+	td_timer_stop(sh->loop, &sh->sweep);
+	for (struct td_link *l = sh->calls.next; l != &sh->calls; l = l->next) {
+		struct td_loc_call *call = TD_CONTAINER_OF(l, struct td_loc_call, link);
+
+		call->fn = NULL;
+		td_loop_undefer(sh->loop, &call->defer);
+	}
+}
+
+void td_location_close(struct td_location *loc)
+{
+	if (!loc)
+		return;
+	for (unsigned i = 0; i < loc->workers; i++)
+		shard_close(&loc->shards[i]);
+	free(loc->shards);
+	free(loc);
+}
+
+/* Rows come ordered by AOR: one address is gathered, then packed. */
+struct loader {
+	struct td_location *loc;
+	struct td_arena arena;
+	struct td_str aor;
+	struct td_binding *b;
+	unsigned n, cap;
+};
+
+static int load_flush(struct loader *l)
+{
+	struct image *im;
+	uint64_t hash;
+
+	if (l->n) {
+		im = image_new(l->aor, l->b, l->n);
+		if (!im)
+			return -ENOMEM;
+		hash = td_hash_str(&l->loc->key, l->aor);
+		shard_swap(shard_of(l->loc, hash), NULL, im, hash);
+	}
+	l->n = 0;
+	td_arena_reset(&l->arena);
+	return td_arena_dup(&l->aor, &l->arena, TD_STR_NULL);
+}
+
+static int load_row(void *arg, const struct td_store_binding *row)
+{
+	struct loader *l = arg;
+	int err = 0;
+
+	if (row->expires_at_s <= td_loop_wall_s(l->loc->shards[0].loop))
+		return 0;
+	if (row->aor.n > LOC_MAX_FIELD || row->contact.n > LOC_MAX_FIELD || row->params.n > LOC_MAX_FIELD || row->call_id.n > LOC_MAX_FIELD)
+		return 0;                               /* not written by us */
+	if (!td_str_eq(row->aor, l->aor)) {
+		err = load_flush(l);
+		if (!err)
+			err = td_arena_dup(&l->aor, &l->arena, row->aor);
+		if (err)
+			return err;
+	}
+	if (l->n == l->cap) {
+		unsigned cap = l->cap ? 2 * l->cap : 16;
+		struct td_binding *more = realloc(l->b, cap * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		l->b = more;
+		l->cap = cap;
+	}
+	struct td_binding *b = &l->b[l->n];
+	*b = (struct td_binding){ .cseq = row->cseq, .q = (int16_t)row->q, .expires_at_s = row->expires_at_s, .flow = row->flow };
+	const struct { struct td_str *to, from; } strings[] = {
+		{ &b->contact, row->contact }, { &b->params, row->params }, { &b->call_id, row->call_id }, { &b->user_agent, row->user_agent },
+	};
+	for (unsigned i = 0; i < TD_ARRAY_LEN(strings) && !err; i++)
+		err = td_arena_dup(strings[i].to, &l->arena, strings[i].from);
+	l->n += !err;
+	return err;
+}
+
+int td_location_load(struct td_location *loc)
+{
+	struct loader l = { .loc = loc };
+	int err;
+
+	if (!loc->durable)
+		return 0;
+	td_arena_init(&l.arena);
+	err = td_store_each_binding(loc->store, load_row, &l);
+	if (!err)
+		err = load_flush(&l);
+	td_arena_reset(&l.arena);
+	free(l.b);
+	if (!err)
+		td_store_forget_expired(loc->store, td_loop_wall_s(loc->shards[0].loop));
+	return err;
+}
+
+void td_location_stats(struct td_location_stats *out, const struct td_location *loc)
+{
+	*out = (struct td_location_stats){ 0 };
+	for (unsigned i = 0; i < loc->workers; i++) {
+		out->aors += atomic_load_explicit(&loc->shards[i].aors, memory_order_relaxed);
+		out->contacts += atomic_load_explicit(&loc->shards[i].contacts, memory_order_relaxed);
+	}
+}

@@ -1,0 +1,385 @@
+#include "support.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include "server/location/location.h"
+#include "server/store/internal.h"
+
+enum { WORKERS = 3 };
+
+struct fix {
+	struct td_sim *sim;
+	struct td_loop *loop[WORKERS];
+	struct td_store *store;
+	struct td_location *loc;
+	struct td_rng rng;
+	struct td_out seen;               /* what the last callback showed */
+	int answers, err;
+};
+
+static void open_location(struct fix *f)
+{
+	assert_int_equal(td_location_open(&f->loc, &f->rng, &(struct td_location_options){
+		.durable = f->store != NULL, .store = f->store, .workers = WORKERS }), 0);
+	for (unsigned i = 0; i < WORKERS; i++)
+		assert_int_equal(td_location_attach(f->loc, i, f->loop[i]), 0);
+	assert_int_equal(td_location_load(f->loc), 0);
+}
+
+static int set_up(void **state, bool durable)
+{
+	struct fix *f = calloc(1, sizeof(*f));
+	struct td_out why;
+
+	assert_non_null(f);
+	td_out_init(&why);
+	td_out_init(&f->seen);
+	td_rng_init_seed(&f->rng, 1);
+	assert_int_equal(td_sim_open(&f->sim, 1), 0);
+	td_sim_set_wall(f->sim, 1000000);
+	for (unsigned i = 0; i < WORKERS; i++)
+		assert_int_equal(td_sim_loop(&f->loop[i], f->sim), 0);
+	if (durable)
+		assert_int_equal(td_store_open(&f->store, &(struct td_store_options){ 0 }, &why), 0);
+	td_out_free(&why);
+	open_location(f);
+	*state = f;
+	return 0;
+}
+
+static int durable(void **state)
+{
+	return set_up(state, true);
+}
+
+static int in_memory(void **state)
+{
+	return set_up(state, false);
+}
+
+static int tear_down(void **state)
+{
+	struct fix *f = *state;
+
+	for (unsigned i = 0; i < WORKERS; i++)
+		td_location_detach(f->loc, i);
+	td_store_close(f->store);
+	td_location_close(f->loc);
+	for (unsigned i = 0; i < WORKERS; i++)
+		td_loop_close(f->loop[i]);
+	td_sim_close(f->sim);
+	td_out_free(&f->seen);
+	free(f);
+	return 0;
+}
+
+/* "contact:remaining " for each binding */
+static void on_answer(void *arg, int err, const struct td_binding *b, unsigned n)
+{
+	struct fix *f = arg;
+
+	f->answers++;
+	f->err = err;
+	f->seen.n = 0;
+	for (unsigned i = 0; i < n; i++)
+		td_out_fmt(&f->seen, "%.*s:%d ", TD_FMT(b[i].contact), (int)(b[i].expires_at_s - td_loop_wall_s(f->loop[0])));
+}
+
+struct change { const char *contact; uint32_t expires_s; };
+
+/* changes end with a contact of NULL; "*" removes all, none at all is a query */
+static struct td_loc_call *send(struct fix *f, unsigned worker, const char *aor, const char *call_id, uint32_t cseq, const struct change *c)
+{
+	struct td_loc_change changes[20] = { 0 };
+	struct td_loc_update up = {
+		.aor = exact(aor), .call_id = exact(call_id), .cseq = cseq, .user_agent = TD_STR("phone/1"), .max_contacts = 3,
+		.changes = changes, .flow = { .proto = TD_UDP, .peer = { .family = TD_AF_V4, .ip = { 192, 0, 2, 7 }, .port = 5062 } },
+	};
+	struct td_loc_call *call = NULL;
+
+	up.kind = !c[0].contact ? TD_LOC_QUERY : c[0].contact[0] == '*' ? TD_LOC_REMOVE_ALL : TD_LOC_UPDATE;
+	for (; up.kind == TD_LOC_UPDATE && c[up.change_n].contact; up.change_n++) {
+		struct td_loc_change *to = &changes[up.change_n];
+		to->contact = exact(c[up.change_n].contact);
+		to->expires_s = c[up.change_n].expires_s;
+		to->q = 1000;
+		assert_int_equal(td_uri_parse(&to->uri, to->contact), 0);
+	}
+	int before = f->answers;
+	assert_int_equal(td_location_update(&call, f->loc, worker, &up, on_answer, f), 0);
+	assert_int_equal(f->answers, before);           /* never inside the call */
+	for (unsigned i = 0; i < up.change_n; i++)
+		exact_free(changes[i].contact);
+	exact_free(up.aor);
+	exact_free(up.call_id);
+	return call;
+}
+
+#define CHANGES(...) (const struct change[]){ __VA_ARGS__ __VA_OPT__(,) { NULL, 0 } }
+
+static void expect(struct fix *f, const char *aor, const char *call_id, uint32_t cseq, const struct change *c, int err, const char *seen)
+{
+	for (unsigned worker = 0; worker < WORKERS; worker++) {
+		int before = f->answers;
+
+		send(f, worker, aor, call_id, cseq, worker ? CHANGES() : c);    /* then everybody sees the same */
+		td_sim_run(f->sim, 1);
+		assert_int_equal(f->answers, before + 1);
+		assert_int_equal(f->err, worker ? 0 : err);
+		if (!f->err)                            /* a refused one left them as they were */
+			assert_str(td_out_view(&f->seen), seen);
+	}
+}
+
+static void lookup(struct fix *f, unsigned worker, const char *aor, const char *seen)
+{
+	struct td_loc_call *call;
+	struct td_str s = exact(aor);
+	int before = f->answers;
+
+	assert_int_equal(td_location_lookup(&call, f->loc, worker, s, on_answer, f), 0);
+	exact_free(s);
+	assert_int_equal(f->answers, before);
+	td_sim_run(f->sim, 1);
+	assert_int_equal(f->answers, before + 1);
+	assert_int_equal(f->err, 0);
+	assert_str(td_out_view(&f->seen), seen);
+}
+
+/* RFC 3261 §10.3 steps 6 and 7, the same in memory and on disk. */
+static void updates(void **state)
+{
+	struct fix *f = *state;
+
+	expect(f, "a@d", "c1", 1, CHANGES(), 0, "");
+	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h1", 60 }), 0, "sip:a@h1:60 ");
+	expect(f, "a@d", "c1", 2, CHANGES({ "sip:a@h1", 100 }, { "sip:a@h2", 200 }), 0, "sip:a@h1:100 sip:a@h2:200 ");
+	/* a retransmission changes nothing; an older one is refused whole */
+	expect(f, "a@d", "c1", 2, CHANGES({ "sip:a@h1", 7000 }), 0, "sip:a@h1:100 sip:a@h2:200 ");
+	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h3", 60 }, { "sip:a@h1", 60 }), TD_EORDER, "sip:a@h1:100 sip:a@h2:200 ");
+	expect(f, "a@d", "c1", 1, CHANGES({ "*", 0 }), TD_EORDER, "sip:a@h1:100 sip:a@h2:200 ");
+	lookup(f, 0, "a@d", "sip:a@h1:100 sip:a@h2:200 ");
+	/* another Call-ID has numbers of its own; URIs are compared by §19.1.4, the new text stays */
+	expect(f, "a@d", "c2", 1, CHANGES({ "sip:a@H1;foo=1", 50 }), 0, "sip:a@H1;foo=1:50 sip:a@h2:200 ");
+	/* A11: at most 3 */
+	expect(f, "a@d", "c2", 2, CHANGES({ "sip:x@1", 60 }, { "sip:x@2", 60 }), TD_ELIMIT, "sip:a@H1;foo=1:50 sip:a@h2:200 ");
+	expect(f, "a@d", "c2", 3, CHANGES({ "sip:x@1", 60 }), 0, "sip:a@H1;foo=1:50 sip:a@h2:200 sip:x@1:60 ");
+	expect(f, "a@d", "c2", 4, CHANGES({ "sip:x@1", 0 }, { "sip:x@2", 60 }, { "sip:none@h", 0 }), 0,
+	       "sip:a@H1;foo=1:50 sip:a@h2:200 sip:x@2:60 ");
+	/* the same contact twice: the last word counts */
+	expect(f, "a@d", "c2", 5, CHANGES({ "sip:x@2", 10 }, { "sip:x@2", 90 }), 0, "sip:a@H1;foo=1:50 sip:a@h2:200 sip:x@2:90 ");
+	expect(f, "b@d", "c9", 1, CHANGES({ "sip:b@h", 60 }), 0, "sip:b@h:60 ");
+	expect(f, "a@d", "c2", 6, CHANGES({ "*", 0 }), 0, "");
+	lookup(f, 0, "b@d", "sip:b@h:60 ");
+	struct td_location_stats stats;
+	td_location_stats(&stats, f->loc);
+	assert_int_equal(stats.aors, 1);
+	assert_int_equal(stats.contacts, 1);
+}
+
+static int count_row(void *arg, const struct td_store_binding *b)
+{
+	++*(int *)arg;
+	return 0;
+}
+
+static int rows(struct fix *f)
+{
+	int n = 0;
+
+	assert_int_equal(td_store_each_binding(f->store, count_row, &n), 0);
+	return n;
+}
+
+static void expiry(void **state)
+{
+	struct fix *f = *state;
+	struct td_location_stats stats;
+
+	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h1", 10 }, { "sip:a@h2", 9000 }), 0, "sip:a@h1:10 sip:a@h2:9000 ");
+	expect(f, "b@d", "c1", 1, CHANGES({ "sip:b@h1", 10 }), 0, "sip:b@h1:10 ");
+	td_sim_run(f->sim, 9000);
+	lookup(f, 1, "b@d", "sip:b@h1:1 ");
+	td_sim_run(f->sim, 1500);
+	lookup(f, 1, "b@d", "");                        /* not shown, whether it was swept already or not */
+	lookup(f, 2, "a@d", "sip:a@h2:8990 ");
+	td_sim_run(f->sim, 10000);
+	td_location_stats(&stats, f->loc);
+	assert_int_equal(stats.aors, 1);
+	assert_int_equal(stats.contacts, 1);
+	if (f->store)
+		assert_int_equal(rows(f), 1);
+	/* a removed binding's numbers are forgotten with it */
+	expect(f, "b@d", "c1", 1, CHANGES({ "sip:b@h1", 60 }), 0, "sip:b@h1:60 ");
+	td_sim_run(f->sim, 10000000);
+	td_location_stats(&stats, f->loc);
+	assert_int_equal(stats.aors, 0);
+	if (f->store)
+		assert_int_equal(rows(f), 0);
+	/* refreshes keep it alive past every place in the wheel */
+	for (uint32_t i = 1; i < 40; i++) {
+		expect(f, "a@d", "c7", i, CHANGES({ "sip:a@h", 60 }), 0, "sip:a@h:60 ");
+		td_sim_run(f->sim, 50000);
+	}
+}
+
+static void wall_clock_jumps(void **state)
+{
+	struct fix *f = *state;
+	struct td_location_stats stats;
+
+	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h1", 3600 }), 0, "sip:a@h1:3600 ");
+	td_sim_set_wall(f->sim, 5000);                  /* back */
+	lookup(f, 0, "a@d", "sip:a@h1:998600 ");
+	td_sim_set_wall(f->sim, 2000000000);            /* far ahead */
+	lookup(f, 0, "a@d", "");
+	td_sim_run(f->sim, 5000);
+	td_location_stats(&stats, f->loc);
+	assert_int_equal(stats.aors, 0);
+}
+
+static int check_flow(void **state);
+
+/* A restart: what was answered is there; datagram flows with it. */
+static void reload(void **state)
+{
+	struct fix *f = *state;
+
+	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h1", 60 }, { "sip:a@h2", 600 }), 0, "sip:a@h1:60 sip:a@h2:600 ");
+	expect(f, "b@d", "c1", 1, CHANGES({ "sip:b@h1", 600 }), 0, "sip:b@h1:600 ");
+	expect(f, "b@d", "c1", 2, CHANGES({ "sip:b@h1", 0 }, { "sip:b@h3", 600 }), 0, "sip:b@h3:600 ");
+	for (unsigned i = 0; i < WORKERS; i++)
+		td_location_detach(f->loc, i);
+	td_location_close(f->loc);
+	td_sim_run(f->sim, 100000);
+	open_location(f);
+	lookup(f, 0, "a@d", "sip:a@h2:500 ");
+	lookup(f, 1, "b@d", "sip:b@h3:500 ");
+	td_sim_run(f->sim, 1);
+	assert_int_equal(rows(f), 2);
+	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h2", 60 }), 0, "sip:a@h2:500 ");      /* its order is known still */
+	assert_int_equal(check_flow(state), 0);
+}
+
+static void on_flow(void *arg, int err, const struct td_binding *b, unsigned n)
+{
+	struct td_addr want = { .family = TD_AF_V4, .ip = { 192, 0, 2, 7 }, .port = 5062 };
+
+	assert_int_equal(n, 1);
+	assert_true(td_addr_eq(&b->flow.peer, &want));
+	assert_str(b->user_agent, "phone/1");
+	assert_str(b->call_id, "c1");
+	++*(int *)arg;
+}
+
+static int check_flow(void **state)
+{
+	struct fix *f = *state;
+	struct td_loc_call *call;
+	int seen = 0;
+
+	assert_int_equal(td_location_lookup(&call, f->loc, 0, TD_STR("b@d"), on_flow, &seen), 0);
+	td_sim_run(f->sim, 1);
+	return seen == 1 ? 0 : -1;
+}
+
+/* Several updates of one address before the first is on disk: answered in order, each from what it left. */
+static void queued_behind_a_write(void **state)
+{
+	struct fix *f = *state;
+
+	for (uint32_t i = 1; i <= 5; i++)
+		send(f, i % WORKERS, "a@d", "c1", i, CHANGES({ "sip:a@h", 100 * i }));
+	send(f, 0, "a@d", "c1", 6, CHANGES());
+	td_sim_run(f->sim, 20);
+	assert_int_equal(f->answers, 6);
+	assert_int_equal(f->err, 0);
+	assert_str(td_out_view(&f->seen), "sip:a@h:500 ");
+}
+
+/* G9: nothing is shown, now or later, that is not on disk. */
+static void g9_store_fails(void **state)
+{
+	struct fix *f = *state;
+
+	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h", 100 }), 0, "sip:a@h:100 ");
+	assert_int_equal(sqlite3_exec(f->store->db, "PRAGMA query_only = 1", NULL, NULL, NULL), 0);
+	for (unsigned worker = 0; worker < WORKERS; worker++)
+		send(f, worker, "a@d", "c1", 2 + worker, CHANGES({ "sip:a@h", 200 }, { "sip:new@h", 60 }));
+	send(f, 1, "b@d", "c1", 2, CHANGES({ "sip:b@h", 200 }));
+	td_sim_run(f->sim, 10);
+	assert_int_equal(f->answers, WORKERS + WORKERS + 1);
+	assert_int_not_equal(f->err, 0);
+	lookup(f, 0, "a@d", "sip:a@h:100 ");
+	lookup(f, 0, "b@d", "");
+	assert_int_equal(sqlite3_exec(f->store->db, "PRAGMA query_only = 0", NULL, NULL, NULL), 0);
+	expect(f, "a@d", "c1", 2, CHANGES({ "sip:a@h", 200 }), 0, "sip:a@h:200 ");
+	assert_int_equal(rows(f), 1);
+}
+
+static void cancelled_calls_are_silent(void **state)
+{
+	struct fix *f = *state;
+	struct td_loc_call *call;
+
+	for (unsigned worker = 0; worker < WORKERS; worker++) {
+		td_loc_cancel(send(f, worker, "a@d", "c1", 1 + worker, CHANGES({ "sip:a@h", 100 })));
+		assert_int_equal(td_location_lookup(&call, f->loc, worker, TD_STR("a@d"), on_answer, f), 0);
+		td_loc_cancel(call);
+	}
+	td_sim_run(f->sim, 10);
+	assert_int_equal(f->answers, 0);
+	lookup(f, 0, "a@d", "sip:a@h:100 ");            /* but done */
+	send(f, 0, "a@d", "c1", 9, CHANGES({ "sip:a@h", 200 }));        /* and closing with some under way leaks nothing */
+	send(f, 1, "a@d", "c1", 10, CHANGES({ "sip:a@h", 200 }));
+}
+
+static void on_each(void *arg, struct td_str aor, const struct td_binding *b)
+{
+	if (b)
+		td_out_fmt(arg, "%.*s ", TD_FMT(b->contact));
+	else
+		td_out_z(arg, aor.p ? "?" : ".");
+}
+
+static void listing(void **state)
+{
+	struct fix *f = *state;
+	struct td_out o;
+
+	td_out_init(&o);
+	for (int i = 0; i < 1000; i++) {
+		char aor[32], contact[32];
+
+		snprintf(aor, sizeof(aor), "u%d@d", i);
+		snprintf(contact, sizeof(contact), "sip:%03d@h", i);
+		send(f, (unsigned)i % WORKERS, aor, "c1", 1, CHANGES({ contact, 60 + 7 * (uint32_t)i }));
+	}
+	td_sim_run(f->sim, 10);
+	assert_int_equal(td_location_each(f->loc, f->loop[1], TD_STR_NULL, on_each, &o), 0);
+	td_sim_run(f->sim, 50);
+	assert_int_equal(o.n, 1000 * strlen("sip:000@h ") + 1);
+	for (int i = 0; i < 1000; i++) {
+		char contact[32];
+		snprintf(contact, sizeof(contact), "sip:%03d@h ", i);
+		assert_non_null(memmem(o.p, o.n, contact, strlen(contact)));
+	}
+	o.n = 0;
+	assert_int_equal(td_location_each(f->loc, f->loop[1], TD_STR("u77@d"), on_each, &o), 0);
+	td_sim_run(f->sim, 50);
+	assert_str(td_out_view(&o), "sip:077@h .");
+	td_out_free(&o);
+}
+
+#define BOTH(t) cmocka_unit_test_setup_teardown(t, durable, tear_down), cmocka_unit_test_setup_teardown(t, in_memory, tear_down)
+#define DURABLE(t) cmocka_unit_test_setup_teardown(t, durable, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BOTH(updates), BOTH(expiry), BOTH(wall_clock_jumps), DURABLE(reload), DURABLE(queued_behind_a_write), DURABLE(g9_store_fails),
+		BOTH(cancelled_calls_are_silent), BOTH(listing),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
