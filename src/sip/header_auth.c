@@ -119,12 +119,7 @@ int td_auth_info_parse(struct td_auth *out, struct td_str value)
 /* Upper case passes here: whether a digest is right is for auth/ to say. */
 static bool lhex(struct td_str s)
 {
-	size_t i;
-
-	for (i = 0; i < s.n; i++)
-		if (td_hex_digit(s.p[i]) < 0)
-			return false;
-	return true;
+	return !s.n || td_all(s, TD_CC_HEX);
 }
 
 /*

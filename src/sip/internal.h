@@ -83,13 +83,14 @@ static inline bool td_cur_end(const struct td_cur *c)
 /* The longest run of the class, possibly empty. */
 static inline struct td_str td_cur_span(struct td_cur *c, uint32_t cls)
 {
-	const char *p = c->p;
+	const char *p = c->p, *q = p, *end = c->end;      /* in registers: the bytes read could alias *c */
 
 	if (c->bad)
 		return TD_STR_NULL;
-	while (c->p < c->end && td_is(*c->p, cls))
-		c->p++;
-	return (struct td_str){ p, (size_t)(c->p - p) };
+	while (q < end && td_is(*q, cls))
+		q++;
+	c->p = q;
+	return (struct td_str){ p, (size_t)(q - p) };
 }
 
 /* 1*(class), or bad. */

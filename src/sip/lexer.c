@@ -93,22 +93,28 @@ uint64_t td_cur_u64(struct td_cur *c, uint64_t max)
 
 /*
  * quoted-string = SWS DQUOTE *(qdtext / quoted-pair ) DQUOTE. A pair may escape anything but CR and LF, even NUL
- * (RFC 4475 §3.1.1.2); inside, CR LF may only stand as a fold. The closing quote of a value that ends in "\" is escaped, hence missing (P9).
+ * (RFC 4475 §3.1.1.2); inside, CR LF may only stand as a fold. The closing quote of a value that ends in "\" is escaped,
+ * hence missing (P9).
  */
 struct td_str td_cur_quoted(struct td_cur *c)
 {
-	const char *p = c->p;
+	const char *p = c->p, *q, *end = c->end;
 
 	td_cur_want(c, '"');
-	while (!c->bad && c->p < c->end && *c->p != '"') {
-		if (*c->p == '\\') {
-			if (c->end - c->p < 2 || c->p[1] == '\r' || c->p[1] == '\n')
+	while (!c->bad) {
+		for (q = c->p; q < end && (unsigned char)*q > '\r' && *q != '"' && *q != '\\'; q++)
+			;
+		c->p = q;
+		if (q == end || *q == '"')
+			break;
+		if (*q == '\\') {
+			if (end - q < 2 || q[1] == '\r' || q[1] == '\n')
 				c->bad = true;
 			else
 				c->p += 2;
-		} else if (*c->p == '\r' || *c->p == '\n') {
+		} else if (*q == '\r' || *q == '\n') {
 			td_cur_lws1(c);
-		} else if (*c->p == '\0') {
+		} else if (*q == '\0') {
 			c->bad = true;
 		} else {
 			c->p++;
