@@ -131,13 +131,6 @@ static int tops(struct draft *d)
 	const struct td_msg *m = copy->msg;
 	struct td_out o;
 
-	if (px_wants_record_route(m)) {
-		td_out_init_fixed(&o, d->rr, sizeof(d->rr));
-		px_put_record_route(&o, copy);
-		if (o.failed)
-			return TD_ELIMIT;
-		td_edit_insert_before(&d->ed, TD_HDR_RECORD_ROUTE, td_out_view(&o));
-	}
 	td_out_init_fixed(&o, d->via, sizeof(d->via));
 	td_out_z(&o, "Via: ");
 	td_tp_put_via(&o, copy->core->tp, copy->out, copy->branch);
@@ -150,6 +143,13 @@ static int tops(struct draft *d)
 	if (o.failed)
 		return TD_ELIMIT;
 	td_edit_insert_before(&d->ed, TD_HDR_VIA, td_out_view(&o));
+	if (px_wants_record_route(m)) {
+		td_out_init_fixed(&o, d->rr, sizeof(d->rr));
+		px_put_record_route(&o, copy);
+		if (o.failed)
+			return TD_ELIMIT;
+		td_edit_insert_before(&d->ed, td_msg_hdr(m, TD_HDR_RECORD_ROUTE) ? TD_HDR_RECORD_ROUTE : TD_HDR_VIA, td_out_view(&o));
+	}
 	for (const struct td_hdr *h = td_msg_hdr(m, TD_HDR_MAX_BREADTH); h; h = td_msg_hdr_next(m, h))
 		td_edit_remove_hdr(&d->ed, h);
 	return 0;

@@ -83,6 +83,8 @@ static unsigned rank(const struct px_context *c, unsigned status)
 		return 498;
 	case 487:
 		return 499;
+	case 503:
+		return 599;
 	default:
 		return status / 100 * 100 + 50;
 	}
@@ -93,7 +95,7 @@ void px_send_best(struct px_context *c)
 	struct px_branch *best = NULL;
 
 	for (struct px_branch *b = c->branches; b; b = b->next)
-		if (!best || rank(c, b->status) < rank(c, best->status))
+		if (!best || rank(c, b->status) <= rank(c, best->status))    /* the list begins with the last one made */
 			best = b;
 	if (!best)
 		return;

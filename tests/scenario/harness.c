@@ -1,0 +1,615 @@
+#include "harness.h"
+
+/* ---- the world ---- */
+
+static void quiet(void *arg, enum td_log_level level, struct td_str line)
+{
+}
+
+static void open_config(struct world *w, const char *extra)
+{
+	struct td_out yaml, errors;
+
+	td_out_init(&yaml);
+	td_out_init(&errors);
+	td_out_fmt(&yaml, "domains:\n  - name: example.test\n  - {name: any.test, users: any}\n"
+			  "listen: [\"udp:" SERVER_IP ":5060\", \"tcp:" SERVER_IP ":5060\"]\n"
+			  "workers: %u\nregistrations: memory\ntrust: [10.0.1.0/24]\nstate: ./state\n%s", w->workers, extra ? extra : "");
+	if (td_config_parse(&w->cfg, &errors, TD_STR("test.yaml"), td_out_view(&yaml)))
+		fail_msg("%.*s", TD_FMT(td_out_view(&errors)));
+	td_out_free(&yaml);
+	td_out_free(&errors);
+}
+
+void world_open(struct world *w, uint64_t seed, unsigned workers, const char *extra)
+{
+	struct td_server_options opt = { .rr_key = "sixteen byte key" };
+	struct td_addr ip;
+	struct td_out why;
+
+	memset(w, 0, sizeof(*w));
+	w->workers = workers;
+	w->rules = (struct td_wire_rules){ .delay_us = 500 };
+	assert_int_equal(td_sim_open(&w->sim, seed), 0);
+	assert_int_equal(td_wire_open(&w->wire, w->sim), 0);
+	td_wire_rules(w->wire, &w->rules);
+	assert_int_equal(td_sim_loop(&w->peers, w->sim), 0);
+	assert_int_equal(td_ip_parse(&ip, TD_STR(SERVER_IP)), 0);
+	for (unsigned i = 0; i < workers; i++) {
+		assert_int_equal(td_sim_loop(&w->loops[i], w->sim), 0);
+		assert_int_equal(td_net_open_sim(&w->nets[i], w->loops[i], w->wire, &ip), 0);
+	}
+	assert_int_equal(td_log_open(&w->log, TD_LOG_DEBUG, getenv("SCENARIO_LOG") ? NULL : quiet, NULL), 0);
+	open_config(w, extra);
+	assert_int_equal(td_users_open(&w->users, td_sim_rng(w->sim)), 0);
+	opt.cfg = w->cfg;
+	opt.users = w->users;
+	opt.log = w->log;
+	opt.loops = w->loops;
+	opt.nets = w->nets;
+	td_out_init(&why);
+	if (td_server_open(&w->server, &opt, &why))
+		fail_msg("%.*s", TD_FMT(td_out_view(&why)));
+	td_out_free(&why);
+	assert_int_equal(td_server_start(w->server), 0);
+}
+
+void world_run(struct world *w, uint64_t ms)
+{
+	td_sim_run(w->sim, ms);
+}
+
+void world_rules(struct world *w, double loss, double duplicate, double reorder)
+{
+	w->rules.loss = loss;
+	w->rules.duplicate = duplicate;
+	w->rules.reorder = reorder;
+	if (loss > 0 || reorder > 0)
+		w->rules.jitter_us = 20000;
+	td_wire_rules(w->wire, &w->rules);
+}
+
+static void got_status(void *arg, const struct td_server_status *st)
+{
+	*(struct td_server_status *)arg = *st;
+}
+
+struct td_server_status world_status(struct world *w)
+{
+	struct td_server_status st = { 0 };
+
+	assert_int_equal(td_server_status(w->server, w->peers, got_status, &st), 0);
+	world_run(w, 1);
+	assert_int_equal(st.workers, w->workers);
+	return st;
+}
+
+void world_assert_idle(struct world *w)
+{
+	struct td_server_status st = world_status(w);
+
+	assert_int_equal(st.proxy.contexts, 0);
+	assert_int_equal(st.proxy.branches, 0);
+	assert_int_equal(st.proxy.sources, 0);
+	assert_int_equal(st.txn.srvtx_open, 0);
+	assert_int_equal(st.txn.clitx_open, 0);
+}
+
+void world_close(struct world *w)
+{
+	world_run(w, 300000);             /* past Timer C and everything that follows it */
+	world_assert_idle(w);
+	td_server_close(w->server);
+	for (unsigned i = 0; i < w->workers; i++) {
+		td_net_close(w->nets[i]);
+		td_loop_close(w->loops[i]);
+	}
+	td_users_close(w->users);
+	td_config_unref(w->cfg);
+	td_wire_close(w->wire);
+	td_loop_close(w->peers);
+	td_sim_close(w->sim);
+	td_log_close(w->log);
+}
+
+void world_user(struct world *w, const char *name, const char *password)
+{
+	struct td_user u = { .has = { true, true } };
+	char aor[128];
+
+	snprintf(aor, sizeof(aor), "%s@example.test", name);
+	u.aor = td_str_of(aor);
+	for (int alg = 0; alg < TD_DIGEST_ALGS; alg++)
+		assert_int_equal(td_ha1_make(&u.ha1[alg], (enum td_digest_alg)alg, td_str_of(name), TD_STR("example.test"), td_str_of(password)), 0);
+	assert_int_equal(td_users_put(w->users, &u), 0);
+}
+
+/* ---- phones ---- */
+
+static void keep(struct phone *p, struct td_buf *buf, size_t at, size_t n)
+{
+	struct td_msg *m;
+	int err = td_msg_parse(&m, buf, at, n);
+
+	if (err)
+		fail_msg("%s got what is no message (%s):\n%.*s", p->user, td_strerror(err), (int)n, buf->data + at);
+	if (m->defect.status)
+		fail_msg("%s got a defect (%s):\n%.*s", p->user, m->defect.why, TD_FMT(m->bytes));
+	assert_true(p->n < INBOX);
+	p->inbox[p->n++] = m;
+	if (getenv("SCENARIO_TRACE"))
+		fprintf(stderr, "%8llu %s <-- %.*s\n", (unsigned long long)td_sim_now_ms(p->w->sim), p->user, TD_FMT(m->bytes));
+}
+
+static void on_datagram(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg)
+{
+	keep(arg, buf, 0, buf->len);
+}
+
+static void on_bytes(struct td_conn *c, struct td_str bytes, void *arg)
+{
+	struct phone *p = arg;
+	size_t at = 0, n, have = p->part ? p->part->len : 0;
+	struct td_buf *b = td_buf_new(have + bytes.n);
+
+	assert_non_null(b);
+	if (have)
+		memcpy(b->data, p->part->data, have);
+	memcpy(b->data + have, bytes.p, bytes.n);
+	b->len = (uint32_t)(have + bytes.n);
+	td_buf_unref(p->part);
+	p->part = NULL;
+	p->conn = c;
+	for (;;) {
+		size_t scan = 0;
+		int err;
+
+		while (at < b->len && (b->data[at] == '\r' || b->data[at] == '\n'))
+			at++;
+		if (at == b->len)
+			break;
+		err = td_msg_frame(&n, td_str_n(b->data + at, b->len - at), &scan);
+		if (err == TD_EMORE) {
+			p->part = td_buf_copy(td_str_n(b->data + at, b->len - at));
+			break;
+		}
+		assert_int_equal(err, 0);
+		keep(p, b, at, n);
+		at += n;
+	}
+	td_buf_unref(b);
+}
+
+static void on_closed(struct td_conn *c, int err, void *arg)
+{
+	struct phone *p = arg;
+
+	p->closed = true;
+	for (unsigned i = 0; i < p->conn_n; i++)
+		if (p->conns[i] == c)
+			p->conns[i] = p->conns[--p->conn_n];
+	if (p->conn == c)
+		p->conn = p->conn_n ? p->conns[0] : NULL;
+	td_conn_close(c);
+}
+
+static const struct td_conn_events conn_events = { .data = on_bytes, .closed = on_closed };
+
+static void add_conn(struct phone *p, struct td_conn *c)
+{
+	assert_true(p->conn_n < TD_ARRAY_LEN(p->conns));
+	p->conns[p->conn_n++] = c;
+	p->conn = c;
+}
+
+static void on_accept(struct td_listener *l, struct td_conn *c, void *arg)
+{
+	td_conn_handle(c, &conn_events, arg);
+	add_conn(arg, c);
+}
+
+static struct td_addr server_addr(void)
+{
+	struct td_addr a;
+
+	assert_int_equal(td_addr_parse(&a, TD_STR(SERVER_IP ":5060")), 0);
+	return a;
+}
+
+void phone_open(struct phone *p, struct world *w, const char *user, const char *ip, uint16_t port, enum td_proto proto)
+{
+	memset(p, 0, sizeof(*p));
+	p->w = w;
+	p->user = user;
+	p->proto = proto;
+	td_rng_init_seed(&p->rng, 99);
+	assert_int_equal(td_ip_parse(&p->addr, td_str_of(ip)), 0);
+	assert_int_equal(td_net_open_sim(&p->net, w->peers, w->wire, &p->addr), 0);
+	p->addr.port = port;
+	if (proto == TD_UDP)
+		assert_int_equal(td_udp_open(&p->udp, p->net, &p->addr, 0, on_datagram, p), 0);
+	else
+		assert_int_equal(td_listener_open(&p->listener, p->net, &p->addr, 0, on_accept, p), 0);
+}
+
+void phone_password(struct phone *p, const char *password)
+{
+	struct td_credentials cred = { .user = td_str_of(p->user), .password = td_str_of(password) };
+
+	assert_int_equal(td_auth_client_open(&p->auth, &p->rng, &cred), 0);
+}
+
+void phone_close(struct phone *p)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		td_msg_unref(p->inbox[i]);
+	while (p->conn_n)
+		td_conn_close(p->conns[--p->conn_n]);
+	if (p->udp)
+		td_udp_close(p->udp);
+	if (p->listener)
+		td_listener_close(p->listener);
+	td_buf_unref(p->part);
+	td_auth_client_close(p->auth);
+	world_run(p->w, 1);               /* sockets go at the end of a turn */
+	td_net_close(p->net);
+}
+
+void phone_send_to(struct phone *p, const struct td_addr *to, struct td_str bytes)
+{
+	struct td_buf *b = td_buf_copy(bytes);
+
+	assert_non_null(b);
+	assert_int_equal(td_udp_send(p->udp, to, b), 0);
+	td_buf_unref(b);
+}
+
+void phone_send_bytes(struct phone *p, struct td_str bytes)
+{
+	struct td_addr server = server_addr();
+	struct td_conn *c;
+	struct td_buf *b;
+
+	if (getenv("SCENARIO_TRACE"))
+		fprintf(stderr, "%8llu %s --> %.*s\n", (unsigned long long)td_sim_now_ms(p->w->sim), p->user, TD_FMT(bytes));
+	if (p->proto == TD_UDP) {
+		phone_send_to(p, &server, bytes);
+		return;
+	}
+	if (!p->conn) {
+		assert_int_equal(td_conn_open(&c, p->net, &server, &conn_events, p), 0);
+		add_conn(p, c);
+	}
+	b = td_buf_copy(bytes);
+	assert_non_null(b);
+	assert_int_equal(td_conn_send(p->conn, b), 0);
+	td_buf_unref(b);
+}
+
+static void put_crlf(struct td_out *o, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '\n' && (!o->n || o->p[o->n - 1] != '\r'))
+			td_out_char(o, '\r');
+		td_out_char(o, *text);
+	}
+}
+
+void phone_send(struct phone *p, const char *fmt, ...)
+{
+	char *text = malloc(70000);
+	struct td_out o;
+	va_list ap;
+
+	assert_non_null(text);
+	va_start(ap, fmt);
+	vsnprintf(text, 70000, fmt, ap);
+	va_end(ap);
+	td_out_init(&o);
+	put_crlf(&o, text);
+	phone_send_bytes(p, td_out_view(&o));
+	td_out_free(&o);
+	free(text);
+}
+
+/* ---- waiting ---- */
+
+struct want {
+	struct phone *p;
+	const char *method;               /* a request; NULL: a response */
+	unsigned status;                  /* 0: any final */
+	struct td_msg *got;
+};
+
+static bool fits(const struct want *k, const struct td_msg *m)
+{
+	if (m->request)
+		return k->method && td_str_eq(m->method_name, td_str_of(k->method));
+	return !k->method && (k->status ? m->status == k->status : m->status >= 200);
+}
+
+static bool arrived(void *arg)
+{
+	struct want *k = arg;
+
+	for (unsigned i = 0; i < k->p->n && !k->got; i++)
+		if (!k->p->taken[i] && fits(k, k->p->inbox[i])) {
+			k->p->taken[i] = true;
+			k->got = k->p->inbox[i];
+		}
+	return k->got;
+}
+
+static struct td_msg *wait_for(struct want k, uint64_t ms, bool must)
+{
+	td_sim_run_until(k.p->w->sim, arrived, &k, ms);
+	if (k.got || !must)
+		return k.got;
+	print_error("%s waits for %s %u; it has\n", k.p->user, k.method ? k.method : "status", k.status);
+	for (unsigned i = 0; i < k.p->n; i++)
+		print_error("  %s%.*s\n", k.p->taken[i] ? "(taken) " : "", (int)strcspn(k.p->inbox[i]->bytes.p, "\r"), k.p->inbox[i]->bytes.p);
+	fail();
+	return NULL;
+}
+
+struct td_msg *want_request(struct phone *p, const char *method)
+{
+	return wait_for((struct want){ .p = p, .method = method }, 40000, true);
+}
+
+struct td_msg *want_status(struct phone *p, unsigned status)
+{
+	return wait_for((struct want){ .p = p, .status = status }, 40000, true);
+}
+
+struct td_msg *maybe_request(struct phone *p, const char *method, uint64_t ms)
+{
+	return wait_for((struct want){ .p = p, .method = method }, ms, false);
+}
+
+struct td_msg *maybe_status(struct phone *p, unsigned status, uint64_t ms)
+{
+	return wait_for((struct want){ .p = p, .status = status }, ms, false);
+}
+
+void want_silence(struct phone *p, uint64_t ms)
+{
+	world_run(p->w, ms);
+	for (unsigned i = 0; i < p->n; i++)
+		if (!p->taken[i] && p->inbox[i]->status != 100)
+			fail_msg("%s got unexpectedly:\n%.*s", p->user, TD_FMT(p->inbox[i]->bytes));
+}
+
+void phone_forget(struct phone *p)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		p->taken[i] = true;
+}
+
+/* ---- headers ---- */
+
+const char *header(const struct td_msg *m, const char *name)
+{
+	enum td_hdr_id id = td_hdr_id_of(td_str_of(name));
+	const struct td_hdr *h = id ? td_msg_hdr(m, id) : td_msg_hdr_named(m, td_str_of(name));
+	struct td_str v;
+	char *z;
+
+	if (!h)
+		return "";
+	v = td_hdr_value(m, h);
+	z = td_arena_alloc(&((struct td_msg *)(uintptr_t)m)->arena, v.n + 1);
+	assert_non_null(z);
+	memcpy(z, v.p, v.n);
+	z[v.n] = 0;
+	return z;
+}
+
+unsigned header_count(const struct td_msg *m, enum td_hdr_id id)
+{
+	struct td_values it;
+	struct td_str v;
+	unsigned n = 0;
+
+	for (td_values_of(&it, m, id); td_values_next(&v, &it) == 1;)
+		n++;
+	return n;
+}
+
+const char *contact_of(const struct phone *p)
+{
+	static char text[160];
+	char addr[TD_ADDR_TEXT];
+
+	snprintf(text, sizeof(text), "<sip:%s@%s%s>", p->user, td_addr_text(addr, &p->addr), p->proto == TD_TCP ? ";transport=tcp" : "");
+	return text;
+}
+
+void phone_answer(struct phone *p, const struct td_msg *req, unsigned status, const char *extra, const char *sdp)
+{
+	struct td_out o;
+
+	td_out_init(&o);
+	td_put_response_head(&o, req, status, TD_STR_NULL, status > 100 ? td_str_of(p->user) : TD_STR_NULL, true);
+	if (req->method == TD_INVITE || req->method == TD_SUBSCRIBE)
+		td_out_fmt(&o, "Contact: %s\r\n", contact_of(p));
+	put_crlf(&o, extra);
+	td_put_body(&o, sdp ? TD_STR("application/sdp") : TD_STR_NULL, td_str_of(sdp));
+	phone_send_bytes(p, td_out_view(&o));
+	td_out_free(&o);
+}
+
+/* ---- legs ---- */
+
+static void copy(char *to, size_t cap, struct td_str s)
+{
+	assert_true(s.n < cap);
+	memcpy(to, s.p ? s.p : "", s.n);
+	to[s.n] = 0;
+}
+
+void leg_new(struct leg *l, struct phone *p, const char *domain, const char *to)
+{
+	memset(l, 0, sizeof(*l));
+	l->p = p;
+	snprintf(l->call_id, sizeof(l->call_id), "%u-%s", ++p->w->serial, p->user);
+	snprintf(l->local, sizeof(l->local), "<sip:%s@%s>;tag=f%u", p->user, domain, p->w->serial);
+	snprintf(l->remote, sizeof(l->remote), "<%s>", to);
+	snprintf(l->target, sizeof(l->target), "%s", to);
+}
+
+void leg_send(struct leg *l, const char *method, const char *extra, const char *body)
+{
+	bool ack = !strcmp(method, "ACK"), cancel = !strcmp(method, "CANCEL");
+	char addr[TD_ADDR_TEXT];
+	struct td_out o;
+
+	if (cancel)
+		snprintf(l->branch, sizeof(l->branch), "%s", l->invite_branch);
+	else
+		snprintf(l->branch, sizeof(l->branch), "z9hG4bK-%s-%u", l->p->user, ++l->p->w->serial);
+	if (!ack && !cancel)
+		l->cseq++;
+	if (!strcmp(method, "INVITE")) {
+		l->invite_cseq = l->cseq;
+		snprintf(l->invite_branch, sizeof(l->invite_branch), "%s", l->branch);
+	}
+	td_out_init(&o);
+	td_out_fmt(&o, "%s %s SIP/2.0\r\nVia: SIP/2.0/%s %s;rport;branch=%s\r\n%sMax-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\n"
+		   "CSeq: %u %s\r\nContact: %s\r\n", method, l->target, l->p->proto == TD_TCP ? "TCP" : "UDP", td_addr_text(addr, &l->p->addr),
+		   l->branch, l->routes, l->local, l->remote, l->call_id, ack || cancel ? l->invite_cseq : l->cseq, method, contact_of(l->p));
+	if (l->p->auth && !cancel)
+		assert_int_equal(td_auth_client_put(&o, l->p->auth, td_str_of(method), td_str_of(l->target)), 0);
+	put_crlf(&o, extra ? extra : "");
+	td_put_body(&o, body ? TD_STR("application/sdp") : TD_STR_NULL, td_str_of(body));
+	phone_send_bytes(l->p, td_out_view(&o));
+	td_out_free(&o);
+}
+
+static void learn_contact(struct leg *l, const struct td_msg *m)
+{
+	struct td_name_addr na;
+
+	if (!td_name_addr_parse(&na, td_msg_value(m, TD_HDR_CONTACT)))
+		copy(l->target, sizeof(l->target), na.uri.text);
+}
+
+static void add_route(struct leg *l, struct td_str v, bool front)
+{
+	char line[512], old[sizeof(l->routes)];
+
+	assert_true(snprintf(line, sizeof(line), "Route: %.*s\r\n", TD_FMT(v)) < (int)sizeof(line));
+	memcpy(old, l->routes, sizeof(old));
+	assert_true(snprintf(l->routes, sizeof(l->routes), "%s%s", front ? line : old, front ? old : line) < (int)sizeof(l->routes));
+}
+
+void leg_learn(struct leg *l, const struct td_msg *response)
+{
+	struct td_values it;
+	struct td_str v;
+
+	copy(l->remote, sizeof(l->remote), response->to.text);
+	learn_contact(l, response);
+	l->routes[0] = 0;
+	for (td_values_of(&it, response, TD_HDR_RECORD_ROUTE); td_values_next(&v, &it) == 1;)
+		add_route(l, v, true);
+}
+
+void leg_of_request(struct leg *l, struct phone *p, const struct td_msg *req)
+{
+	struct td_values it;
+	struct td_str v;
+
+	memset(l, 0, sizeof(*l));
+	l->p = p;
+	l->cseq = 100;
+	copy(l->call_id, sizeof(l->call_id), req->call_id);
+	snprintf(l->local, sizeof(l->local), "%.*s;tag=%s", TD_FMT(req->to.text), p->user);
+	copy(l->remote, sizeof(l->remote), req->from.text);
+	learn_contact(l, req);
+	for (td_values_of(&it, req, TD_HDR_RECORD_ROUTE); td_values_next(&v, &it) == 1;)
+		add_route(l, v, false);
+}
+
+/* The ACK for a 300-699: same branch and target, To as in the response, one Via. */
+static void ack_failure(struct leg *l, const struct td_msg *response)
+{
+	char addr[TD_ADDR_TEXT];
+
+	phone_send(l->p, "ACK %s SIP/2.0\nVia: SIP/2.0/%s %s;rport;branch=%s\n%sMax-Forwards: 70\nFrom: %s\nTo: %.*s\nCall-ID: %s\n"
+			 "CSeq: %u ACK\nContent-Length: 0\n\n", l->target, l->p->proto == TD_TCP ? "TCP" : "UDP",
+		   td_addr_text(addr, &l->p->addr), l->invite_branch, l->routes, l->local, TD_FMT(response->to.text), l->call_id, l->invite_cseq);
+}
+
+/* The oldest response above 100 not yet taken. */
+static bool answered(void *arg)
+{
+	struct want *k = arg;
+
+	for (unsigned i = 0; i < k->p->n && !k->got; i++)
+		if (!k->p->taken[i] && k->p->inbox[i]->status > 100) {
+			k->p->taken[i] = true;
+			k->got = k->p->inbox[i];
+		}
+	return k->got;
+}
+
+static struct td_msg *first_answer(struct phone *p)
+{
+	struct want k = { .p = p };
+
+	if (!td_sim_run_until(p->w->sim, answered, &k, 40000))
+		fail_msg("%s got no answer", p->user);
+	return k.got;
+}
+
+struct td_msg *leg_do(struct leg *l, const char *method, const char *extra, const char *body)
+{
+	struct td_msg *m;
+
+	leg_send(l, method, extra, body);
+	m = first_answer(l->p);
+	if ((m->status != 401 && m->status != 407) || !l->p->auth)
+		return m;
+	if (!strcmp(method, "INVITE"))
+		ack_failure(l, m);
+	assert_int_equal(td_auth_client_challenge(l->p->auth, m), 0);
+	leg_send(l, method, extra, body);
+	return first_answer(l->p);
+}
+
+void call_up(struct leg *caller, struct leg *callee, struct phone *b)
+{
+	struct td_msg *m, *invite;
+
+	leg_send(caller, "INVITE", NULL, SDP);
+	if (caller->p->auth && (m = maybe_status(caller->p, 407, 200))) {
+		ack_failure(caller, m);
+		assert_int_equal(td_auth_client_challenge(caller->p->auth, m), 0);
+		leg_send(caller, "INVITE", NULL, SDP);
+	}
+	invite = want_request(b, "INVITE");
+	leg_of_request(callee, b, invite);
+	want_status(caller->p, 100);
+	phone_answer(b, invite, 180, "", NULL);
+	want_status(caller->p, 180);
+	phone_answer(b, invite, 200, "", SDP);
+	m = want_status(caller->p, 200);
+	leg_learn(caller, m);
+	leg_send(caller, "ACK", NULL, NULL);
+	want_request(b, "ACK");
+}
+
+void phone_register(struct phone *p, const char *domain)
+{
+	struct td_msg *m;
+	struct leg l;
+	char to[160];
+
+	snprintf(to, sizeof(to), "sip:%s@%s", p->user, domain);
+	leg_new(&l, p, domain, to);
+	snprintf(l.target, sizeof(l.target), "sip:%s", domain);
+	m = leg_do(&l, "REGISTER", "Expires: 600\n", NULL);
+	if (m->status != 200)
+		fail_msg("%s: REGISTER got %u %.*s", p->user, m->status, TD_FMT(m->reason));
+}

@@ -1,0 +1,120 @@
+/*
+ * A whole server and its phones in one thread, on a simulated clock and network. Phones are plain peers: they send the text a
+ * test gives them and keep what comes; nothing is retransmitted or answered for them, so that a test says exactly what
+ * happened. (For phones that behave like a user agent under loss see agent.h.)
+ *
+ * The server listens on udp and tcp 10.0.0.1:5060 and serves example.test (users in its directory) and any.test (users: any).
+ * Hosts in 10.0.1.0/24 are trusted, others must authenticate.
+ */
+#ifndef TESTS_SCENARIO_HARNESS_H
+#define TESTS_SCENARIO_HARNESS_H
+
+#include "support.h"
+
+#include <stdio.h>
+
+#include "server/worker/worker.h"
+
+enum { MAX_WORKERS = 4, INBOX = 4096 };
+
+#define SERVER_IP "10.0.0.1"
+
+struct world {
+	struct td_sim *sim;
+	struct td_wire *wire;
+	struct td_wire_rules rules;
+	struct td_loop *loops[MAX_WORKERS], *peers;       /* peers: one loop for all phones */
+	struct td_net *nets[MAX_WORKERS];
+	unsigned workers;
+	struct td_users *users;
+	struct td_store *store;
+	struct td_config *cfg;
+	struct td_log *log;
+	struct td_server *server;
+	unsigned serial;                                  /* of branches, Call-IDs and tags */
+	unsigned ports;
+};
+
+/* extra: more lines of YAML, or NULL. */
+void world_open(struct world *w, uint64_t seed, unsigned workers, const char *extra);
+/* Lets everything run out first, and fails when a transaction, context or pending call is left (D7). */
+void world_close(struct world *w);
+void world_user(struct world *w, const char *name, const char *password);     /* name@example.test */
+void world_run(struct world *w, uint64_t ms);
+struct td_server_status world_status(struct world *w);
+void world_assert_idle(struct world *w);                /* nothing open now */
+void world_rules(struct world *w, double loss, double duplicate, double reorder);
+
+/* ---- phones ---- */
+
+struct phone {
+	struct world *w;
+	const char *user;
+	struct td_addr addr;
+	enum td_proto proto;
+	struct td_net *net;
+	struct td_udp *udp;
+	struct td_listener *listener;                     /* TCP: the port of its Contact */
+	struct td_conn *conn;                             /* to the server, or the last one the server opened */
+	struct td_conn *conns[16];
+	unsigned conn_n;
+	struct td_buf *part;
+	bool closed;                                      /* the server closed its connection */
+	struct td_msg *inbox[INBOX];                      /* everything that came; kept until it is closed */
+	bool taken[INBOX];
+	unsigned n;
+	struct td_auth_client *auth;
+	struct td_rng rng;
+};
+
+void phone_open(struct phone *p, struct world *w, const char *user, const char *ip, uint16_t port, enum td_proto proto);
+void phone_password(struct phone *p, const char *password);      /* it answers challenges with this */
+void phone_close(struct phone *p);
+/* Each "\n" of the text goes out as CR LF. */
+__attribute__((format(printf, 2, 3))) void phone_send(struct phone *p, const char *fmt, ...);
+void phone_send_bytes(struct phone *p, struct td_str bytes);
+void phone_send_to(struct phone *p, const struct td_addr *to, struct td_str bytes);      /* UDP */
+
+/* The oldest message not yet taken that fits; runs the world until it is there, at most `ms`. Fails, or NULL with `maybe`. */
+struct td_msg *want_request(struct phone *p, const char *method);
+struct td_msg *want_status(struct phone *p, unsigned status);
+struct td_msg *maybe_request(struct phone *p, const char *method, uint64_t ms);
+struct td_msg *maybe_status(struct phone *p, unsigned status, uint64_t ms);      /* 0: any final response */
+void want_silence(struct phone *p, uint64_t ms);        /* nothing new but what was taken, 100 left aside */
+void phone_forget(struct phone *p);                     /* takes all that came */
+
+/* Value of a header, zero-terminated, in memory of the world's life; "" when absent. */
+const char *header(const struct td_msg *m, const char *name);
+unsigned header_count(const struct td_msg *m, enum td_hdr_id id);
+
+/* Answers a request as a UAS: Via, Record-Route, From, To (tag: the phone's user name), Call-ID, CSeq copied. extra: lines or "". */
+void phone_answer(struct phone *p, const struct td_msg *req, unsigned status, const char *extra, const char *sdp);
+const char *contact_of(const struct phone *p);          /* "<sip:user@ip:port;transport=…>" */
+
+/* ---- a side of a call ---- */
+
+struct leg {
+	struct phone *p;
+	char call_id[64], local[160], remote[256], target[256], routes[1024], branch[64];
+	unsigned cseq, invite_cseq;
+	char invite_branch[64];
+};
+
+/* A caller's leg: From user@domain with a new tag. to: "sip:bob@example.test". */
+void leg_new(struct leg *l, struct phone *p, const char *domain, const char *to);
+/* Sends a request of this leg. New CSeq and branch, except for ACK (CSeq of the INVITE) and CANCEL (and its branch). */
+void leg_send(struct leg *l, const char *method, const char *extra, const char *body);
+/* Target, route set and remote tag from a response with a To tag. */
+void leg_learn(struct leg *l, const struct td_msg *response);
+/* The callee's leg of a request it received. */
+void leg_of_request(struct leg *l, struct phone *p, const struct td_msg *req);
+/* Sends it, answering a challenge if one comes; returns the first response that is none (100 is passed over). */
+struct td_msg *leg_do(struct leg *l, const char *method, const char *extra, const char *body);
+/* INVITE … 200 with ACK; *callee gets its leg. */
+void call_up(struct leg *caller, struct leg *callee, struct phone *b);
+/* REGISTER for user@domain with the phone's own Contact; fails unless 200 comes. */
+void phone_register(struct phone *p, const char *domain);
+
+#define SDP "v=0\r\no=- 1 1 IN IP4 10.0.1.1\r\ns=-\r\nc=IN IP4 10.0.1.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+
+#endif
