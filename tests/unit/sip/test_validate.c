@@ -49,7 +49,7 @@ static const char *const good[] = {
 	"In-Reply-To: 70710@saturn.bell-tel.com, 17320@saturn.bell-tel.com",
 	"MIME-Version: 1.0",
 	"Min-Expires: 60",
-	"Organization:", "Organization: Boxes by B\xc3\xb6" "b",
+	"Organization:", "Organization: Boxes by Zo\xc3\xab",
 	"Priority: emergency", "Priority: non-urgent",
 	"Proxy-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\nProxy-Authenticate: Digest realm=\"s\", nonce=\"n\"",
 	"Proxy-Authorization: Digest username=\"u\", realm=\"r\", nonce=\"\", uri=\"sip:r\", response=\"\"",
