@@ -1,0 +1,372 @@
+/*
+ * The steps of RFC 3261 §10.3, in its order and with its numbers. Step 1 (whose domain) was route's, 3 and 4 (who may) the
+ * gate's; 6 and 7 as far as they depend on present bindings are location's. Either all of a REGISTER is done or nothing.
+ */
+#include "server/registrar/registrar.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include "server/route/route.h"
+
+enum { MAX_CHANGES = 64 };                /* contacts of one request, removals among them (A11) */
+
+struct td_registrar {
+	struct td_core *core;
+	struct td_link pending;
+};
+
+/* A request on its way through location; it stands in the message's arena and dies with it. */
+struct pending {
+	struct td_link link;
+	struct td_registrar *registrar;
+	struct td_msg *msg;
+	struct td_flow from;
+	struct td_loc_call *call;
+};
+
+/* What is to be answered: status 0 means nothing yet. */
+struct verdict {
+	unsigned status;
+	struct td_str reason, extra;
+};
+
+static struct verdict no(unsigned status, struct td_str reason)
+{
+	return (struct verdict){ .status = status, .reason = reason };
+}
+
+static const struct verdict fine;
+
+static void answer(struct td_registrar *r, const struct td_msg *msg, const struct td_flow *from, const struct verdict *v)
+{
+	td_reply_stateless(r->core->txl, msg, from, v->status, v->reason, v->extra);
+}
+
+/* ---- step 2: extensions ---- */
+
+/* We know no option tag a REGISTER could require: all are unsupported. */
+static struct verdict check_require(struct td_msg *msg)
+{
+	struct verdict v = no(420, TD_STR_NULL);
+	struct td_values it;
+	struct td_str tag;
+	struct td_out o;
+	int got;
+
+	if (!td_msg_hdr(msg, TD_HDR_REQUIRE))
+		return fine;
+	td_out_init(&o);
+	td_values_of(&it, msg, TD_HDR_REQUIRE);
+	while ((got = td_values_next(&tag, &it)) == 1)
+		td_put_hdr(&o, TD_HDR_UNSUPPORTED, tag);
+	if (got < 0)
+		v = no(400, TD_STR("Bad Require"));
+	else if (o.n == 0)
+		v = fine;
+	else if (o.failed || td_arena_dup(&v.extra, &msg->arena, td_out_view(&o)))
+		v = no(500, TD_STR_NULL);
+	td_out_free(&o);
+	return v;
+}
+
+/* ---- step 5: the address of record ---- */
+
+static struct verdict find_aor(struct td_str *out, const struct td_core *core, struct td_msg *msg, const struct td_gate *who)
+{
+	const struct td_uri *to = &msg->to.uri;
+	const struct td_domain *domain;
+	const struct td_user *user;
+	struct td_out o;
+	int err;
+
+	if (to->scheme != TD_SCHEME_SIP && to->scheme != TD_SCHEME_SIPS)
+		return no(404, TD_STR_NULL);
+	domain = td_config_domain(core->cfg, to->host);
+	if (!domain)
+		return no(403, TD_STR("Not a domain of ours"));
+	if (!to->user.n)
+		return no(404, TD_STR_NULL);
+	td_out_init(&o);
+	err = td_uri_aor(&o, to);
+	if (!err)
+		err = o.failed ? -ENOMEM : td_arena_dup(out, &msg->arena, td_out_view(&o));
+	td_out_free(&o);
+	if (err)
+		return err == -ENOMEM ? no(500, TD_STR_NULL) : no(400, TD_STR("Bad address of record"));
+	if (td_users_find(core->users, *out))
+		return fine;
+	struct td_str rest = *out;
+	user = td_users_find_extension(core->users, domain->name, td_str_split(&rest, '@'));
+	if (user)                               /* one who dials 100 and one who dials alice reach the same phones */
+		return td_arena_dup(out, &msg->arena, user->aor) ? no(500, TD_STR_NULL) : fine;
+	return domain->users == TD_USERS_ANY && who->trusted ? fine : no(404, TD_STR_NULL);
+}
+
+/* ---- steps 6 and 7: what is asked for ---- */
+
+/* "expires" and "q" are kept as numbers; every other parameter as it was written. */
+static int other_params(struct td_str *out, struct td_msg *msg, struct td_str params)
+{
+	struct td_str rest = params;
+	struct td_param p;
+	struct td_out o;
+	bool only_others = true;
+
+	while (td_param_next(&p, &rest) == 1)
+		only_others &= !td_str_ieq(p.name, TD_STR("expires")) && !td_str_ieq(p.name, TD_STR("q"));
+	if (only_others) {
+		*out = params;
+		return 0;
+	}
+	char *mem = td_arena_alloc(&msg->arena, params.n + 1);
+	if (!mem)
+		return -ENOMEM;
+	td_out_init_fixed(&o, mem, params.n + 1);
+	for (rest = params; td_param_next(&p, &rest) == 1;) {
+		if (td_str_ieq(p.name, TD_STR("expires")) || td_str_ieq(p.name, TD_STR("q")))
+			continue;
+		td_out_char(&o, ';');
+		td_out_str(&o, p.name);
+		if (!p.value.p)
+			continue;
+		td_out_char(&o, '=');
+		td_out_str(&o, p.value);
+	}
+	*out = td_out_view(&o);
+	return 0;
+}
+
+/* Where a contact must not lead: to us (a loop), or where nobody but this machine should reach (A11). Names are resolved, and
+ * checked again, when they are used. */
+static bool leads_astray(const struct td_core *core, const struct td_uri *uri, struct td_str host)
+{
+	struct td_addr a;
+
+	if (td_config_domain(core->cfg, host) || td_tp_is_me(core->tp, host, uri->port))
+		return true;
+	if (td_ip_parse(&a, host))
+		return td_str_ieq(host, TD_STR("localhost"));
+	a.port = uri->port ? uri->port : 5060;
+	return !td_route_target_allowed(core, &a);
+}
+
+static struct verdict check_contact_uri(const struct td_core *core, const struct td_uri *uri)
+{
+	struct td_param maddr;
+
+	if (uri->scheme != TD_SCHEME_SIP && uri->scheme != TD_SCHEME_SIPS)
+		return no(400, TD_STR("Contact is no SIP URI"));
+	if (leads_astray(core, uri, uri->host))
+		return no(403, TD_STR("Contact not allowed"));
+	if (td_param_find(&maddr, uri->params, TD_STR("maddr")) && maddr.value.p && leads_astray(core, uri, maddr.value))
+		return no(403, TD_STR("Contact not allowed"));
+	return fine;
+}
+
+static struct verdict too_brief(const struct td_core *core, struct td_msg *msg)
+{
+	struct verdict v = no(423, TD_STR_NULL);
+	char *mem = td_arena_alloc(&msg->arena, 64);
+	struct td_out o;
+
+	if (!mem)
+		return no(500, TD_STR_NULL);
+	td_out_init_fixed(&o, mem, 64);
+	td_put_hdr_u64(&o, TD_HDR_MIN_EXPIRES, core->cfg->registrar.min_expires_s);
+	v.extra = td_out_view(&o);
+	return v;
+}
+
+/* The lifetime wished for: the contact's own, else the Expires field's, else ours (D8). */
+static uint32_t wished_expires(const struct td_core *core, const struct td_msg *msg, const struct td_contact *c)
+{
+	struct td_str field = td_msg_value(msg, TD_HDR_EXPIRES);
+	uint32_t s;
+	int err;
+
+	if (c->expires >= 0)
+		return (uint32_t)c->expires;
+	if (!field.p)
+		return core->cfg->registrar.default_expires_s;
+	err = td_delta_seconds(&s, field);
+	if (err == TD_ELIMIT)
+		return UINT32_MAX;
+	return err ? core->cfg->registrar.default_expires_s : s;       /* §20.19: a malformed one is no reason to refuse */
+}
+
+static struct verdict read_contact(struct td_loc_change *out, const struct td_core *core, struct td_msg *msg, const struct td_contact *c)
+{
+	struct verdict v = fine;
+	uint32_t expires = wished_expires(core, msg, c);
+
+	if (expires) {                          /* removing is always allowed */
+		v = check_contact_uri(core, &c->addr.uri);
+		if (!v.status && expires < core->cfg->registrar.min_expires_s)
+			v = too_brief(core, msg);
+		if (expires > core->cfg->registrar.max_expires_s)
+			expires = core->cfg->registrar.max_expires_s;
+	}
+	if (v.status)
+		return v;
+	*out = (struct td_loc_change){ .contact = c->addr.uri.text, .uri = c->addr.uri, .q = c->q < 0 ? 1000 : c->q, .expires_s = expires };
+	return other_params(&out->params, msg, c->addr.params) ? no(500, TD_STR_NULL) : fine;
+}
+
+/* "*" stands alone and only removes (step 6). */
+static struct verdict check_star(struct td_loc_update *up, const struct td_msg *msg, unsigned values)
+{
+	uint32_t expires = 1;
+
+	if (values != 1 || td_delta_seconds(&expires, td_msg_value(msg, TD_HDR_EXPIRES)) || expires)
+		return no(400, TD_STR("Contact * needs Expires 0 and nothing beside it"));
+	up->kind = TD_LOC_REMOVE_ALL;
+	return fine;
+}
+
+static struct verdict read_contacts(struct td_loc_update *up, const struct td_core *core, struct td_msg *msg)
+{
+	struct td_loc_change *changes = NULL;
+	bool star = false;
+	unsigned n = 0;
+	struct td_values it;
+	struct td_str value;
+	struct verdict v = fine;
+	int got;
+
+	td_values_of(&it, msg, TD_HDR_CONTACT);
+	while (!v.status && (got = td_values_next(&value, &it)) != 0) {
+		struct td_contact c;
+
+		if (got < 0 || td_contact_parse(&c, value))
+			return no(400, TD_STR("Bad Contact"));
+		if (n == MAX_CHANGES)
+			return no(403, TD_STR("Too many contacts"));
+		if (!changes && !(changes = td_arena_alloc(&msg->arena, MAX_CHANGES * sizeof(*changes))))
+			return no(500, TD_STR_NULL);
+		star |= c.star;
+		if (!c.star)
+			v = read_contact(&changes[n], core, msg, &c);
+		n++;
+	}
+	if (star)
+		return check_star(up, msg, n);
+	up->kind = n ? TD_LOC_UPDATE : TD_LOC_QUERY;
+	up->changes = changes;
+	up->change_n = n;
+	return v;
+}
+
+/* ---- step 8: the answer ---- */
+
+static void put_bindings(struct td_out *o, const struct td_core *core, const struct td_binding *b, unsigned n)
+{
+	uint64_t now = td_loop_wall_s(core->loop);
+
+	for (unsigned i = 0; i < n; i++) {
+		td_out_z(o, "Contact: <");
+		td_out_str(o, b[i].contact);
+		td_out_char(o, '>');
+		td_out_str(o, b[i].params);
+		if (b[i].q < 1000)
+			td_out_fmt(o, ";q=0.%03d", b[i].q);
+		td_out_z(o, ";expires=");
+		td_out_u64(o, b[i].expires_at_s > now ? b[i].expires_at_s - now : 0);
+		td_out_z(o, "\r\n");
+	}
+	td_out_z(o, "Date: ");
+	td_date_print(o, now);
+	td_out_z(o, "\r\n");
+}
+
+static struct verdict verdict_of(int err)
+{
+	switch (err) {
+	case 0: return no(200, TD_STR_NULL);
+	case TD_EORDER: return no(500, TD_STR("Out of order"));            /* as §12.2.2 answers a CSeq that is too low */
+	case TD_ELIMIT: return no(403, TD_STR("Too many contacts"));
+	default: return no(500, TD_STR_NULL);                               /* the store has logged why */
+	}
+}
+
+static void on_location(void *arg, int err, const struct td_binding *b, unsigned n)
+{
+	struct pending *p = arg;
+	struct verdict v = verdict_of(err);
+	struct td_out o;
+
+	td_out_init(&o);
+	if (!err) {
+		put_bindings(&o, p->registrar->core, b, n);
+		v.extra = td_out_view(&o);
+	}
+	if (o.failed)
+		v = no(500, TD_STR_NULL);
+	td_list_del(&p->link);
+	answer(p->registrar, p->msg, &p->from, &v);
+	td_out_free(&o);
+	td_msg_unref(p->msg);                   /* and p with it */
+}
+
+/* ---- the face ---- */
+
+static struct verdict submit(struct td_registrar *r, struct td_msg *msg, const struct td_flow *from, const struct td_loc_update *up)
+{
+	struct td_core *core = r->core;
+	struct pending *p = td_arena_zalloc(&msg->arena, sizeof(*p));
+	int err = -ENOMEM;
+
+	if (p) {
+		*p = (struct pending){ .registrar = r, .msg = msg, .from = *from };
+		err = td_location_update(&p->call, core->location, core->worker, up, on_location, p);
+	}
+	if (err)
+		return verdict_of(err);
+	td_msg_ref(msg);
+	td_list_add_tail(&r->pending, &p->link);
+	return fine;
+}
+
+void td_registrar_request(struct td_registrar *r, struct td_msg *msg, const struct td_flow *from, const struct td_gate *who)
+{
+	struct td_core *core = r->core;
+	struct td_loc_update up = {
+		.call_id = msg->call_id, .cseq = msg->cseq.num, .user_agent = td_msg_value(msg, TD_HDR_USER_AGENT), .flow = *from,
+		.max_contacts = core->cfg->registrar.max_contacts,
+	};
+	struct verdict v = check_require(msg);
+
+	if (!v.status)
+		v = find_aor(&up.aor, core, msg, who);
+	if (!v.status)
+		v = read_contacts(&up, core, msg);
+	if (!v.status)
+		v = submit(r, msg, from, &up);
+	if (v.status)
+		answer(r, msg, from, &v);
+}
+
+int td_registrar_open(struct td_registrar **out, struct td_core *core)
+{
+	struct td_registrar *r = malloc(sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->core = core;
+	td_list_init(&r->pending);
+	*out = r;
+	return 0;
+}
+
+void td_registrar_close(struct td_registrar *r)
+{
+	if (!r)
+		return;
+	while (!td_list_empty(&r->pending)) {
+		struct pending *p = TD_CONTAINER_OF(r->pending.next, struct pending, link);
+
+		td_loc_cancel(p->call);
+		td_list_del(&p->link);
+		td_msg_unref(p->msg);
+	}
+	free(r);
+}
