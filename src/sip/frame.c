@@ -61,6 +61,9 @@ static int message_length(size_t *out, const char *p, size_t head)
 /* Set in *scan when the header part is done: the rest is then the message's length, and the body is awaited. */
 #define AWAITING_BODY ((size_t)1 << (sizeof(size_t) * 8 - 1))
 
+/* Set in *scan when a bare CR, a bare LF or a NUL was met. The header part is still read to its end, so that it can be answered (P6). */
+#define BROKEN (AWAITING_BODY >> 1)
+
 static int finish(size_t *out, size_t total, size_t have, size_t *scan)
 {
 	if (total > have) {
@@ -76,6 +79,7 @@ int td_msg_frame(size_t *out, struct td_str bytes, size_t *scan)
 {
 	const char *p, *end = bytes.p + bytes.n;
 	size_t total = 0;
+	bool broken;
 	int err;
 
 	if (*scan & AWAITING_BODY)
@@ -84,17 +88,24 @@ int td_msg_frame(size_t *out, struct td_str bytes, size_t *scan)
 		return TD_EMORE;
 	if (!promising(bytes))
 		return TD_ESYNTAX;
-	for (p = bytes.p + *scan; ; p += 2) {
+	broken = *scan & BROKEN;
+	for (p = bytes.p + (*scan & ~BROKEN); ; ) {
 		p = td_scan_eol(p, end);
 		if (p == end || (*p == '\r' && p + 1 == end))
 			break;
-		if (p[0] != '\r' || p[1] != '\n')
-			return TD_ESYNTAX;
+		if (p[0] != '\r' || p[1] != '\n') {
+			broken = true;
+			p++;
+			continue;
+		}
 		if (p[-1] == '\n') {          /* not the first byte: that one was promising */
 			err = message_length(&total, bytes.p, (size_t)(p - bytes.p) + 2);
+			if (broken)
+				err = TD_ESYNTAX;
 			return err ? err : finish(out, total, bytes.n, scan);
 		}
+		p += 2;
 	}
-	*scan = (size_t)(p - bytes.p);
+	*scan = (size_t)(p - bytes.p) | (broken ? BROKEN : 0);
 	return bytes.n >= TD_SIP_MAX_MESSAGE ? TD_ELIMIT : TD_EMORE;
 }
