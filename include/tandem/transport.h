@@ -59,7 +59,7 @@ struct td_tp_events {
 
 /* A group of `workers` transports; addresses of listeners are the same on every worker. */
 int td_tp_group_open(struct td_tp_group **out, unsigned workers);
-void td_tp_group_close(struct td_tp_group *g);
+void td_tp_group_close(struct td_tp_group *g);              /* after td_loop_drain() of every loop that was in it */
 
 /* events is borrowed for the life of tp. log may be NULL. limits NULL: defaults. */
 int td_tp_open(struct td_tp **out, struct td_tp_group *g, unsigned worker, struct td_net *net, struct td_log *log,

@@ -300,7 +300,8 @@ void tp_conn_end(struct tp_conn *c, int why, bool linger)
 		td_conn_close(c->io);
 	tp->stats.conns_closed++;
 	tp_lose(tp, &c->watches, why);
-	tp_post_lost(tp, c->mates, c->id, why);
+	if (!tp->closing)                 /* then nobody runs who could hear of it */
+		tp_post_lost(tp, c->mates, c->id, why);
 	td_list_add_tail(&tp->gone, &c->stranger);
 	td_loop_defer(tp->loop, &tp->sweep);
 }
@@ -360,6 +361,7 @@ static bool end_one(struct td_map_node *n, void *arg)
 
 void tp_conns_free(struct td_tp *tp)
 {
+	tp->closing = true;
 	td_map_each(&tp->conns, end_one, NULL);
 	td_loop_undefer(tp->loop, &tp->sweep);
 	while (!td_list_empty(&tp->gone)) {

@@ -62,6 +62,7 @@ struct td_tp {
 	struct td_link lost;              /* watches to call at the end of the turn */
 	struct td_link remote[TP_REMOTE_BUCKETS];   /* watches of flows whose connection lives on another worker */
 	struct td_defer sweep;
+	bool closing;
 };
 
 /* transport.c: parse, note where it came from, hand up. 0 or why not. buf is borrowed. */

@@ -60,16 +60,26 @@ static void answer(struct tp_conn *c, const struct td_msg *m, unsigned status, c
 	td_buf_unref(b);
 }
 
+/*
+ * Length of the header part, or 0: framing gives up at its end, or before without an answer. One that ends beyond the limit
+ * has none either: whether it was here already must not decide whether there is an answer (T2).
+ */
+static size_t header_length(const struct tp_conn *c, struct td_str s)
+{
+	const char *end = memmem(s.p, s.n < c->tp->limits.max_message ? s.n : c->tp->limits.max_message, "\n\r\n", 3);
+
+	return end ? (size_t)(end + 3 - s.p) : 0;
+}
+
 /* The framing is lost at `at`: answers the request there if its header is whole, and closes. */
 static void refuse(struct tp_conn *c, struct td_buf *b, size_t at, int why)
 {
-	struct td_str rest = { b->data + at, b->len - at };
-	const char *end = memmem(rest.p, rest.n, crlfcrlf, 4);
+	size_t n = header_length(c, td_str_n(b->data + at, b->len - at));
 	struct td_flow flow = tp_conn_flow(c);
 	struct td_msg *m;
 
 	c->tp->stats.dropped_syntax++;
-	if (end && !td_msg_parse(&m, b, at, (size_t)(end + 4 - rest.p))) {
+	if (n && !td_msg_parse(&m, b, at, n)) {
 		if (m->request && m->method != TD_ACK && !tp_note_source(m, &flow)) {
 			if (why == TD_ELIMIT)
 				answer(c, m, 513, "Message Too Large");
@@ -113,7 +123,7 @@ static void cut(struct tp_conn *c, struct td_buf *b)
 			return;
 		if (c->crlf & 1 || !tp_starts_like_sip(b->data[at])) {
 			c->tp->stats.dropped_junk++;
-			tp_conn_end(c, TD_ESYNTAX, false);
+			tp_conn_end(c, TD_ESYNTAX, true);         /* answers to what came before still go */
 			return;
 		}
 		c->crlf = 0;
