@@ -103,7 +103,7 @@ static inline struct td_buf *manifest_file(const struct manifest *m)
 
 static inline bool has(struct td_str s, const char *part)
 {
-	return s.n && memmem(s.p, s.n, part, strlen(part));
+	return s.p && s.n && memmem(s.p, s.n, part, strlen(part));
 }
 
 /* What an element makes of the bytes of a datagram. */
