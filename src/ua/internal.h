@@ -1,0 +1,139 @@
+/*
+ * ua, private. ua.c: the agent and what comes in; request.c: requests with authentication, in dialogs or outside; registration.c;
+ * call.c: what both kinds of call share, and what happens inside an established one; call_out.c, call_in.c: setting up.
+ */
+#ifndef TD_UA_INTERNAL_H
+#define TD_UA_INTERNAL_H
+
+#include <tandem/auth.h>
+#include <tandem/dialog.h>
+#include <tandem/ua.h>
+
+struct td_ua {
+	struct td_arena arena;
+	struct td_net *net;
+	struct td_loop *loop;
+	struct td_log *log;
+	struct td_tp_group *group;
+	struct td_tp *tp;
+	struct td_txl *txl;
+	struct td_auth_client *auth;
+	struct td_uri address;
+	struct td_str user_agent;
+	enum td_proto proto;
+	struct td_addr proxy;
+	unsigned listener;
+	const struct td_ua_events *events;
+	void *arg;
+	struct td_link calls, requests, regs;
+};
+
+extern const struct td_str ua_allow;              /* "Allow: …" line with its CRLF */
+
+enum { UA_TAG_LEN = 12, UA_CALL_ID_LEN = 22 };
+struct td_str ua_token(struct td_ua *ua, struct td_arena *a, size_t n);       /* p NULL when memory is out */
+void ua_put_contact(struct td_out *o, struct td_ua *ua, const struct td_flow *flow);      /* the whole line */
+/* A flow to the URI of a next hop when its host is a number, else to the proxy. */
+int ua_flow_to(struct td_flow *out, struct td_ua *ua, struct td_str uri);
+void ua_put_from(struct td_out *o, struct td_ua *ua, struct td_str tag);
+/* A response to a request in st: contact adds ours; sdp empty: no body. */
+int ua_reply(struct td_ua *ua, struct td_srvtx *st, const struct td_msg *req, unsigned status, struct td_str to_tag, struct td_str headers,
+	     struct td_str sdp);
+
+/* ---- requests ---- */
+
+struct td_request {
+	struct td_link link;
+	struct td_ua *ua;
+	struct td_arena arena;
+	struct td_str method, uri, to, headers, content_type, body, call_id, from_tag;
+	uint32_t cseq;
+	struct td_dialog *dialog;         /* of an in-dialog request: borrowed, or owned when own_dialog */
+	bool own_dialog;
+	unsigned tries;
+	struct td_clitx *ct;
+	td_request_fn *fn;
+	void *arg;
+};
+
+/* In a dialog: head from it, its next CSeq. fn NULL: nobody wants to know. Takes the dialog over when own. */
+int ua_request_in_dialog(struct td_ua *ua, struct td_dialog *d, bool own, struct td_str method, td_request_fn *fn, void *arg);
+/* Outside, with an identity that lasts (REGISTER): call_id and *cseq are the caller's. */
+int ua_request_open(struct td_request **out, struct td_ua *ua, const struct td_request_options *opt, struct td_str call_id, uint32_t cseq,
+		    td_request_fn *fn, void *arg);
+
+/* ---- registrations ---- */
+
+struct td_reg {
+	struct td_link link;
+	struct td_ua *ua;
+	struct td_arena arena;
+	struct td_str contact, call_id, registrar;
+	uint32_t cseq, expires_s;
+	bool removing;
+	struct td_request *request;
+	struct td_timer timer;
+	td_reg_fn *fn;
+	void *arg;
+};
+
+/* ---- calls ---- */
+
+enum call_state {
+	CALL_TRYING,                      /* ours: INVITE sent */
+	CALL_CANCELLED,                   /* ours: hung up before an answer */
+	CALL_RINGING,                     /* theirs: not answered yet */
+	CALL_UP,
+	CALL_OVER,
+};
+
+/* An INVITE of theirs we answered: the 2xx is sent again until its ACK comes (§13.3.1.4). */
+struct answered {
+	struct td_srvtx *st;
+	struct td_buf *bytes;
+	struct td_timer again;
+	uint32_t interval_ms, sent_ms;
+	uint32_t cseq;
+	bool expects_answer;              /* our offer was in the 2xx; their answer comes with the ACK */
+};
+
+struct td_call {
+	struct td_link link;
+	struct td_ua *ua;
+	struct td_arena arena;
+	enum call_state state;
+	bool out, taken, reported, hangup_wanted, sdp_done;
+	const struct td_session *session;
+	const struct td_call_events *events;
+	void *arg;
+	struct td_str call_id, local_tag, peer;
+	struct td_dialog *dialog;
+	struct td_defer report;
+	struct td_call_end end;
+	/* ours */
+	struct td_str uri;
+	uint32_t invite_cseq;
+	unsigned tries;
+	struct td_clitx *ct;
+	struct td_buf *ack;               /* for the 2xx; sent again with each retransmission of it */
+	struct td_flow ack_flow;
+	/* theirs */
+	struct td_srvtx *st;              /* the INVITE that is not answered yet */
+	struct td_msg *invite;
+	struct td_flow from;
+	struct answered answered;
+};
+
+struct td_call *call_new(struct td_ua *ua, bool out);
+void call_over(struct td_call *c, const struct td_call_end *end);
+void call_bye(struct td_call *c);
+/* INVITE in st answered 200: keeps sending until acknowledged. */
+int call_send_2xx(struct td_call *c, struct td_srvtx *st, const struct td_msg *invite);
+void call_stop_2xx(struct td_call *c);
+bool call_is_sdp(const struct td_msg *m);
+/* What ua.c passes on. */
+void call_incoming(struct td_ua *ua, struct td_msg *invite, const struct td_flow *from);
+void call_in_dialog(struct td_call *c, struct td_msg *req, const struct td_flow *from);
+void call_ack(struct td_call *c, struct td_msg *ack);
+
+#endif

@@ -1,0 +1,196 @@
+/*
+ * A registration that stays: refreshed when nine tenths of what the registrar granted have passed, tried again after a pause when it
+ * failed for a reason that may pass, with one Call-ID and a growing CSeq as §10.2 asks.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { RETRY_MS = 30000, MIN_REFRESH_MS = 1000 };
+
+static int send_register(struct td_reg *reg);
+
+static uint32_t granted(const struct td_reg *reg, const struct td_msg *m)
+{
+	struct td_values it;
+	struct td_str v;
+	struct td_contact c;
+	struct td_uri mine, theirs;
+	uint32_t seconds = reg->expires_s;
+
+	if (td_msg_value(m, TD_HDR_EXPIRES).n)
+		td_delta_seconds(&seconds, td_msg_value(m, TD_HDR_EXPIRES));
+	if (td_uri_parse(&mine, reg->contact))
+		return seconds;
+	td_values_of(&it, m, TD_HDR_CONTACT);
+	while (td_values_next(&v, &it) == 1) {
+		if (td_contact_parse(&c, v) || c.star || c.expires < 0 || td_uri_parse(&theirs, c.addr.uri.text) || !td_uri_eq(&mine, &theirs))
+			continue;
+		return (uint32_t)c.expires;
+	}
+	return seconds;
+}
+
+static void again_later(struct td_reg *reg, uint64_t ms)
+{
+	td_timer_start(reg->ua->loop, &reg->timer, ms < MIN_REFRESH_MS ? MIN_REFRESH_MS : ms);
+}
+
+static void tell(struct td_reg *reg, bool registered, int err, const struct td_msg *m, uint32_t expires_s)
+{
+	struct td_reg_state st = { .registered = registered, .err = err, .expires_s = expires_s };
+
+	if (m) {
+		st.status = m->status;
+		st.reason = m->reason;
+	}
+	if (reg->fn)
+		reg->fn(reg, &st, reg->arg);
+}
+
+static void on_answer(struct td_request *r, int err, const struct td_msg *m, void *arg)
+{
+	struct td_reg *reg = arg;
+	uint32_t seconds;
+
+	reg->cseq = r->cseq;
+	reg->request = NULL;
+	if (!err && m->status == 423 && !reg->removing && td_msg_value(m, TD_HDR_MIN_EXPIRES).n &&
+	    td_delta_seconds(&seconds, td_msg_value(m, TD_HDR_MIN_EXPIRES)) == 0 && seconds > reg->expires_s) {
+		reg->expires_s = seconds;                /* §10.2.8 */
+		err = send_register(reg);
+		if (!err)
+			return;
+		m = NULL;
+	}
+	if (!err && m->status < 300 && !reg->removing) {
+		seconds = granted(reg, m);
+		again_later(reg, (uint64_t)seconds * 900);
+		tell(reg, true, 0, m, seconds);
+		return;
+	}
+	if (!reg->removing)
+		again_later(reg, RETRY_MS);
+	tell(reg, false, err, m, 0);                     /* reg may be gone after this */
+}
+
+static int send_register(struct td_reg *reg)
+{
+	struct td_ua *ua = reg->ua;
+	struct td_request_options opt = { .method = TD_STR("REGISTER"), .uri = reg->registrar, .to = ua->address.text };
+	struct td_out o;
+	int err;
+
+	td_out_init(&o);
+	td_out_fmt(&o, "Contact: <%.*s>\r\nExpires: %u\r\n", TD_FMT(reg->contact), reg->removing ? 0 : reg->expires_s);
+	td_out_str(&o, ua_allow);
+	opt.headers = td_out_view(&o);
+	err = o.failed ? -ENOMEM : ua_request_open(&reg->request, ua, &opt, reg->call_id, ++reg->cseq, on_answer, reg);
+	td_out_free(&o);
+	return err;
+}
+
+static void on_timer(struct td_timer *tm, void *arg)
+{
+	struct td_reg *reg = arg;
+	int err = reg->request ? 0 : send_register(reg);
+
+	if (err) {
+		again_later(reg, RETRY_MS);
+		tell(reg, false, err, NULL, 0);
+	}
+}
+
+static int own_contact(struct td_str *out, struct td_reg *reg)
+{
+	struct td_out o;
+	int err;
+
+	td_out_init(&o);
+	td_out_fmt(&o, "sip:%.*s@", TD_FMT(reg->ua->address.user));
+	td_addr_print(&o, td_ua_local(reg->ua));
+	if (reg->ua->proto == TD_TCP)
+		td_out_z(&o, ";transport=tcp");
+	err = o.failed ? -ENOMEM : td_arena_dup(out, &reg->arena, td_out_view(&o));
+	td_out_free(&o);
+	return err;
+}
+
+/* The Request-URI of a REGISTER names the domain, without a user (§10.2). */
+static int registrar_uri(struct td_str *out, struct td_reg *reg)
+{
+	const struct td_uri *a = &reg->ua->address;
+	struct td_out o;
+	int err;
+
+	td_out_init(&o);
+	td_out_fmt(&o, a->host_v6 ? "sip:[%.*s]" : "sip:%.*s", TD_FMT(a->host));
+	if (a->port)
+		td_out_fmt(&o, ":%u", a->port);
+	err = o.failed ? -ENOMEM : td_arena_dup(out, &reg->arena, td_out_view(&o));
+	td_out_free(&o);
+	return err;
+}
+
+int td_reg_open(struct td_reg **out, struct td_ua *ua, struct td_str contact, uint32_t expires_s, td_reg_fn *fn, void *arg)
+{
+	struct td_reg *reg = calloc(1, sizeof(*reg));
+	struct td_uri check;
+	int err;
+
+	if (!reg)
+		return -ENOMEM;
+	reg->ua = ua;
+	reg->expires_s = expires_s;
+	reg->fn = fn;
+	reg->arg = arg;
+	td_arena_init(&reg->arena);
+	td_timer_init(&reg->timer, on_timer, reg);
+	err = contact.n ? td_arena_dup(&reg->contact, &reg->arena, contact) : own_contact(&reg->contact, reg);
+	if (!err)
+		err = td_uri_parse(&check, reg->contact);
+	if (!err)
+		err = registrar_uri(&reg->registrar, reg);
+	reg->call_id = ua_token(ua, &reg->arena, UA_CALL_ID_LEN);
+	if (!err && !reg->call_id.p)
+		err = -ENOMEM;
+	if (!err)
+		err = send_register(reg);
+	if (err) {
+		td_reg_close(reg);
+		return err;
+	}
+	td_list_add_tail(&ua->regs, &reg->link);
+	*out = reg;
+	return 0;
+}
+
+void td_reg_remove(struct td_reg *reg)
+{
+	int err;
+
+	if (reg->removing)
+		return;
+	reg->removing = true;
+	td_timer_stop(reg->ua->loop, &reg->timer);
+	if (reg->request) {
+		reg->cseq = reg->request->cseq;
+		td_request_close(reg->request);
+		reg->request = NULL;
+	}
+	err = send_register(reg);
+	if (err)
+		td_timer_start(reg->ua->loop, &reg->timer, 0);      /* tells of it from the loop */
+}
+
+void td_reg_close(struct td_reg *reg)
+{
+	if (!reg)
+		return;
+	td_list_del(&reg->link);
+	td_timer_stop(reg->ua->loop, &reg->timer);
+	td_request_close(reg->request);
+	td_arena_reset(&reg->arena);
+	free(reg);
+}
