@@ -1,0 +1,312 @@
+/*
+ * tandem serve: a server's life. The main thread keeps signals and the control socket and stays out of the way of calls; workers
+ * and the store have threads of their own.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "cli/serve.h"
+
+static int put_one_user(void *arg, const struct td_store_user *row)
+{
+	struct td_user user = { .aor = row->aor, .extension = row->extension };
+
+	memcpy(user.has, row->has, sizeof(user.has));
+	memcpy(user.ha1, row->ha1, sizeof(user.ha1));
+	return td_users_put(arg, &user);
+}
+
+int serve_load_users(struct serve *s)
+{
+	return td_store_each_user(s->store, put_one_user, s->users);
+}
+
+int serve_reload(struct serve *s, struct td_out *notes)
+{
+	struct td_config *cfg = NULL;
+	struct td_str file = td_server_config(s->server)->file;
+	int err;
+
+	err = file.n ? td_config_load(&cfg, notes, file) : td_config_default(&cfg, notes);
+	if (err) {
+		td_log(s->log, TD_LOG_WARN, "serve reload refused", TD_KS("why", td_str_trim(td_out_view(notes))),
+		       TD_KZ("next", "the configuration in use stays"));
+		return err;
+	}
+	err = td_server_reload(s->server, cfg, notes);
+	if (!err)
+		err = serve_load_users(s);
+	td_log_set_level(s->log, cfg->log_level);
+	td_config_unref(cfg);
+	if (err)
+		td_log(s->log, TD_LOG_ERROR, "serve reload failed", TD_KERR(err));
+	else
+		td_log(s->log, TD_LOG_INFO, "serve reloaded", TD_KS("notes", td_str_trim(td_out_view(notes))));
+	return err;
+}
+
+static void on_signal(struct td_io *io, unsigned events, void *arg)
+{
+	struct serve *s = arg;
+	struct signalfd_siginfo si;
+	struct td_out notes;
+
+	(void)events;
+	while (read(io->fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		if (si.ssi_signo != SIGHUP) {
+			td_log(s->log, TD_LOG_INFO, "serve stopping", TD_KZ("signal", si.ssi_signo == SIGINT ? "INT" : "TERM"));
+			td_loop_stop(s->loop);
+			continue;
+		}
+		td_out_init(&notes);
+		serve_reload(s, &notes);
+		td_out_free(&notes);
+	}
+}
+
+/* Blocked before any thread starts, so that every thread inherits it and only the loop sees them. */
+static int catch_signals(struct serve *s)
+{
+	sigset_t set;
+	int fd, err;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = td_io_open(&s->signals, s->loop, fd, TD_IO_READ, on_signal, s);
+	if (err)
+		close(fd);
+	return err;
+}
+
+/* 16 bytes in the state folder: the key of Record-Route cookies, the same after a restart so that running calls can hang up. */
+static int route_key(struct serve *s, uint8_t out[16])
+{
+	char *path = cli_state_path(s->cfg, "route.key");
+	int fd, err = 0;
+
+	if (!path)
+		return -ENOMEM;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT) {
+		td_rng_bytes(&s->rng, out, 16);
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd < 0 || write(fd, out, 16) != 16 || fsync(fd))
+			err = fd < 0 ? -errno : -EIO;
+	} else if (fd < 0 || read(fd, out, 16) != 16) {
+		err = fd < 0 ? -errno : -EIO;
+	}
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return err;
+}
+
+static int open_store(struct serve *s, struct td_out *why)
+{
+	char *path = cli_state_path(s->cfg, "tandem.db");
+	int err;
+
+	if (!path)
+		return -ENOMEM;
+	err = td_store_open(&s->store, &(struct td_store_options){ .path = td_str_of(path), .threaded = true, .log = s->log }, why);
+	free(path);
+	return err;
+}
+
+static int open_server(struct serve *s, struct td_out *why)
+{
+	struct td_server_options opt = { .cfg = s->cfg, .store = s->store, .log = s->log };
+	int err;
+
+	err = td_users_open(&s->users, &s->rng);
+	if (!err)
+		err = serve_load_users(s);
+	if (!err)
+		err = route_key(s, opt.rr_key);
+	opt.users = s->users;
+	return err ? err : td_server_open(&s->server, &opt, why);
+}
+
+/* Files and sockets for many phones: as many as the system lets us have. */
+static void raise_file_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+	r = (struct rlimit){ 0 };
+	setrlimit(RLIMIT_CORE, &r);          /* a core file would hold secrets */
+}
+
+static void say_ready(struct serve *s)
+{
+	struct td_config *cfg = td_server_config(s->server);
+	json_t *list = json_array();
+	struct td_listen l;
+	struct td_out o;
+	unsigned i;
+
+	td_out_init(&o);
+	for (i = 0; i < td_server_listeners(s->server); i++) {
+		size_t at = o.n;
+
+		td_server_listener(&l, s->server, i);
+		td_out_z(&o, l.proto == TD_UDP ? "udp:" : "tcp:");
+		td_addr_print(&o, &l.addr);
+		json_array_append_new(list, json_stringn(o.p + at, o.n - at));
+		td_out_char(&o, ' ');
+	}
+	if (s->json)
+		cli_json(json_pack("{s:s,s:s%,s:O,s:s%}", "event", "ready", "domain", cfg->domains[0].name.p, cfg->domains[0].name.n,
+				   "listen", list, "state", cfg->state.p, cfg->state.n));
+	else
+		printf("tandem " TANDEM_VERSION " serves %.*s on %.*s\n(state %.*s, %u worker%s, registrations %s); Ctrl-C stops it\n",
+		       TD_FMT(cfg->domains[0].name), TD_FMT(td_str_trim(td_out_view(&o))), TD_FMT(cfg->state), cfg->workers,
+		       cfg->workers == 1 ? "" : "s", cfg->registrations == TD_REG_MEMORY ? "in memory" : "durable");
+	fflush(stdout);
+	json_decref(list);
+	td_out_free(&o);
+}
+
+static int open_all(struct serve *s, struct td_out *why)
+{
+	char *path;
+	int err;
+
+	err = td_loop_open(&s->loop);
+	if (!err)
+		err = catch_signals(s);
+	if (!err)
+		err = td_log_open(&s->log, s->cfg->log_level, NULL, NULL);
+	if (err)
+		return err;
+	err = cli_make_state(s->cfg);
+	if (err) {
+		td_out_fmt(why, "the state folder %.*s cannot be made: %s", TD_FMT(s->cfg->state), td_strerror(err));
+		return err;
+	}
+	path = cli_state_path(s->cfg, "control.sock");
+	if (!path)
+		return -ENOMEM;
+	/* First of all: it tells whether another server has this state. */
+	err = td_control_open(&s->control, s->loop, path, serve_on_request, s);
+	if (err == TD_EEXIST)
+		td_out_fmt(why, "a server runs already with the state folder %.*s (\"tandem status\" asks it)", TD_FMT(s->cfg->state));
+	else if (err)
+		td_out_fmt(why, "%s: %s", path, td_strerror(err));
+	free(path);
+	if (!err)
+		err = open_store(s, why);
+	if (!err)
+		err = open_server(s, why);
+	return err;
+}
+
+static void close_all(struct serve *s)
+{
+	td_control_close(s->control);
+	if (s->server)
+		td_server_close(s->server);
+	if (s->users)
+		td_users_close(s->users);
+	if (s->store)
+		td_store_close(s->store);
+	if (s->signals.loop) {
+		td_io_close(&s->signals);
+		close(s->signals.fd);
+	}
+	if (s->loop)
+		td_loop_close(s->loop);
+	if (s->log)
+		td_log_close(s->log);
+	td_config_unref(s->cfg);
+}
+
+static int serve(struct serve *s)
+{
+	struct td_out why;
+	int err;
+
+	td_rng_init(&s->rng);
+	raise_file_limit();
+	td_out_init(&why);
+	err = open_all(s, &why);
+	if (err) {
+		cli_fail(s->cmd, CLI_CONFIG, "%.*s", TD_FMT(why.n ? td_str_trim(td_out_view(&why)) : td_str_of(td_strerror(err))));
+	} else {
+		s->started_ms = td_loop_now_ms(s->loop);
+		td_server_start(s->server);
+		say_ready(s);
+		err = td_loop_run(s->loop);
+	}
+	td_out_free(&why);
+	close_all(s);
+	return err ? CLI_CONFIG : CLI_OK;
+}
+
+static int check(struct serve *s, bool effective)
+{
+	struct td_out o;
+
+	if (effective) {
+		td_out_init(&o);
+		td_config_print(&o, s->cfg);
+		fwrite(o.p, 1, o.n, stdout);
+		td_out_free(&o);
+	} else {
+		printf("%.*s: good\n", TD_FMT(s->cfg->file.n ? s->cfg->file : TD_STR("embedded default")));
+	}
+	td_config_unref(s->cfg);
+	return CLI_OK;
+}
+
+static int run(const struct cli_command *cmd, int argc, char **argv)
+{
+	struct serve s = { .cmd = cmd };
+	bool done, only_check = false, effective = false, verbose = false;
+	struct cli_option options[] = {
+		{ "config", 'c', CLI_TEXT, &s.config }, { "check", 0, CLI_FLAG, &only_check }, { "effective", 0, CLI_FLAG, &effective },
+		{ "json", 0, CLI_FLAG, &s.json },	{ "verbose", 'v', CLI_FLAG, &verbose }, { 0 },
+	};
+	int n = cli_options(cmd, argc, argv, options, &done);
+
+	if (n < 0 || done)
+		return n < 0 ? CLI_USAGE : CLI_OK;
+	if (n > 0)
+		return cli_fail(cmd, CLI_USAGE, "\"%s\"? (try --help)", argv[1]);
+	if (cli_load_config(&s.cfg, cmd, s.config))
+		return CLI_CONFIG;
+	if (only_check || effective)
+		return check(&s, effective);
+	if (verbose)
+		s.cfg->log_level = TD_LOG_DEBUG;
+	return serve(&s);
+}
+
+const struct cli_command cli_serve = {
+	.name = "serve",
+	.arguments = "[-c FILE] [--check [--effective]]",
+	.summary = "run the server",
+	.help = "  -c, --config FILE     configuration (./tandem.yaml, or an embedded default: loopback, domain of the host)\n"
+		"  --check               read the configuration, say whether it is good, and end\n"
+		"  --effective           with --check: print all of it, defaults included\n"
+		"  --json                say \"ready\" as a JSON object\n"
+		"  -v, --verbose         log everything\n"
+		"\nSIGTERM and SIGINT stop it cleanly; SIGHUP (or \"tandem reload\") takes configuration and users anew.\n",
+	.run = run,
+};

@@ -1,0 +1,31 @@
+/* What the two halves of `tandem serve` share: its life (serve.c) and its answers on the control socket (serve_control.c). */
+#ifndef TANDEM_CLI_SERVE_H
+#define TANDEM_CLI_SERVE_H
+
+#include "cli/cli.h"
+#include "server/control/control.h"
+#include "server/store/store.h"
+#include "server/worker/worker.h"
+
+struct serve {
+	const struct cli_command *cmd;
+	const char *config;               /* as typed, or NULL */
+	bool json;
+	struct td_config *cfg;
+	struct td_loop *loop;             /* of the main thread: signals and control; no SIP happens on it */
+	struct td_io signals;
+	struct td_log *log;
+	struct td_rng rng;
+	struct td_store *store;
+	struct td_users *users;
+	struct td_server *server;
+	struct td_control *control;
+	uint64_t started_ms;
+};
+
+int serve_load_users(struct serve *s);
+/* Takes configuration and users anew. 0 and notes ("listen: needs a restart"), or an error and why in notes; then all stays as it was. */
+int serve_reload(struct serve *s, struct td_out *notes);
+td_control_fn serve_on_request;
+
+#endif

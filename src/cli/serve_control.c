@@ -1,0 +1,197 @@
+/* What a running server answers on its control socket. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/serve.h"
+
+/* ---- status ---- */
+
+struct status_call {
+	struct serve *serve;
+	struct td_control_reply *reply;
+};
+
+#define N(v) (json_int_t)(v)
+
+static json_t *status_json(const struct serve *s, const struct td_server_status *st)
+{
+	const struct td_config *cfg = td_server_config(s->server);
+	struct td_store_stats store = { 0 };
+	json_t *o = json_object();
+
+	td_store_stats(&store, s->store);
+	json_object_set_new(o, "version", json_string(TANDEM_VERSION));
+	json_object_set_new(o, "domain", json_stringn(cfg->domains[0].name.p, cfg->domains[0].name.n));
+	json_object_set_new(o, "uptime_s", json_integer(N((td_loop_now_ms(s->loop) - s->started_ms) / 1000)));
+	json_object_set_new(o, "workers", json_integer(st->workers));
+	json_object_set_new(o, "users", json_integer(N(td_users_count(s->users))));
+	json_object_set_new(o, "registrations", json_pack("{s:I,s:I}", "addresses", N(st->location.aors), "contacts", N(st->location.contacts)));
+	json_object_set_new(o, "now", json_pack("{s:I,s:I}", "server_transactions", N(st->txn.srvtx_open), "client_transactions",
+						N(st->txn.clitx_open)));
+	json_object_set_new(o, "requests", json_pack("{s:I,s:I,s:I,s:I,s:I}", "all", N(st->count.requests), "register", N(st->count.registers),
+						     "invite", N(st->count.invites), "message", N(st->count.messages), "options",
+						     N(st->count.options)));
+	json_object_set_new(o, "calls", json_pack("{s:I,s:I}", "answered", N(st->count.calls_answered), "failed", N(st->count.calls_failed)));
+	json_object_set_new(o, "authentication", json_pack("{s:I,s:I,s:I}", "challenged", N(st->count.challenged), "accepted",
+							   N(st->count.auth_ok), "refused", N(st->count.auth_failed)));
+	json_object_set_new(o, "refused", json_pack("{s:I,s:I,s:I,s:I,s:I}", "bad_requests", N(st->count.bad_requests), "relay",
+						    N(st->count.refused_relay), "rate_limited", N(st->count.rate_limited), "loops",
+						    N(st->count.loops), "junk", N(st->tp.dropped_junk + st->tp.dropped_syntax)));
+	json_object_set_new(o, "transport", json_pack("{s:I,s:I,s:I,s:I}", "messages", N(st->tp.messages), "sent", N(st->tp.sent), "connections",
+						      N(st->tp.conns_opened + st->tp.conns_accepted - st->tp.conns_closed), "send_failed",
+						      N(st->tp.send_failed)));
+	json_object_set_new(o, "retransmissions", json_pack("{s:I,s:I,s:I}", "in", N(st->txn.retransmissions_in), "out",
+							    N(st->txn.retransmissions_out), "timeouts", N(st->txn.timeouts)));
+	json_object_set_new(o, "store", json_pack("{s:I,s:I,s:I,s:I}", "commits", N(store.commits), "writes", N(store.writes), "failed",
+						  N(store.failed), "queued", N(store.queued)));
+	return o;
+}
+
+static void on_status(void *arg, const struct td_server_status *st)
+{
+	struct status_call *call = arg;
+
+	td_control_put(call->reply, status_json(call->serve, st));
+	td_control_end(call->reply, NULL);
+	free(call);
+}
+
+static void answer_status(struct serve *s, struct td_control_reply *r)
+{
+	struct status_call *call = calloc(1, sizeof(*call));
+
+	if (!call || td_server_status(s->server, s->loop, on_status, call)) {
+		free(call);
+		td_control_end(r, "out of memory");
+		return;
+	}
+	*call = (struct status_call){ s, r };
+}
+
+/* ---- registrations ---- */
+
+struct registrations_call {
+	struct td_control_reply *reply;
+	uint64_t now_s;
+};
+
+static void on_registration(void *arg, struct td_str aor, const struct td_binding *b)
+{
+	struct registrations_call *call = arg;
+	char peer[TD_ADDR_TEXT];
+	struct td_str proto;
+
+	if (!aor.p) {
+		td_control_end(call->reply, NULL);
+		free(call);
+		return;
+	}
+	td_addr_text(peer, &b->flow.peer);
+	proto = td_proto_name(b->flow.proto);
+	td_control_put(call->reply, json_pack("{s:s%,s:s%,s:I,s:s,s:s%,s:s%}", "aor", aor.p, aor.n, "contact", b->contact.p, b->contact.n,
+					      "expires", N(b->expires_at_s > call->now_s ? b->expires_at_s - call->now_s : 0), "via", peer,
+					      "transport", proto.p, proto.n, "user_agent", b->user_agent.n ? b->user_agent.p : "",
+					      b->user_agent.n));
+}
+
+static void answer_registrations(struct serve *s, const json_t *request, struct td_control_reply *r)
+{
+	const char *aor = json_string_value(json_object_get(request, "aor"));
+	struct registrations_call *call = calloc(1, sizeof(*call));
+	struct td_out full;
+	int err = call ? 0 : -1;
+
+	td_out_init(&full);
+	if (aor) {
+		td_out_z(&full, td_str_istarts(td_str_of(aor), TD_STR("sip:")) ? aor + 4 : aor);
+		if (!strchr(aor, '@'))
+			td_out_fmt(&full, "@%.*s", TD_FMT(td_server_config(s->server)->domains[0].name));
+	}
+	if (call) {
+		*call = (struct registrations_call){ r, td_loop_wall_s(s->loop) };
+		err = td_location_each(td_server_location(s->server), s->loop, td_out_view(&full), on_registration, call);
+	}
+	td_out_free(&full);
+	if (err) {
+		free(call);
+		td_control_end(r, "out of memory");
+	}
+}
+
+/* ---- users ---- */
+
+struct changed_user {
+	struct serve *serve;
+	struct td_str aor;
+	bool found;
+};
+
+static int take_user(void *arg, const struct td_store_user *row)
+{
+	struct changed_user *ch = arg;
+	struct td_user user = { .aor = row->aor, .extension = row->extension };
+
+	if (!td_str_eq(row->aor, ch->aor))
+		return 0;
+	ch->found = true;
+	memcpy(user.has, row->has, sizeof(user.has));
+	memcpy(user.ha1, row->ha1, sizeof(user.ha1));
+	return td_users_put(ch->serve->users, &user) ? -1 : 1;
+}
+
+static void answer_user(struct serve *s, const json_t *request, struct td_control_reply *r)
+{
+	const char *aor = json_string_value(json_object_get(request, "aor"));
+	struct changed_user ch = { .serve = s, .aor = td_str_of(aor) };
+
+	if (!aor) {
+		td_control_end(r, "want \"aor\"");
+		return;
+	}
+	if (td_store_each_user(s->store, take_user, &ch) < 0) {
+		td_control_end(r, "the store cannot be read");
+		return;
+	}
+	if (!ch.found)
+		td_users_remove(s->users, ch.aor);
+	td_control_end(r, NULL);
+}
+
+static void answer_reload(struct serve *s, struct td_control_reply *r)
+{
+	struct td_out notes;
+	int err;
+
+	td_out_init(&notes);
+	err = serve_reload(s, &notes);
+	td_out_char(&notes, '\0');
+	if (err) {
+		td_control_end(r, notes.n > 1 ? notes.p : td_strerror(err));
+	} else {
+		if (notes.n > 1)
+			td_control_put(r, json_pack("{s:s}", "note", notes.p));
+		td_control_end(r, NULL);
+	}
+	td_out_free(&notes);
+}
+
+void serve_on_request(void *arg, const json_t *request, struct td_control_reply *r)
+{
+	struct serve *s = arg;
+	struct td_str cmd = td_str_of(json_string_value(json_object_get(request, "cmd")));
+
+	if (!s->server)
+		td_control_end(r, "the server is still starting");
+	else if (td_str_eq(cmd, TD_STR("status")))
+		answer_status(s, r);
+	else if (td_str_eq(cmd, TD_STR("registrations")))
+		answer_registrations(s, request, r);
+	else if (td_str_eq(cmd, TD_STR("user")))
+		answer_user(s, request, r);
+	else if (td_str_eq(cmd, TD_STR("users")))
+		td_control_end(r, serve_load_users(s) ? "the store cannot be read" : NULL);
+	else if (td_str_eq(cmd, TD_STR("reload")))
+		answer_reload(s, r);
+	else
+		td_control_end(r, "no such command");
+}
