@@ -53,6 +53,20 @@ static inline void oom_arm(unsigned long n, bool for_good)
 	oom.for_good = for_good;
 }
 
+/* Around what the scenario only sets up: the count stands still. */
+static inline unsigned long oom_pause(void)
+{
+	unsigned long n = oom.n;
+
+	oom.n = 0;
+	return n;
+}
+
+static inline void oom_resume(unsigned long n)
+{
+	oom.n = n;
+}
+
 typedef int oom_fn(void *arg);
 
 /* Once with one failure, once with memory out for good from there on. Returns how many allocations the scenario makes. */
