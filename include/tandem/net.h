@@ -49,6 +49,8 @@ int td_net_open(struct td_net **out, struct td_loop *loop);          /* the real
 /* After its sockets, before its loop, and not within their callbacks. Drops connections that still linger. */
 void td_net_close(struct td_net *net);
 struct td_loop *td_net_loop(struct td_net *net);
+/* Our own address that packets to peer would leave by; port 0. The real network only. */
+int td_net_source_for(struct td_addr *out, const struct td_addr *peer);
 
 /* ---- UDP ---- */
 

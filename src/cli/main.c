@@ -4,7 +4,7 @@
 #include "cli/cli.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_init,
+	&cli_init, &cli_ping, &cli_register, &cli_message,
 };
 
 static void print_overview(FILE *to)

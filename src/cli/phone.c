@@ -1,0 +1,297 @@
+/*
+ * The phone under `ping`, `register`, `message`, `call` and `answer`. Names are resolved once, before the loop runs, where waiting
+ * harms nobody.
+ */
+#include "cli/phone.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { SETTLE_MS = 20, SETTLE_MOST_MS = 5000 };
+
+/* ---- where to ---- */
+
+static int resolve(struct td_addr *out, struct td_str host, uint16_t port)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *list;
+	struct sockaddr_storage ss = { 0 };
+	char name[256];
+	size_t i;
+	int err = TD_ENOTFOUND;
+
+	if (td_ip_parse(out, host) == 0) {
+		out->port = port;
+		return 0;
+	}
+	if (host.n >= sizeof(name))
+		return TD_ELIMIT;
+	snprintf(name, sizeof(name), "%.*s", TD_FMT(host));
+	for (i = 0; err && i < TD_ARRAY_LEN(families); i++) {
+		hints.ai_family = families[i];
+		if (getaddrinfo(name, NULL, &hints, &list))
+			continue;
+		memcpy(&ss, list->ai_addr, list->ai_addrlen);
+		freeaddrinfo(list);
+		err = td_addr_from_sockaddr(out, &ss);
+	}
+	out->port = port;
+	return err;
+}
+
+/* "udp:HOST[:PORT]" */
+static int read_proxy(struct phone *ph, enum td_proto *proto, struct td_addr *addr)
+{
+	struct td_str s = td_str_of(ph->proxy), host = s, port = TD_STR_NULL;
+	struct td_str scheme = td_str_split(&s, ':');
+	const char *colon;
+	uint32_t number = 5060;
+	int err = td_proto_parse(proto, scheme);
+
+	if (err || !s.n)
+		return cli_fail(ph->cmd, CLI_USAGE, "--proxy \"%s\" is no address (want udp:HOST:PORT or tcp:HOST:PORT)", ph->proxy);
+	host = s;
+	colon = memrchr(s.p, ':', s.n);
+	if (colon && !(s.p[0] == '[' && s.p[s.n - 1] == ']')) {
+		host = td_str_n(s.p, (size_t)(colon - s.p));
+		port = td_str_n(colon + 1, (size_t)(s.p + s.n - colon - 1));
+		if (td_str_u32(&number, port) || !number || number > 65535)
+			return cli_fail(ph->cmd, CLI_USAGE, "--proxy \"%s\": \"%.*s\" is no port", ph->proxy, TD_FMT(port));
+	}
+	if (resolve(addr, host, (uint16_t)number))
+		return cli_fail(ph->cmd, CLI_NO_ANSWER, "the name \"%.*s\" has no address", TD_FMT(host));
+	return 0;
+}
+
+static int proxy_of_uri(struct phone *ph, enum td_proto *proto, struct td_addr *addr, struct td_str text)
+{
+	struct td_uri uri;
+	struct td_param p;
+
+	if (td_uri_parse(&uri, text) || !uri.host.n)
+		return cli_fail(ph->cmd, CLI_USAGE, "\"%.*s\" is no SIP address", TD_FMT(text));
+	*proto = TD_UDP;
+	if (td_param_find(&p, uri.params, TD_STR("transport")) && td_proto_parse(proto, p.value))
+		return cli_fail(ph->cmd, CLI_USAGE, "transport \"%.*s\" is not known", TD_FMT(p.value));
+	if (resolve(addr, uri.host, uri.port ? uri.port : 5060))
+		return cli_fail(ph->cmd, CLI_NO_ANSWER, "the name \"%.*s\" has no address (--proxy tells where to send)", TD_FMT(uri.host));
+	return 0;
+}
+
+int phone_uri(struct td_out *o, const struct phone *ph, const char *text)
+{
+	struct td_str s = td_str_of(text), as = td_str_of(ph->as);
+	const char *at = td_str_chr(as, '@');
+	struct td_uri check;
+	size_t start = o->n;
+
+	if (!td_str_chr(s, ':') || !(td_str_istarts(s, TD_STR("sip:")) || td_str_istarts(s, TD_STR("sips:")) || td_str_istarts(s, TD_STR("tel:"))))
+		td_out_z(o, "sip:");
+	td_out_str(o, s);
+	if (!td_str_chr(s, '@') && at && td_str_eq(td_str_n(o->p + start, 4), TD_STR("sip:")) && !td_str_istarts(s, TD_STR("sip:")))
+		td_out_str(o, td_str_n(at, (size_t)(as.p + as.n - at)));
+	if (o->failed)
+		return -ENOMEM;
+	return td_uri_parse(&check, td_str_n(o->p + start, o->n - start));
+}
+
+/* ---- signals and the end ---- */
+
+static void on_signal(struct td_io *io, unsigned events, void *arg)
+{
+	struct phone *ph = arg;
+	struct signalfd_siginfo si;
+
+	(void)events;
+	if (read(io->fd, &si, sizeof(si)) != (ssize_t)sizeof(si))
+		return;
+	if (ph->interrupted && !ph->ending)
+		ph->interrupted(ph);
+	else
+		td_loop_stop(ph->loop);                   /* the second time, at once */
+}
+
+static int catch_signals(struct phone *ph)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return fd < 0 ? -errno : td_io_open(&ph->signals, ph->loop, fd, TD_IO_READ, on_signal, ph);
+}
+
+static void on_settle(struct td_timer *tm, void *arg)
+{
+	struct phone *ph = arg;
+
+	if (!td_ua_busy(ph->ua) || td_loop_now_ms(ph->loop) > ph->end_by_ms)
+		td_loop_stop(ph->loop);
+	else
+		td_timer_start(ph->loop, tm, SETTLE_MS);
+}
+
+void phone_end(struct phone *ph, int status)
+{
+	if (ph->ending)
+		return;
+	ph->ending = true;
+	ph->status = status;
+	ph->end_by_ms = td_loop_now_ms(ph->loop) + SETTLE_MOST_MS;
+	td_timer_start(ph->loop, &ph->settle, SETTLE_MS);
+}
+
+int phone_run(struct phone *ph)
+{
+	int err = td_loop_run(ph->loop);
+
+	return err ? cli_fail(ph->cmd, CLI_FAULT, "%s", td_strerror(err)) : ph->status;
+}
+
+/* ---- opening ---- */
+
+static int open_agent(struct phone *ph, const struct td_ua_events *events, void *arg, const char *peer)
+{
+	struct td_ua_options opt = { .net = ph->net, .log = ph->log, .user_agent = TD_STR("tandem " TANDEM_VERSION), .events = events, .arg = arg };
+	struct td_out address;
+	char text[TD_ADDR_TEXT];
+	int status, err;
+
+	td_out_init(&address);
+	if (ph->as && phone_uri(&address, ph, ph->as)) {
+		td_out_free(&address);
+		return cli_fail(ph->cmd, CLI_USAGE, "--as \"%s\" is no address (want NAME@DOMAIN)", ph->as);
+	}
+	if (ph->password_env) {
+		opt.password = td_str_of(getenv(ph->password_env));
+		if (!opt.password.n) {
+			td_out_free(&address);
+			return cli_fail(ph->cmd, CLI_USAGE, "the environment variable %s is empty; it should hold the password", ph->password_env);
+		}
+	}
+	status = ph->proxy ? read_proxy(ph, &opt.proto, &opt.proxy) :
+			     proxy_of_uri(ph, &opt.proto, &opt.proxy, ph->as ? td_out_view(&address) : td_str_of(peer));
+	if (!status) {
+		err = td_net_source_for(&opt.local, &opt.proxy);
+		if (!err && !ph->as) {
+			td_out_z(&address, "sip:anonymous@");
+			td_out_z(&address, opt.local.family == TD_AF_V6 ? "[" : "");
+			td_ip_print(&address, &opt.local);
+			td_out_z(&address, opt.local.family == TD_AF_V6 ? "]" : "");
+		}
+		opt.address = td_out_view(&address);
+		if (!err)
+			err = address.failed ? -ENOMEM : td_ua_open(&ph->ua, &opt);
+		if (err == TD_ESYNTAX)
+			status = cli_fail(ph->cmd, CLI_USAGE, "--as \"%s\" is no address (want NAME@DOMAIN)", ph->as);
+		else if (err)
+			status = cli_fail(ph->cmd, CLI_FAULT, "no way to %s: %s", td_addr_text(text, &opt.proxy), td_strerror(err));
+	}
+	td_out_free(&address);
+	return status;
+}
+
+int phone_open(struct phone *ph, const struct td_ua_events *events, void *arg, const char *peer)
+{
+	int err = td_loop_open(&ph->loop);
+
+	if (!err)
+		err = catch_signals(ph);
+	if (!err)
+		err = td_net_open(&ph->net, ph->loop);
+	if (!err)
+		err = td_log_open(&ph->log, ph->verbose ? TD_LOG_DEBUG : TD_LOG_ERROR, NULL, NULL);
+	if (err) {
+		phone_close(ph);
+		return cli_fail(ph->cmd, CLI_FAULT, "%s", td_strerror(err));
+	}
+	td_timer_init(&ph->settle, on_settle, ph);
+	err = open_agent(ph, events, arg, peer);
+	if (err)
+		phone_close(ph);
+	return err;
+}
+
+void phone_close(struct phone *ph)
+{
+	if (ph->loop)
+		td_timer_stop(ph->loop, &ph->settle);
+	td_ua_close(ph->ua);
+	if (ph->net)
+		td_net_close(ph->net);
+	if (ph->signals.loop) {
+		td_io_close(&ph->signals);
+		close(ph->signals.fd);
+	}
+	if (ph->loop)
+		td_loop_close(ph->loop);
+	if (ph->log)
+		td_log_close(ph->log);
+	ph->ua = NULL;
+	ph->net = NULL;
+	ph->loop = NULL;
+	ph->log = NULL;
+}
+
+/* ---- words ---- */
+
+void phone_event(struct phone *ph, const char *name, json_t *members)
+{
+	json_t *o;
+
+	if (!ph->json) {
+		json_decref(members);
+		return;
+	}
+	o = json_pack("{s:s}", "event", name);
+	if (members) {
+		json_object_update(o, members);
+		json_decref(members);
+	}
+	cli_json(o);
+}
+
+static const char *why_refused(unsigned status)
+{
+	switch (status) {
+	case 401: case 407: return "the password was not accepted, or none was given (--password-env NAME)";
+	case 403: return "not allowed";
+	case 404: return "there is no such user";
+	case 480: return "nobody is registered there now";
+	case 486: case 600: return "busy";
+	case 488: case 606: return "the two sides share no codec";
+	case 603: return "declined";
+	default: return NULL;
+	}
+}
+
+int phone_outcome(struct phone *ph, const char *what, int err, unsigned status, struct td_str reason)
+{
+	const char *hint = why_refused(status);
+
+	if (status >= 200 && status < 300 && !err) {
+		phone_event(ph, what, json_pack("{s:i,s:s%}", "status", status, "reason", reason.n ? reason.p : "", reason.n));
+		return CLI_OK;
+	}
+	if (status) {
+		phone_event(ph, "refused", json_pack("{s:i,s:s%}", "status", status, "reason", reason.n ? reason.p : "", reason.n));
+		cli_fail(ph->cmd, CLI_REFUSED, "%u %.*s%s%s", status, TD_FMT(reason), hint ? ": " : "", hint ? hint : "");
+		return CLI_REFUSED;
+	}
+	phone_event(ph, "no_answer", json_pack("{s:s}", "why", td_strerror(err)));
+	if (err == TD_ETIMEOUT)
+		cli_fail(ph->cmd, CLI_NO_ANSWER, "no answer: nothing came back in time (is the address right, the server running?)");
+	else
+		cli_fail(ph->cmd, CLI_NO_ANSWER, "no answer: %s", td_strerror(err));
+	return CLI_NO_ANSWER;
+}

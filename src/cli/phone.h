@@ -1,0 +1,56 @@
+/* What the commands that speak SIP themselves share: the account's options, a loop with an agent on it, signals, the end. */
+#ifndef TANDEM_CLI_PHONE_H
+#define TANDEM_CLI_PHONE_H
+
+#include <tandem/ua.h>
+
+#include "cli/cli.h"
+
+struct phone {
+	const struct cli_command *cmd;
+	/* options */
+	const char *as, *password_env, *proxy;
+	bool json, verbose;
+	/* made of them */
+	struct td_loop *loop;
+	struct td_net *net;
+	struct td_log *log;
+	struct td_ua *ua;
+	struct td_io signals;
+	struct td_timer settle;
+	int status;                       /* exit status so far */
+	bool ending;
+	uint64_t end_by_ms;
+	/* Ctrl-C or SIGTERM: the command says good-bye and calls phone_end(); NULL: ends at once. */
+	void (*interrupted)(struct phone *ph);
+	void *arg;
+};
+
+#define PHONE_OPTIONS(ph)                                                                  \
+	{ "as", 0, CLI_TEXT, &(ph)->as }, { "password-env", 0, CLI_TEXT, &(ph)->password_env }, \
+	{ "proxy", 0, CLI_TEXT, &(ph)->proxy }, { "json", 0, CLI_FLAG, &(ph)->json },           \
+	{ "verbose", 'v', CLI_FLAG, &(ph)->verbose }
+
+#define PHONE_HELP                                                                         \
+	"  --as ADDRESS          who you are, like alice@example.test\n"                   \
+	"  --password-env NAME   the environment variable your password is in\n"           \
+	"  --proxy P:HOST:PORT   where requests go, like udp:127.0.0.1:5060 (default: the domain itself)\n" \
+	"  --json                one JSON object a line\n"                                 \
+	"  -v, --verbose         log what happens\n"
+
+/* Loop, signals and agent. peer: the URI of whom it is about, or NULL; it tells where to send when neither --proxy nor --as does.
+ * 0, or the status to exit with after saying why. */
+int phone_open(struct phone *ph, const struct td_ua_events *events, void *arg, const char *peer);
+int phone_run(struct phone *ph);                          /* until phone_end(); returns the exit status */
+/* Ends the run when the agent has nothing under way any more, after at most 5 s. */
+void phone_end(struct phone *ph, int status);
+void phone_close(struct phone *ph);
+
+/* "bob", "bob@example.test" or a URI as a URI; the domain is that of --as when none is given. TD_ESYNTAX. */
+int phone_uri(struct td_out *o, const struct phone *ph, const char *text);
+/* Prints a final answer or why there is none, and gives the exit status for it. what: "register", for the words. */
+int phone_outcome(struct phone *ph, const char *what, int err, unsigned status, struct td_str reason);
+/* {"event": name, …} with --json; else nothing. members: an object whose members are added (taken over), or NULL. */
+void phone_event(struct phone *ph, const char *name, json_t *members);
+
+#endif
