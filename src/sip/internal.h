@@ -9,6 +9,10 @@
 
 #include <tandem/sip.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 /* Classes of RFC 3261 §25.1; a byte has the bits of those it belongs to. */
 enum {
 	TD_CC_DIGIT = 1 << 0,
@@ -46,6 +50,51 @@ static inline bool td_all(struct td_str s, uint32_t cls)
 		if (!td_is(s.p[i], cls))
 			return false;
 	return s.n > 0;
+}
+
+static inline uint32_t td_load32(const char *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint64_t td_load64(const char *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/*
+ * Equal but for case, of two texts of n bytes of which one is a name of ours and the other holds no control character:
+ * our names are of letters and "-", and of what can stand here only a letter's two cases, or "-", meet those under | 0x20.
+ */
+static inline bool td_same_name(const char *a, const char *b, size_t n)
+{
+	const uint64_t fold = 0x2020202020202020u;
+	size_t i;
+
+	if (n >= 8) {
+		for (i = 0; i + 8 < n; i += 8)
+			if ((td_load64(a + i) | fold) != (td_load64(b + i) | fold))
+				return false;
+		return (td_load64(a + n - 8) | fold) == (td_load64(b + n - 8) | fold);
+	}
+	if (n >= 4)
+		return (((td_load32(a) ^ td_load32(b)) | (td_load32(a + n - 4) ^ td_load32(b + n - 4))) & ~(uint32_t)fold) == 0;
+	for (i = 0; i < n; i++)
+		if ((a[i] | 0x20) != (b[i] | 0x20))
+			return false;
+	return true;
+}
+
+/* Is this token that name of ours? */
+static inline bool td_token_is(struct td_str token, struct td_str name)
+{
+	return token.n == name.n && td_same_name(token.p, name.p, name.n);
 }
 
 static inline bool td_cur_at(const struct td_cur *c, char ch)
@@ -111,14 +160,17 @@ static inline struct td_str td_cur_token(struct td_cur *c)
 /* [LWS]: blanks, and CRLF when a blank follows it (a fold). */
 static inline void td_cur_lws(struct td_cur *c)
 {
-	while (c->p < c->end) {
-		if (td_is(*c->p, TD_CC_WSP))
-			c->p++;
-		else if (c->end - c->p >= 3 && c->p[0] == '\r' && c->p[1] == '\n' && td_is(c->p[2], TD_CC_WSP))
-			c->p += 3;
+	const char *p = c->p, *end = c->end;
+
+	while (p < end && (unsigned char)*p <= ' ') {
+		if (td_is(*p, TD_CC_WSP))
+			p++;
+		else if (end - p >= 3 && p[0] == '\r' && p[1] == '\n' && td_is(p[2], TD_CC_WSP))
+			p += 3;
 		else
 			break;
 	}
+	c->p = p;
 }
 
 /* LWS, at least one. */
@@ -182,11 +234,40 @@ int td_hex_digit(char ch);                                    /* 0..15 or -1 */
 /* IPv6address without brackets; the ":::" of RFC 5118 §4.10 is tolerated, a zone is not. False, and out untouched, if it is none. */
 bool td_v6_parse(uint8_t out[16], struct td_str s);
 
-/*
- * First CR, LF or NUL in [p, end), or end. The plain variant is what the other is tested against.
- */
-const char *td_scan_eol(const char *p, const char *end);
-const char *td_scan_eol_plain(const char *p, const char *end);
+/* First CR, LF or NUL in [p, end), or end. td_scan_eol_plain() is the same for machines without SSE2, and for its test. */
+static inline const char *td_scan_eol_plain(const char *p, const char *end)
+{
+	while (p < end && *p != '\r' && *p != '\n' && *p != '\0')
+		p++;
+	return p;
+}
+
+#if defined(__SSE2__)
+/* Sixteen bytes at a time: those up to CR stand out by an unsigned minimum; HTAB and rarer controls are then passed over. */
+static inline const char *td_scan_eol(const char *p, const char *end)
+{
+	const __m128i cr = _mm_set1_epi8('\r');
+	unsigned mask;
+	__m128i x;
+
+	for (; end - p >= 16; p += 16) {
+		x = _mm_loadu_si128((const __m128i *)(const void *)p);
+		mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(x, cr), x));
+		for (; mask; mask &= mask - 1) {
+			const char *at = p + __builtin_ctz(mask);
+
+			if (*at == '\r' || *at == '\n' || *at == '\0')
+				return at;
+		}
+	}
+	return td_scan_eol_plain(p, end);
+}
+#else
+static inline const char *td_scan_eol(const char *p, const char *end)
+{
+	return td_scan_eol_plain(p, end);
+}
+#endif
 
 /* ---- uri.c ---- */
 

@@ -6,9 +6,6 @@
 #include "internal.h"
 
 #include <arpa/inet.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 #define UNRESERVED (TD_CC_USER | TD_CC_PASSWORD | TD_CC_URI_PARAM | TD_CC_URI_HEADER | TD_CC_URIC)
 #define TOKEN (TD_CC_TOKEN | TD_CC_WORD)
@@ -73,21 +70,23 @@ int td_hex_digit(char ch)
 
 uint64_t td_cur_u64(struct td_cur *c, uint64_t max)
 {
+	const char *p = c->p, *end = c->end;
 	uint64_t v = 0;
-	unsigned d;
 
-	if (!td_cur_at_class(c, TD_CC_DIGIT)) {
+	for (; p < end && td_is(*p, TD_CC_DIGIT); p++) {
+		unsigned d = (unsigned)(*p - '0');
+
+		if (v > (UINT64_MAX - 9) / 10 && (v > UINT64_MAX / 10 || d > UINT64_MAX % 10))
+			break;
+		v = v * 10 + d;
+		if (v > max)
+			break;
+	}
+	if (c->bad || p == c->p || (p < end && td_is(*p, TD_CC_DIGIT))) {
 		c->bad = true;
 		return 0;
 	}
-	for (; c->p < c->end && td_is(*c->p, TD_CC_DIGIT); c->p++) {
-		d = (unsigned)(*c->p - '0');
-		if (d > max || v > (max - d) / 10) {
-			c->bad = true;
-			return 0;
-		}
-		v = v * 10 + d;
-	}
+	c->p = p;
 	return v;
 }
 
@@ -243,57 +242,21 @@ struct td_str td_cur_params(struct td_cur *c)
 
 struct td_str td_cur_escaped(struct td_cur *c, uint32_t cls)
 {
-	const char *p = c->p;
+	const char *from = c->p, *p = from, *end = c->end;
 
 	if (c->bad)
 		return TD_STR_NULL;
-	while (c->p < c->end) {
-		if (td_is(*c->p, cls)) {
-			c->p++;
-		} else if (*c->p == '%') {
-			if (c->end - c->p < 3 || !td_is(c->p[1], TD_CC_HEX) || !td_is(c->p[2], TD_CC_HEX)) {
-				c->bad = true;
-				return TD_STR_NULL;
-			}
-			c->p += 3;
-		} else {
+	for (;;) {
+		while (p < end && td_is(*p, cls))
+			p++;
+		if (p >= end || *p != '%')
 			break;
+		if (end - p < 3 || !td_is(p[1], TD_CC_HEX) || !td_is(p[2], TD_CC_HEX)) {
+			c->bad = true;
+			return TD_STR_NULL;
 		}
+		p += 3;
 	}
-	return td_cur_since(c, p);
+	c->p = p;
+	return td_str_n(from, (size_t)(p - from));
 }
-
-const char *td_scan_eol_plain(const char *p, const char *end)
-{
-	while (p < end && *p != '\r' && *p != '\n' && *p != '\0')
-		p++;
-	return p;
-}
-
-#if defined(__SSE2__)
-/* Sixteen bytes at a time: those up to CR stand out by an unsigned minimum; HTAB and rarer controls are then passed over. */
-const char *td_scan_eol(const char *p, const char *end)
-{
-	const __m128i cr = _mm_set1_epi8('\r');
-	unsigned mask;
-	__m128i x;
-
-	while (end - p >= 16) {
-		x = _mm_loadu_si128((const __m128i *)(const void *)p);
-		mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(x, cr), x));
-		for (; mask; mask &= mask - 1) {
-			const char *at = p + __builtin_ctz(mask);
-
-			if (*at == '\r' || *at == '\n' || *at == '\0')
-				return at;
-		}
-		p += 16;
-	}
-	return td_scan_eol_plain(p, end);
-}
-#else
-const char *td_scan_eol(const char *p, const char *end)
-{
-	return td_scan_eol_plain(p, end);
-}
-#endif

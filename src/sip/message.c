@@ -12,9 +12,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 static void defect(struct td_msg *m, uint16_t status, const char *why)
 {
@@ -30,34 +27,60 @@ struct indexer {
 	uint8_t last[TD_HDR_COUNT];       /* 1 + index of the last field with this id, where first[] is set */
 };
 
-/* End of the line that starts at ix->p, which moves to the next one. */
-static const char *line(struct indexer *ix)
+static inline bool is_wsp(char ch)
 {
-	const char *p = ix->p;
+	return ch == ' ' || ch == '\t';
+}
 
-	for (;; p++) {
-		p = td_scan_eol(p, ix->end);
-		if (p == ix->end) {
-			defect(ix->msg, 400, "Header Part Not Ended");
-			ix->p = p;
-			return p;
-		}
+static inline bool is_lws(char ch)
+{
+	return (unsigned char)ch <= ' ' && (ch == ' ' || ch == '\t' || ch == '\r' || ch == '\n');
+}
+
+/* Is the byte at p the second one of a quoted-pair? "\\" NUL is one (RFC 4475 §3.1.1.2), "\\" "\\" NUL is not. */
+static bool escaped(const char *start, const char *p)
+{
+	const char *q = p;
+
+	while (q > start && q[-1] == '\\')
+		q--;
+	return (p - q) % 2 == 1;
+}
+
+/* The rest of line(): what is not a line that CRLF ends. p is where the scan stopped. */
+static const char *odd_line(struct indexer *ix, const char *p)
+{
+	for (; p < ix->end; p = td_scan_eol(p + 1, ix->end)) {
 		if (*p == '\r' && p + 1 < ix->end && p[1] == '\n') {
 			ix->p = p + 2;
 			return p;
 		}
-		if (*p != '\0')
-			break;
-		if (p == ix->p || p[-1] != '\\')       /* "\" NUL is a quoted-pair (RFC 4475 §3.1.1.2) */
+		if (*p != '\0') {
+			defect(ix->msg, 400, "Bare CR or LF in Header Part");
+			ix->p = p + 1;
+			return p;
+		}
+		if (!escaped(ix->p, p))
 			defect(ix->msg, 400, "NUL in Header Part");
 	}
-	defect(ix->msg, 400, "Bare CR or LF in Header Part");
-	ix->p = p + 1;
+	defect(ix->msg, 400, "Header Part Not Ended");
+	ix->p = p;
+	return p;
+}
+
+/* End of the line that starts at ix->p, which moves to the next one. */
+static inline const char *line(struct indexer *ix)
+{
+	const char *p = td_scan_eol(ix->p, ix->end);
+
+	if (ix->end - p < 2 || p[0] != '\r' || p[1] != '\n')
+		return odd_line(ix, p);
+	ix->p = p + 2;
 	return p;
 }
 
 /* Position of the first ":" in [p, end), or end. Names are short: most are found with the first sixteen bytes. */
-static const char *colon(const char *p, const char *end)
+static inline const char *colon(const char *p, const char *end)
 {
 #if defined(__SSE2__)
 	if (end - p >= 16) {
@@ -74,83 +97,92 @@ static const char *colon(const char *p, const char *end)
 	return p;
 }
 
-static inline bool is_lws(char ch)
+/* Place for one more entry. The only growth there is makes room for all that a message may have. */
+static int room(struct td_msg *m, struct td_hdr **out)
 {
-	return ch == ' ' || ch == '\t' || ch == '\r' || ch == '\n';
-}
+	struct td_hdr *hdr;
 
-/* Room for all fields a message may have: the only growth there is. */
-static int grow(struct td_msg *m)
-{
-	struct td_hdr *hdr = td_arena_alloc(&m->arena, TD_SIP_MAX_HEADERS * sizeof(*hdr));
-
-	if (!hdr)
-		return -ENOMEM;
-	memcpy(hdr, m->hdr, m->nhdr * sizeof(*hdr));
-	m->hdr = hdr;
+	if (m->nhdr == TD_ARRAY_LEN(m->hdr_inline) && m->hdr == m->hdr_inline) {
+		hdr = td_arena_alloc(&m->arena, TD_SIP_MAX_HEADERS * sizeof(*hdr));
+		if (!hdr)
+			return -ENOMEM;
+		memcpy(hdr, m->hdr, sizeof(m->hdr_inline));
+		m->hdr = hdr;
+	}
+	*out = &m->hdr[m->nhdr];
 	return 0;
 }
 
-static int add(struct indexer *ix, const struct td_hdr *h)
+/* The new last entry is the next one of its id. */
+static inline void chain(struct indexer *ix, enum td_hdr_id id)
 {
 	struct td_msg *m = ix->msg;
 
-	if (m->nhdr == TD_SIP_MAX_HEADERS) {
-		defect(m, 513, "Too Many Header Fields");
-		return 0;
-	}
-	if (m->nhdr == TD_ARRAY_LEN(m->hdr_inline) && m->hdr == m->hdr_inline && grow(m))
-		return -ENOMEM;
-	m->hdr[m->nhdr++] = *h;
-	if (m->first[h->id])
-		m->hdr[ix->last[h->id] - 1].next = m->nhdr;
+	m->nhdr++;
+	if (m->first[id])
+		m->hdr[ix->last[id] - 1].next = m->nhdr;
 	else
-		m->first[h->id] = m->nhdr;
-	ix->last[h->id] = m->nhdr;
-	return 0;
+		m->first[id] = m->nhdr;
+	ix->last[id] = m->nhdr;
+}
+
+/*
+ * The field's name, when the quick look did not know it: *( SP / HTAB ) may follow it. *name_end moves before them.
+ * False when it is none.
+ */
+static bool slow_name(enum td_hdr_id *id, const char *at, const char **name_end)
+{
+	const char *end = *name_end;
+
+	while (end > at && is_wsp(end[-1]))
+		end--;
+	if (!td_all((struct td_str){ at, (size_t)(end - at) }, TD_CC_TOKEN))
+		return false;
+	*id = td_hdr_id_of_token(at, (size_t)(end - at));
+	*name_end = end;
+	return true;
 }
 
 /*
  * message-header = field-name *( SP / HTAB ) ":" value CRLF, the value going on where a line starts with a blank.
- * A line that is no header field is a defect and left out.
+ * A line that is no header field is a defect and left out, and so is what passes a limit.
  */
 static int field(struct indexer *ix)
 {
 	struct td_msg *m = ix->msg;
 	const char *at = ix->p, *base = m->bytes.p, *eol = line(ix);
 	const char *sep = colon(at, eol), *name_end = sep, *value = sep + 1;
-	enum td_hdr_id id = td_hdr_id_of_token(at, (size_t)(sep - at));
-	bool has_sep = sep < eol;
-	struct td_hdr h;
+	enum td_hdr_id id = TD_HDR_OTHER;
+	bool named = sep < eol;
+	struct td_hdr *h;
 
-	while (ix->p < ix->end && td_is(*ix->p, TD_CC_WSP))
+	if (named)
+		id = td_hdr_id_of_token(at, (size_t)(sep - at));
+	while (ix->p < ix->end && is_wsp(*ix->p))
 		eol = line(ix);
-	if (id == TD_HDR_OTHER || !has_sep) {
-		while (name_end > at && td_is(name_end[-1], TD_CC_WSP))
-			name_end--;
-		if (!has_sep || !td_all((struct td_str){ at, (size_t)(name_end - at) }, TD_CC_TOKEN)) {
-			defect(m, 400, "Malformed Header Field");
-			return 0;
-		}
-		id = td_hdr_id_of_token(at, (size_t)(name_end - at));
+	if (id == TD_HDR_OTHER && !(named && slow_name(&id, at, &name_end))) {
+		defect(m, 400, "Malformed Header Field");
+		return 0;
 	}
-	if (ix->p - at > TD_SIP_MAX_HEADER) {
-		defect(m, 513, "Header Field Too Long");
+	if (ix->p - at > TD_SIP_MAX_HEADER || m->nhdr == TD_SIP_MAX_HEADERS) {
+		defect(m, 513, m->nhdr == TD_SIP_MAX_HEADERS ? "Too Many Header Fields" : "Header Field Too Long");
 		return 0;
 	}
 	while (value < eol && is_lws(*value))
 		value++;
 	while (eol > value && is_lws(eol[-1]))
 		eol--;
-	h = (struct td_hdr){
-		.at = (uint32_t)(at - base),
-		.end = (uint32_t)(ix->p - base),
-		.value = (uint32_t)(value - base),
-		.value_n = (uint32_t)(eol - value),
-		.name_n = (uint16_t)(name_end - at),
-		.id = (uint8_t)id,
-	};
-	return add(ix, &h);
+	if (room(m, &h))
+		return -ENOMEM;
+	h->at = (uint32_t)(at - base);
+	h->end = (uint32_t)(ix->p - base);
+	h->value = (uint32_t)(value - base);
+	h->value_n = (uint32_t)(eol - value);
+	h->name_n = (uint16_t)(name_end - at);
+	h->id = (uint8_t)id;
+	h->next = 0;
+	chain(ix, id);
+	return 0;
 }
 
 /* All fields up to the empty line, which ix->p is then past. */

@@ -100,35 +100,6 @@ static const uint8_t hdr_compact[26] = {
 	['y' - 'a'] = TD_HDR_IDENTITY,
 };
 
-static inline uint64_t load64(const char *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-/*
- * Equal but for case, of two tokens of n bytes of which one is made of letters and "-" only: no other token character
- * than a letter's two cases, or "-", meets those under | 0x20.
- */
-static inline bool same_name(const char *a, const char *b, size_t n)
-{
-	const uint64_t fold = 0x2020202020202020u;
-	size_t i;
-
-	if (n < 8) {
-		for (i = 0; i < n; i++)
-			if ((a[i] | 0x20) != (b[i] | 0x20))
-				return false;
-		return true;
-	}
-	for (i = 0; i + 8 < n; i += 8)
-		if ((load64(a + i) | fold) != (load64(b + i) | fold))
-			return false;
-	return (load64(a + n - 8) | fold) == (load64(b + n - 8) | fold);
-}
-
 enum td_hdr_id td_hdr_id_of_token(const char *p, size_t n)
 {
 	unsigned id;
@@ -139,7 +110,7 @@ enum td_hdr_id td_hdr_id_of_token(const char *p, size_t n)
 		return TD_HDR_OTHER;
 	}
 	id = hdr_slots[SLOT(n, (unsigned char)(p[0] | 0x20), (unsigned char)(p[n / 2] | 0x20))];
-	if (hdr_names[id].n != n || !same_name(p, hdr_names[id].p, n))
+	if (hdr_names[id].n != n || !td_same_name(p, hdr_names[id].p, n))
 		return TD_HDR_OTHER;
 	return id;
 }

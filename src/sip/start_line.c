@@ -15,6 +15,10 @@ static bool sip_version(struct td_str s, bool *ours)
 {
 	struct td_cur c = td_cur_of(s);
 
+	if (s.n == 7 && memcmp(s.p, "SIP/2.0", 7) == 0) {
+		*ours = true;
+		return true;
+	}
 	if (s.n < 7 || !td_str_istarts(s, TD_STR("SIP/")))
 		return false;
 	c.p += 4;
@@ -60,7 +64,7 @@ int td_start_line_parse(struct td_start_line *out, struct td_str line)
 	struct td_str rest, version;
 	bool ours;
 
-	if (line.n >= 4 && td_str_istarts(line, TD_STR("SIP/")))
+	if (line.n >= 4 && line.p[3] == '/' && td_str_istarts(line, TD_STR("SIP/")))
 		return status_line(out, line);
 	s.method = td_cur_token(&c);
 	if (!td_cur_take(&c, ' '))

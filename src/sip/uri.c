@@ -22,7 +22,7 @@ static int uri_params(struct td_cur *c, struct td_str *out)
 			return TD_ESYNTAX;
 		if (td_cur_take(c, '=')) {
 			value = td_cur_escaped(c, TD_CC_URI_PARAM);
-			if (!value.n || (name.n == 3 && td_str_ieq(name, TD_STR("ttl")) && td_str_u64(&ttl, value, 255)))
+			if (!value.n || (td_token_is(name, TD_STR("ttl")) && td_str_u64(&ttl, value, 255)))
 				return TD_ESYNTAX;
 		}
 		if (++count > TD_SIP_MAX_PARAMS)
@@ -125,11 +125,11 @@ static int tel_uri(struct td_cur *c, struct td_uri *u)
 
 static enum td_scheme scheme_of(struct td_str name)
 {
-	if (name.n == 3 && td_str_ieq(name, TD_STR("sip")))
+	if (td_token_is(name, TD_STR("sip")))
 		return TD_SCHEME_SIP;
-	if (name.n == 4 && td_str_ieq(name, TD_STR("sips")))
+	if (td_token_is(name, TD_STR("sips")))
 		return TD_SCHEME_SIPS;
-	if (name.n == 3 && td_str_ieq(name, TD_STR("tel")))
+	if (td_token_is(name, TD_STR("tel")))
 		return TD_SCHEME_TEL;
 	return TD_SCHEME_OTHER;
 }
