@@ -120,7 +120,7 @@ struct td_via {
 	struct td_str branch, received, maddr;   /* p NULL when absent */
 	bool rport;                       /* ;rport present */
 	uint16_t rport_value;             /* 0 when it has none */
-	struct td_str rport_text;         /* the "rport" parameter as written, for replacing it */
+	struct td_str rport_text;         /* the "rport" parameter as written, for replacing it; p NULL: absent */
 	uint32_t ttl;
 };
 
@@ -209,7 +209,7 @@ struct td_msg {
 	struct td_str uri;                /* Request-URI as written */
 	struct td_uri ruri;               /* the same, parsed; text empty where that was a defect */
 	struct td_str reason;
-	struct td_via via;                /* top Via */
+	struct td_via via;                /* top Via; of a malformed one its host, and rport set: answer to the port it came from */
 	struct td_name_addr from, to;
 	struct td_str from_tag, to_tag;   /* p NULL when absent */
 	struct td_str call_id;

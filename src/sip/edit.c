@@ -158,7 +158,7 @@ unsigned td_via_edits(struct td_edit out[TD_VIA_EDITS], char rport_text[TD_VIA_R
 	unsigned n = received_edits(out, m), i;
 	struct td_edit rport;
 
-	if (!m->via.rport || !m->rport)
+	if (!m->via.rport_text.p || !m->rport)
 		return n;
 	rport = (struct td_edit){ (uint32_t)(m->via.rport_text.p - m->bytes.p), (uint32_t)m->via.rport_text.n,
 				  rport_param(rport_text, m->rport) };
@@ -171,10 +171,10 @@ unsigned td_via_edits(struct td_edit out[TD_VIA_EDITS], char rport_text[TD_VIA_R
 void td_edit_via_received(struct td_edits *ed, struct td_msg *m)
 {
 	struct td_edit e[TD_VIA_EDITS];
-	char *text = m->via.rport ? td_arena_alloc(&m->arena, TD_VIA_RPORT_TEXT) : NULL;
+	char *text = m->via.rport_text.p ? td_arena_alloc(&m->arena, TD_VIA_RPORT_TEXT) : NULL;
 	unsigned i, n;
 
-	if (m->via.rport && !text) {
+	if (m->via.rport_text.p && !text) {
 		ed->failed = true;
 		return;
 	}

@@ -5,6 +5,12 @@
  */
 #include "internal.h"
 
+/* The CRLF of the line at p, in a header part of which every LF is known to be one of a CRLF. */
+static const char *line_end(const char *p, const char *end)
+{
+	return (const char *)memchr(p, '\n', (size_t)(end - p)) - 1;
+}
+
 /* Content-Length = 1*DIGIT, once. Absent counts as 0: what has a body without it then fails as the next message. */
 static int body_length(uint64_t *out, const char *p, const char *end)
 {
@@ -15,8 +21,8 @@ static int body_length(uint64_t *out, const char *p, const char *end)
 
 	for (; p < end; p = eol + 2) {
 		/* Folds belong to the value: one inside a Content-Length's is either blank or an error. */
-		for (eol = td_scan_eol(p, end); eol + 2 < end && td_is(eol[2], TD_CC_WSP); )
-			eol = td_scan_eol(eol + 2, end);
+		for (eol = line_end(p, end); eol + 2 < end && td_is(eol[2], TD_CC_WSP); )
+			eol = line_end(eol + 2, end);
 		if (td_lower(*p) != 'c' && td_lower(*p) != 'l')
 			continue;
 		line = (struct td_str){ p, (size_t)(eol - p) };
@@ -44,7 +50,7 @@ static bool promising(struct td_str bytes)
 
 static int message_length(size_t *out, const char *p, size_t head)
 {
-	const char *eol = td_scan_eol(p, p + head);
+	const char *eol = line_end(p, p + head);
 	struct td_start_line start;
 	uint64_t body = 0;
 
@@ -91,6 +97,8 @@ int td_msg_frame(size_t *out, struct td_str bytes, size_t *scan)
 	broken = *scan & BROKEN;
 	for (p = bytes.p + (*scan & ~BROKEN); ; ) {
 		p = td_scan_eol(p, end);
+		while (p < end && *p == '\0' && td_is_escaped(bytes.p, p))
+			p = td_scan_eol(p + 1, end);
 		if (p == end || (*p == '\r' && p + 1 == end))
 			break;
 		if (p[0] != '\r' || p[1] != '\n') {

@@ -234,6 +234,19 @@ int td_hex_digit(char ch);                                    /* 0..15 or -1 */
 /* IPv6address without brackets; the ":::" of RFC 5118 §4.10 is tolerated, a zone is not. False, and out untouched, if it is none. */
 bool td_v6_parse(uint8_t out[16], struct td_str s);
 
+/*
+ * Is the byte at p, in a text from start on, the second one of a quoted-pair? That is the one place where a header part
+ * may have a NUL: "\" NUL is a pair (RFC 4475 §3.1.1.2), "\" "\" NUL is a pair and a NUL.
+ */
+static inline bool td_is_escaped(const char *start, const char *p)
+{
+	const char *q = p;
+
+	while (q > start && q[-1] == '\\')
+		q--;
+	return (p - q) % 2 == 1;
+}
+
 /* First CR, LF or NUL in [p, end), or end. td_scan_eol_plain() is the same for machines without SSE2, and for its test. */
 static inline const char *td_scan_eol_plain(const char *p, const char *end)
 {

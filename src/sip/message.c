@@ -37,16 +37,6 @@ static inline bool is_lws(char ch)
 	return (unsigned char)ch <= ' ' && (ch == ' ' || ch == '\t' || ch == '\r' || ch == '\n');
 }
 
-/* Is the byte at p the second one of a quoted-pair? "\\" NUL is one (RFC 4475 §3.1.1.2), "\\" "\\" NUL is not. */
-static bool escaped(const char *start, const char *p)
-{
-	const char *q = p;
-
-	while (q > start && q[-1] == '\\')
-		q--;
-	return (p - q) % 2 == 1;
-}
-
 /* The rest of line(): what is not a line that CRLF ends. p is where the scan stopped. */
 static const char *odd_line(struct indexer *ix, const char *p)
 {
@@ -60,7 +50,7 @@ static const char *odd_line(struct indexer *ix, const char *p)
 			ix->p = p + 1;
 			return p;
 		}
-		if (!escaped(ix->p, p))
+		if (!td_is_escaped(ix->p, p))
 			defect(ix->msg, 400, "NUL in Header Part");
 	}
 	defect(ix->msg, 400, "Header Part Not Ended");
@@ -215,28 +205,41 @@ static struct td_str single(struct td_msg *m, enum td_hdr_id id, const char *twi
 }
 
 /*
- * The topmost Via value. One that is wrong only after its sent-by still says where to send the 400 (RFC 4475 §3.1.2.1), so
- * that far is enough for a request.
+ * A Via that is wrong after its host still says whom to answer (RFC 4475 §3.1.2.1): a request is answered with 400, to the
+ * port it came from since nothing else in there can be relied on. The parameters, then the port, are left out.
  */
+static int salvage_via(struct td_msg *m, struct td_str value)
+{
+	size_t i;
+
+	for (i = 0; i < value.n && value.p[i] != ';' && value.p[i] != ','; )
+		i++;
+	value.n = i;
+	if (td_via_parse(&m->via, td_str_trim(value))) {
+		while (i > 0 && value.p[i - 1] != ':')
+			i--;
+		value.n = i ? i - 1 : 0;
+		if (td_via_parse(&m->via, td_str_trim(value)))
+			return TD_ESYNTAX;
+	}
+	m->via.rport = true;
+	defect(m, 400, "Malformed Via");
+	return 0;
+}
+
+/* The topmost Via value: where responses go. */
 static int top_via(struct td_msg *m)
 {
 	const struct td_hdr *h = td_msg_hdr(m, TD_HDR_VIA);
 	struct td_str value, rest;
 	unsigned fields = 0;
-	size_t i;
 
 	if (!h)
 		return TD_ESYNTAX;
-	value = td_hdr_value(m, h);
-	rest = value;
-	if ((memchr(value.p, ',', value.n) && td_list_next(&value, &rest) != 1) || td_via_parse(&m->via, value)) {
-		for (i = 0; i < value.n && value.p[i] != ';' && value.p[i] != ','; )
-			i++;
-		value.n = i;
-		if (td_via_parse(&m->via, td_str_trim(value)))
-			return TD_ESYNTAX;
-		defect(m, 400, "Malformed Via");
-	}
+	value = rest = td_hdr_value(m, h);
+	if (((memchr(value.p, ',', value.n) && td_list_next(&value, &rest) != 1) || td_via_parse(&m->via, value)) &&
+	    salvage_via(m, td_hdr_value(m, h)))
+		return TD_ESYNTAX;
 	for (; h && m->nhdr > TD_SIP_MAX_VIAS; h = td_msg_hdr_next(m, h))
 		if (++fields > TD_SIP_MAX_VIAS)
 			defect(m, 400, "Too Many Via");

@@ -217,7 +217,10 @@ static void p5_via(void **state)
 		{ "comma at the end", LINE "Via: SIP/2.0/UDP h;branch=1,\r\n" FROM TO CALL_ID CSEQ "\r\n", 400 },
 		{ "empty", LINE "Via:\r\n" FROM TO CALL_ID CSEQ "\r\n", DROP },
 		{ "no host", LINE "Via: SIP/2.0/UDP ;branch=1\r\n" FROM TO CALL_ID CSEQ "\r\n", DROP },
-		{ "bad port", LINE "Via: SIP/2.0/UDP h:65536\r\n" FROM TO CALL_ID CSEQ "\r\n", DROP },
+		{ "bad port", LINE "Via: SIP/2.0/UDP h:65536;branch=1\r\n" FROM TO CALL_ID CSEQ "\r\n", 400 },
+		{ "empty port", LINE "Via: SIP/2.0/UDP [::1]:;branch=1\r\n" FROM TO CALL_ID CSEQ "\r\n", 400 },
+		{ "bad host", LINE "Via: SIP/2.0/UDP [::x]:1\r\n" FROM TO CALL_ID CSEQ "\r\n", DROP },
+		{ "response with a bad port", STATUS "Via: SIP/2.0/UDP h:0\r\n" FROM TO CALL_ID CSEQ "\r\n", DROP },
 		{ "response with junk", STATUS "Via: SIP/2.0/UDP h;;\r\n" FROM TO CALL_ID CSEQ "\r\n", DROP },
 	};
 
@@ -247,10 +250,14 @@ static void p6_line_ends(void **state)
 		{ "cut in a line end", LINE CORE "Subject: x\r", 400 },
 		{ "other bytes are opaque", LINE CORE "Subject: \x01\x7f\xff\r\n\r\n", 0 },
 	};
-	static const char nul_value[] = LINE CORE "Subject: a\0b\r\n\r\n", nul_uri[] = "OPTIONS sip:b\0c@x SIP/2.0\r\n" CORE "\r\n";
+	static const char nul_pair[] = LINE VIA "From: \"\\\0\" <sip:a@x>;tag=1\r\n" TO CALL_ID CSEQ "\r\n";
+	static const char nul_value[] = LINE CORE "Subject: a\\\\\0b\r\n\r\n", nul_uri[] = "OPTIONS sip:b\0c@x SIP/2.0\r\n" CORE "\r\n";
 	struct td_msg *m;
 
 	check(rows, TD_ARRAY_LEN(rows));
+	m = msg_of(td_str_n(nul_pair, sizeof(nul_pair) - 1));
+	assert_int_equal(m->defect.status, 0);
+	td_msg_unref(m);
 	m = msg_of(td_str_n(nul_value, sizeof(nul_value) - 1));
 	assert_int_equal(m->defect.status, 400);
 	td_msg_unref(m);
