@@ -67,7 +67,7 @@ static int message_length(size_t *out, const char *p, size_t head)
 /* Set in *scan when the header part is done: the rest is then the message's length, and the body is awaited. */
 #define AWAITING_BODY ((size_t)1 << (sizeof(size_t) * 8 - 1))
 
-/* Set in *scan when a bare CR, a bare LF or a NUL was met. The header part is still read to its end, so that it can be answered (P6). */
+/* Set in *scan when a bare CR, a bare LF or a NUL was met: the header part is still read to its end, to be answered (P6). */
 #define BROKEN (AWAITING_BODY >> 1)
 
 static int finish(size_t *out, size_t total, size_t have, size_t *scan)
@@ -107,9 +107,7 @@ int td_msg_frame(size_t *out, struct td_str bytes, size_t *scan)
 			continue;
 		}
 		if (p[-1] == '\n') {          /* not the first byte: that one was promising */
-			err = message_length(&total, bytes.p, (size_t)(p - bytes.p) + 2);
-			if (broken)
-				err = TD_ESYNTAX;
+			err = broken ? TD_ESYNTAX : message_length(&total, bytes.p, (size_t)(p - bytes.p) + 2);
 			return err ? err : finish(out, total, bytes.n, scan);
 		}
 		p += 2;
