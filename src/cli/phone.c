@@ -111,10 +111,13 @@ static void on_signal(struct td_io *io, unsigned events, void *arg)
 	(void)events;
 	if (read(io->fd, &si, sizeof(si)) != (ssize_t)sizeof(si))
 		return;
-	if (ph->interrupted && !ph->ending)
+	if (ph->interrupted && !ph->ending) {
 		ph->interrupted(ph);
-	else
-		td_loop_stop(ph->loop);                   /* the second time, at once */
+		return;
+	}
+	if (!ph->ending)
+		ph->status = CLI_NO_ANSWER;
+	td_loop_stop(ph->loop);                           /* the second time, at once */
 }
 
 static int catch_signals(struct phone *ph)
