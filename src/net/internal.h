@@ -38,6 +38,7 @@ struct net_ops {
 	void (*conn_read_off)(struct td_conn *c); /* the peer sent its FIN */
 	void (*conn_fin)(struct td_conn *c);
 	void (*conn_close)(struct td_conn *c);    /* called once */
+	int (*source)(struct td_addr *out, struct td_net *net, const struct td_addr *peer);
 	void (*close)(struct td_net *net);        /* frees it */
 };
 

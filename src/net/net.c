@@ -122,7 +122,17 @@ struct td_loop *td_net_loop(struct td_net *net)
 	return net->loop;
 }
 
+int td_net_source(struct td_addr *out, struct td_net *net, const struct td_addr *peer)
+{
+	return net->ops->source(out, net, peer);
+}
+
 /* ---- the kernel's ---- */
+
+static int real_source(struct td_addr *out, struct td_net *net, const struct td_addr *peer)
+{
+	return td_net_source_for(out, peer);
+}
 
 static void real_close(struct td_net *net)
 {
@@ -140,7 +150,7 @@ static const struct net_ops real_ops = {
 	.listener_open = tcp_listen, .listener_close = tcp_listen_close,
 	.conn_open = tcp_connect, .conn_write = tcp_write, .conn_read_off = tcp_read_off, .conn_fin = tcp_fin,
 	.conn_close = tcp_close,
-	.close = real_close,
+	.source = real_source, .close = real_close,
 };
 
 int td_net_open(struct td_net **out, struct td_loop *loop)

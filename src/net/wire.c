@@ -240,12 +240,19 @@ static void host_close(struct td_net *net)
 	free(h);
 }
 
+/* A host has one address. */
+static int host_source(struct td_addr *out, struct td_net *net, const struct td_addr *peer)
+{
+	*out = ((struct wire_host *)net)->ip;
+	return 0;
+}
+
 static const struct net_ops wire_ops = {
 	.udp_open = wire_udp_open, .udp_flush = wire_udp_flush, .udp_close = wire_udp_close,
 	.listener_open = wire_listen, .listener_close = wire_listen_close,
 	.conn_open = wire_connect, .conn_write = wire_write, .conn_read_off = wire_read_off, .conn_fin = wire_fin,
 	.conn_close = wire_close,
-	.close = host_close,
+	.source = host_source, .close = host_close,
 };
 
 int td_net_open_sim(struct td_net **out, struct td_loop *loop, struct td_wire *w, const struct td_addr *ip)
