@@ -16,6 +16,9 @@ struct tp_listener {
 	struct td_listener *stream;
 	struct td_addr addr;
 	uint8_t proto, index;
+	/* For one that listens on every address (0.0.0.0): the one we have towards the last peer asked about. */
+	struct td_addr peer, ours;
+	uint64_t asked_ms;
 };
 
 /* One address that connects to us (T1): how often, and which of its connections nobody has vouched for yet. */

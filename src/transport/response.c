@@ -95,10 +95,62 @@ int td_tp_via_flow(struct td_flow *out, struct td_tp *tp, const struct td_via *v
 
 /* ---- our own address in text ---- */
 
+enum { SOURCE_KEPT_MS = 5000 };           /* routes change seldom, and an answer by an old one is no worse than none */
+
+/* An address is ours when packets to it would leave from it; all of 127/8 is. */
+static bool is_local(const struct td_tp *tp, const struct td_addr *ip)
+{
+	struct td_addr source;
+
+	return td_ip_is_loopback(ip) || (!td_net_source(&source, tp->net, ip) && td_ip_eq(&source, ip));
+}
+
+/* Our address as f's peer sees it. A listener on 0.0.0.0 has none of its own: the routing table knows. */
+static struct td_addr own_address(const struct td_tp *tp, const struct td_flow *f)
+{
+	struct tp_listener *ln = tp->listeners[f->listener];
+	uint64_t now = td_loop_now_ms(tp->loop);
+	struct td_addr ours;
+
+	if (!td_ip_is_any(&ln->addr))
+		return ln->addr;
+	if (td_ip_eq(&ln->peer, &f->peer) && now - ln->asked_ms < SOURCE_KEPT_MS)
+		return ln->ours;
+	if (td_net_source(&ours, tp->net, &f->peer))
+		return ln->addr;
+	ours.port = ln->addr.port;
+	ln->peer = f->peer;
+	ln->ours = ours;
+	ln->asked_ms = now;
+	return ours;
+}
+
+bool td_tp_is_me(const struct td_tp *tp, struct td_str host, uint16_t port)
+{
+	struct td_addr ip;
+	unsigned i;
+
+	if (td_ip_parse(&ip, host))
+		return false;
+	for (i = 0; i < tp->n_listeners; i++) {
+		const struct td_addr *a = &tp->listeners[i]->addr;
+
+		if (a->port != (port ? port : default_port(TD_UDP)))
+			continue;
+		if (td_ip_eq(a, &ip))
+			return true;
+		if (td_ip_is_any(a) && a->family == ip.family && is_local(tp, &ip))
+			return true;
+	}
+	return false;
+}
+
 /* The port is always written: elements disagree about which one is meant without it. */
 void td_tp_put_sent_by(struct td_out *o, const struct td_tp *tp, const struct td_flow *f)
 {
-	td_addr_print(o, &tp->listeners[f->listener]->addr);
+	struct td_addr ours = own_address(tp, f);
+
+	td_addr_print(o, &ours);
 }
 
 void td_tp_put_via(struct td_out *o, const struct td_tp *tp, const struct td_flow *f, struct td_str branch)

@@ -112,24 +112,6 @@ enum td_proto td_tp_listener_proto(const struct td_tp *tp, unsigned index)
 	return (enum td_proto)tp->listeners[index]->proto;
 }
 
-bool td_tp_is_me(const struct td_tp *tp, struct td_str host, uint16_t port)
-{
-	struct td_addr ip;
-	unsigned i;
-
-	if (td_ip_parse(&ip, host))
-		return false;
-	if (!port)
-		port = 5060;
-	for (i = 0; i < tp->n_listeners; i++) {
-		const struct td_addr *a = &tp->listeners[i]->addr;
-
-		if (a->port == port && td_ip_eq(a, &ip))
-			return true;
-	}
-	return false;
-}
-
 /* The listener a message to `peer` leaves by: one that can be answered from there, so loopback speaks to loopback. */
 struct tp_listener *tp_listener_for(const struct td_tp *tp, enum td_proto proto, const struct td_addr *peer)
 {
@@ -141,7 +123,7 @@ struct tp_listener *tp_listener_for(const struct td_tp *tp, enum td_proto proto,
 
 		if (ln->proto != proto || ln->addr.family != peer->family)
 			continue;
-		if (td_ip_is_loopback(&ln->addr) == td_ip_is_loopback(peer))
+		if (td_ip_is_loopback(&ln->addr) == td_ip_is_loopback(peer) || td_ip_is_any(&ln->addr))
 			return ln;
 		if (!any)
 			any = ln;

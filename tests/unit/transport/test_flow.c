@@ -152,6 +152,40 @@ static void is_me(void **state)
 	close_world(&w);
 }
 
+/* Listening on every address, we still name one that the peer can reach. */
+static void listening_on_every_address(void **state)
+{
+	struct td_tp_group *group;
+	struct td_addr any;
+	struct td_loop *loop;
+	struct td_net *net;
+	struct td_flow f;
+	struct td_out o;
+	struct td_tp *tp;
+	unsigned index;
+
+	assert_int_equal(td_loop_open(&loop), 0);
+	assert_int_equal(td_net_open(&net, loop), 0);
+	assert_int_equal(td_tp_group_open(&group, 1), 0);
+	assert_int_equal(td_tp_open(&tp, group, 0, net, NULL, NULL, &node_tp_events, NULL), 0);
+	assert_int_equal(td_addr_parse(&any, TD_STR("0.0.0.0:0")), 0);
+	assert_int_equal(td_tp_listen(tp, &index, TD_UDP, &any), 0);
+	any = *td_tp_listener_addr(tp, index);
+	assert_true(td_tp_is_me(tp, TD_STR("127.0.0.1"), any.port));
+	assert_true(td_tp_is_me(tp, TD_STR("127.1.2.3"), any.port));
+	assert_false(td_tp_is_me(tp, TD_STR("192.0.2.77"), any.port));
+	assert_int_equal(td_addr_parse(&any, TD_STR("127.0.0.1:5060")), 0);
+	assert_int_equal(td_tp_flow_to(&f, tp, TD_UDP, &any), 0);
+	td_out_init(&o);
+	td_tp_put_sent_by(&o, tp, &f);
+	assert_true(td_str_starts(td_out_view(&o), TD_STR("127.0.0.1:")));
+	td_out_free(&o);
+	td_tp_close(tp);
+	td_tp_group_close(group);
+	td_net_close(net);
+	td_loop_close(loop);
+}
+
 /* ---- datagrams that are none ---- */
 
 static void t9_p10_junk_is_dropped(void **state)
@@ -323,7 +357,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(p5_received_and_rport), cmocka_unit_test(our_via), cmocka_unit_test(relayed_responses),
-		cmocka_unit_test(is_me), cmocka_unit_test(t9_p10_junk_is_dropped), cmocka_unit_test(connections_are_reused),
+		cmocka_unit_test(is_me), cmocka_unit_test(listening_on_every_address), cmocka_unit_test(t9_p10_junk_is_dropped), cmocka_unit_test(connections_are_reused),
 		cmocka_unit_test(a_lost_connection_ends_what_waits_on_it), cmocka_unit_test(nobody_listens),
 		cmocka_unit_test(a_response_finds_another_way), cmocka_unit_test(watches),
 	};
