@@ -79,10 +79,10 @@ int tp_note_source(struct td_msg *msg, const struct td_flow *from);
 /* udp.c */
 void tp_udp_received(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg);
 
-/* A start line begins with "SIP/2.0" or a method: a token, in practice a letter. */
+/* A start line begins with "SIP/2.0" or a method, which is a token (RFC 3261 §25.1). */
 static inline bool tp_starts_like_sip(char c)
 {
-	return td_lower(c) >= 'a' && td_lower(c) <= 'z';
+	return (td_lower(c) >= 'a' && td_lower(c) <= 'z') || (c >= '0' && c <= '9') || (c && strchr("-.!%*_+`'~", c));
 }
 
 /* connection.c */
