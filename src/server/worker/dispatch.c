@@ -118,22 +118,32 @@ const struct td_txl_events worker_txl_events = { .request = on_request, .ack = o
 
 /* ---- messages ---- */
 
+/* A limit may have stopped the parser before it saw what a client matches a response by. Broken fields go back as they came. */
+static bool answerable(const struct td_msg *msg)
+{
+	return td_msg_hdr(msg, TD_HDR_CSEQ);
+}
+
+static void handle_request(struct worker *w, struct td_msg *msg, const struct td_flow *from)
+{
+	td_count(&w->counters.requests);
+	if (!msg->defect.status) {
+		count_method(&w->counters, msg->method);
+		td_txl_receive(w->core.txl, msg, from);
+		return;
+	}
+	td_count(&w->counters.bad_requests);
+	if (answerable(msg))
+		answer(w, msg, from, msg->defect.status, td_str_of(msg->defect.why), TD_STR_NULL);
+}
+
 static void handle(struct worker *w, struct td_msg *msg, const struct td_flow *from)
 {
-	struct td_counters *c = &w->counters;
-
-	if (!msg->request) {
-		td_count(&c->responses);
-		td_txl_receive(w->core.txl, msg, from);
+	if (msg->request) {
+		handle_request(w, msg, from);
 	} else {
-		td_count(&c->requests);
-		count_method(c, msg->method);
-		if (msg->defect.status) {
-			td_count(&c->bad_requests);
-			answer(w, msg, from, msg->defect.status, td_str_of(msg->defect.why), TD_STR_NULL);
-		} else {
-			td_txl_receive(w->core.txl, msg, from);
-		}
+		td_count(&w->counters.responses);
+		td_txl_receive(w->core.txl, msg, from);
 	}
 	td_msg_unref(msg);
 }
