@@ -3,7 +3,8 @@
  * test gives them and keep what comes; nothing is retransmitted or answered for them, so that a test says exactly what
  * happened. (For phones that behave like a user agent under loss see agent.h.)
  *
- * The server listens on udp and tcp 10.0.0.1:5060 and serves example.test (users in its directory) and any.test (users: any).
+ * The server listens on udp and tcp 10.0.0.1:5060 and serves example.test (users in its directory), any.test
+ * and example.com (users: any).
  * Hosts in 10.0.1.0/24 are trusted, others must authenticate.
  */
 #ifndef TESTS_SCENARIO_HARNESS_H
@@ -60,6 +61,8 @@ struct phone {
 	unsigned conn_n;
 	struct td_buf *part;
 	bool closed;                                      /* the server closed its connection */
+	bool raw;                                         /* it keeps what it can parse and counts the rest: for answers to broken requests */
+	unsigned raw_status, raw_n;                       /* of the last response, parsed or not; how many */
 	struct td_msg *inbox[INBOX];                      /* everything that came; kept until it is closed */
 	bool taken[INBOX];
 	unsigned n;
@@ -85,6 +88,7 @@ void phone_forget(struct phone *p);                     /* takes all that came *
 
 /* Value of a header, zero-terminated, in memory of the world's life; "" when absent. */
 const char *header(const struct td_msg *m, const char *name);
+const char *find(const struct td_msg *m, const char *text);     /* where the message has it first; NULL: nowhere */
 unsigned header_count(const struct td_msg *m, enum td_hdr_id id);
 
 /* Answers a request as a UAS: Via, Record-Route, From, To (tag: the phone's user name), Call-ID, CSeq copied. extra: lines or "". */

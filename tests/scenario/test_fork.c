@@ -157,9 +157,9 @@ static void challenges_are_gathered(void **state)
 	phone_answer(&r.b[2], r.invite[2], 486, "", NULL);
 	m = maybe_status(&r.a, 0, 5000);
 	assert_true(m->status == 401 || m->status == 407);
-	assert_non_null(strstr(m->bytes.p, "realm=\"one\""));
-	assert_non_null(strstr(m->bytes.p, "realm=\"two\""));
-	assert_non_null(strstr(m->bytes.p, "realm=\"three\""));
+	assert_non_null(find(m, "realm=\"one\""));
+	assert_non_null(find(m, "realm=\"two\""));
+	assert_non_null(find(m, "realm=\"three\""));
 	rig_close(&r);
 }
 
