@@ -1,0 +1,147 @@
+"""A server under a load: start it, account for its whole process tree, stop it.
+
+cpu_s is the on-CPU time of all threads (nanosecond counters of the scheduler); pss_kb the sum of PSS, so that memory shared
+between processes counts once. Loopback receive work is done in the sender's system call: each side pays for what it sends.
+"""
+import json, os, signal, socket, subprocess, time
+
+
+def tree(root):
+    """the process and everything below it"""
+    kids = {}
+    for d in os.listdir("/proc"):
+        if d.isdigit():
+            try:
+                s = open("/proc/%s/stat" % d).read()
+            except OSError:
+                continue
+            kids.setdefault(int(s[s.rindex(")") + 2:].split()[1]), []).append(int(d))
+    out, todo = [], [root]
+    while todo:
+        p = todo.pop()
+        if os.path.exists("/proc/%d" % p):
+            out.append(p)
+            todo += kids.get(p, [])
+    return out
+
+
+def cpu_s(pids):
+    ns = 0
+    for p in pids:
+        try:
+            for t in os.listdir("/proc/%d/task" % p):
+                ns += int(open("/proc/%d/task/%s/schedstat" % (p, t)).read().split()[0])
+        except OSError:
+            pass
+    return ns / 1e9
+
+
+def pss_kb(pids):
+    pss = 0
+    for p in pids:
+        try:
+            for line in open("/proc/%d/smaps_rollup" % p):
+                if line.startswith("Pss:"):
+                    pss += int(line.split()[1])
+        except OSError:
+            pass
+    return pss
+
+
+def free_ports(n):
+    """the first of n ports in a row that nobody uses on 127.0.0.1, below the kernel's own range"""
+    for base in range(20000 + os.getpid() % 4000, 32000 - n, n):
+        held = []
+        try:
+            for port in range(base, base + n):
+                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                    s = socket.socket(socket.AF_INET, kind)
+                    held.append(s)
+                    s.bind(("127.0.0.1", port))
+            return base
+        except OSError:
+            continue
+        finally:
+            for s in held:
+                s.close()
+    raise RuntimeError("no %d free ports in a row" % n)
+
+
+PROBE = ("OPTIONS sip:bench.test SIP/2.0\r\nVia: SIP/2.0/UDP %s:%d;rport;branch=z9hG4bKready%d\r\nMax-Forwards: 70\r\n"
+         "From: <sip:ready@bench.test>;tag=r%d\r\nTo: <sip:bench.test>\r\nCall-ID: ready%d-%d\r\nCSeq: 1 OPTIONS\r\n"
+         "Content-Length: 0\r\n\r\n")
+
+
+def answers(port, n):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(0.02 if n < 200 else 0.2)
+        s.connect(("127.0.0.1", port))
+        host, mine = s.getsockname()
+        try:
+            s.send((PROBE % (host, mine, n, n, n, mine)).encode())
+            return s.recv(4096).startswith(b"SIP/2.0")
+        except OSError:
+            time.sleep(0.002)
+            return False
+
+
+def pinned(argv, core):
+    """on one core; ahead of other people's work where we may (root), for whoever is measured alike"""
+    if core is None:
+        return argv
+    return (["nice", "-n", "-15"] if os.geteuid() == 0 else []) + ["taskset", "-c", str(core)] + argv
+
+
+class Server:
+    """argv is started on one core and is ready when it answers an OPTIONS"""
+
+    def __init__(self, argv, port, core=None, log=None, timeout=60):
+        argv = pinned(argv, core)
+        out = open(log, "ab") if log else subprocess.DEVNULL
+        t0 = time.monotonic()
+        self.p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+        n = 0
+        while not answers(port, n):
+            n += 1
+            if self.p.poll() is not None or time.monotonic() - t0 > timeout:
+                self.stop()
+                raise RuntimeError("the server did not become ready: " + " ".join(argv) + (" (see %s)" % log if log else ""))
+        self.startup_s = time.monotonic() - t0
+
+    def pids(self):
+        return tree(self.p.pid)
+
+    def stop(self):
+        pids = self.pids()
+        if self.p.poll() is None:
+            self.p.send_signal(signal.SIGTERM)
+            try:
+                self.p.wait(20)
+            except subprocess.TimeoutExpired:
+                for q in pids:
+                    try:
+                        os.kill(q, signal.SIGKILL)
+                    except OSError:
+                        pass
+                self.p.wait()
+
+
+def run_load(argv, core=None, timeout=500):
+    r = subprocess.run(pinned(argv, core), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=timeout)
+    try:
+        return json.loads(r.stdout)
+    except ValueError:
+        raise RuntimeError("the load printed no JSON (exit %s): %s" % (r.returncode, " ".join(argv)))
+
+
+def measured(server, argv, core=None):
+    """one run of the load, with what it cost the server"""
+    pids = server.pids()
+    m0, c0 = pss_kb(pids), cpu_s(pids)
+    load = run_load(argv, core)
+    c1, m1 = cpu_s(pids), pss_kb(pids)
+    n = load["ok"] or 1
+    return {"load": load, "rate": load["rate"], "cpu_us": (c1 - c0) / n * 1e6, "server_util": (c1 - c0) / (load["elapsed_s"] or 1),
+            "generator_util": load.get("generator_util", 0), "pss_before_kb": m0, "pss_after_kb": m1,
+            "bytes_per_op": (m1 - m0) * 1024.0 / n,
+            "errors": load["verify_errors"] + load["failed"] + load["timeouts"], "retransmits": load["retransmits"]}
