@@ -51,6 +51,9 @@ void td_net_close(struct td_net *net);
 struct td_loop *td_net_loop(struct td_net *net);
 /* Our own address that packets to peer would leave by; port 0. The real network only. */
 int td_net_source_for(struct td_addr *out, const struct td_addr *peer);
+/* Is this address ours alone to bind? Sockets that share a port among threads would share it with a stranger as silently.
+ * 0; -EADDRINUSE; -EADDRNOTAVAIL: this machine has no such address. The real network only. */
+int td_net_probe(const struct td_addr *local, bool stream);
 /* The same on either network. An address is ours when it is its own source. */
 int td_net_source(struct td_addr *out, struct td_net *net, const struct td_addr *peer);
 

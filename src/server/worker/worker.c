@@ -20,14 +20,16 @@ static int listen_all(struct worker *w, struct td_out *why)
 
 		if (!at.port && w->core.worker)           /* worker 0 has picked one */
 			at = *td_tp_listener_addr(w->server->workers[0]->core.tp, i);
-		err = td_tp_listen(w->core.tp, &index, cfg->listen[i].proto, &at);
+		err = w->core.worker || !at.port || td_loop_is_sim(w->core.loop) ? 0 : td_net_probe(&at, cfg->listen[i].proto != TD_UDP);
+		if (!err)
+			err = td_tp_listen(w->core.tp, &index, cfg->listen[i].proto, &at);
 		if (err) {
 			td_out_z(why, "cannot listen on ");
 			for (const char *c = td_proto_name(cfg->listen[i].proto).p; *c; c++)
 				td_out_char(why, td_lower(*c));
 			td_out_char(why, ':');
 			td_addr_print(why, &at);
-			td_out_fmt(why, ": %s\n", td_strerror(err));
+			td_out_fmt(why, ": %s%s\n", td_strerror(err), err == -EADDRINUSE ? " (is another server running there?)" : "");
 			return err;
 		}
 	}
