@@ -13,6 +13,9 @@ enum { MAX_CHANGES = 64 };                /* contacts of one request, removals a
 struct td_registrar {
 	struct td_core *core;
 	struct td_link pending;
+	uint64_t date_s;                  /* printing a date costs as much as a small answer: once a second is enough */
+	char date[48];
+	struct td_out date_line;
 };
 
 /* A request on its way through location; it stands in the message's arena and dies with it. */
@@ -258,9 +261,21 @@ static struct verdict read_contacts(struct td_loc_update *up, const struct td_co
 
 /* ---- step 8: the answer ---- */
 
-static void put_bindings(struct td_out *o, const struct td_core *core, const struct td_binding *b, unsigned n)
+static struct td_str date_line(struct td_registrar *r, uint64_t now)
 {
-	uint64_t now = td_loop_wall_s(core->loop);
+	if (now != r->date_s || !r->date_line.n) {
+		r->date_s = now;
+		td_out_init_fixed(&r->date_line, r->date, sizeof(r->date));
+		td_out_z(&r->date_line, "Date: ");
+		td_date_print(&r->date_line, now);
+		td_out_z(&r->date_line, "\r\n");
+	}
+	return td_out_view(&r->date_line);
+}
+
+static void put_bindings(struct td_out *o, struct td_registrar *r, const struct td_binding *b, unsigned n)
+{
+	uint64_t now = td_loop_wall_s(r->core->loop);
 
 	for (unsigned i = 0; i < n; i++) {
 		td_out_z(o, "Contact: <");
@@ -273,9 +288,7 @@ static void put_bindings(struct td_out *o, const struct td_core *core, const str
 		td_out_u64(o, b[i].expires_at_s > now ? b[i].expires_at_s - now : 0);
 		td_out_z(o, "\r\n");
 	}
-	td_out_z(o, "Date: ");
-	td_date_print(o, now);
-	td_out_z(o, "\r\n");
+	td_out_str(o, date_line(r, now));
 }
 
 static struct verdict verdict_of(int err)
@@ -296,7 +309,7 @@ static void on_location(void *arg, int err, const struct td_binding *b, unsigned
 
 	td_out_init(&o);
 	if (!err) {
-		put_bindings(&o, p->registrar->core, b, n);
+		put_bindings(&o, p->registrar, b, n);
 		v.extra = td_out_view(&o);
 	}
 	if (o.failed)
@@ -347,7 +360,7 @@ void td_registrar_request(struct td_registrar *r, struct td_msg *msg, const stru
 
 int td_registrar_open(struct td_registrar **out, struct td_core *core)
 {
-	struct td_registrar *r = malloc(sizeof(*r));
+	struct td_registrar *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return -ENOMEM;
