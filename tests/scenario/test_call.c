@@ -412,6 +412,109 @@ static void a_trusted_caller_without_routes(void **state)
 	rig_close(&r);
 }
 
+/* An extension, a telephone number and our bare address all lead to the user of the default domain. */
+static void names_of_a_user(void **state)
+{
+	static const char *const uris[] = {
+		"sip:carol@example.test", "sip:carol@EXAMPLE.test:5060;x=y", "sip:%63arol@example.test", "sip:carol@" SERVER_IP ":5060",
+		"sip:4711@example.test", "sip:4711@" SERVER_IP, "tel:47-11;phone-context=example.test", "sip:carol@example.test;transport=tcp",
+	};
+	struct td_user user = { .aor = TD_STR("carol@example.test"), .extension = TD_STR("4711") };
+	struct phone carol;
+	struct leg l;
+	struct rig r;
+
+	rig_open(&r, TD_UDP, TD_UDP);
+	assert_int_equal(td_users_put(r.w.users, &user), 0);
+	phone_open(&carol, &r.w, "carol", "10.0.1.9", 5070, TD_UDP);
+	phone_register(&carol, "example.test");
+	for (size_t i = 0; i < TD_ARRAY_LEN(uris); i++) {
+		struct td_msg *m;
+
+		leg_new(&l, &r.a, "any.test", uris[i]);
+		leg_send(&l, "MESSAGE", NULL, "hi");
+		m = want_request(&carol, "MESSAGE");
+		assert_str(m->uri, "sip:carol@10.0.1.9:5070");
+		phone_answer(&carol, m, 200, "", NULL);
+		want_status(&r.a, 200);
+	}
+	phone_close(&carol);
+	rig_close(&r);
+}
+
+/* Before us: our Record-Route value is the Request-URI and the target the last Route (§16.4). After us: the other way round (§16.6 item 6). */
+static void strict_routers(void **state)
+{
+	struct leg caller, callee;
+	char own[256], target[256];
+	struct td_msg *m;
+	struct rig r;
+
+	rig_open(&r, TD_UDP, TD_UDP);
+	dial(&caller, &r);
+	call_up(&caller, &callee, &r.b);
+	assert_true(snprintf(own, sizeof(own), "%.*s", (int)strcspn(caller.routes + 8, ">"), caller.routes + 8) < (int)sizeof(own));
+	memcpy(target, caller.target, sizeof(target));
+	memcpy(caller.target, own, sizeof(own));
+	snprintf(caller.routes, sizeof(caller.routes), "Route: <%s>\r\n", target);
+	leg_send(&caller, "INFO", NULL, NULL);
+	m = want_request(&r.b, "INFO");
+	assert_str(m->uri, target);
+	assert_int_equal(header_count(m, TD_HDR_ROUTE), 0);
+	phone_answer(&r.b, m, 200, "", NULL);
+	want_status(&r.a, 200);
+
+	snprintf(caller.target, sizeof(caller.target), "sip:far@10.0.1.77");
+	snprintf(caller.routes, sizeof(caller.routes), "Route: <%s>, <sip:10.0.1.2>\r\nRoute: <sip:10.0.1.78;lr>\r\n", own);
+	leg_send(&caller, "INFO", NULL, NULL);
+	m = want_request(&r.b, "INFO");
+	assert_str(m->uri, "sip:10.0.1.2");
+	assert_int_equal(header_count(m, TD_HDR_ROUTE), 2);
+	assert_string_equal(header(m, "Route"), "<sip:10.0.1.78;lr>");
+	assert_non_null(find(m, "Route: <sip:far@10.0.1.77>\r\n"));
+	phone_answer(&r.b, m, 200, "", NULL);
+	want_status(&r.a, 200);
+
+	snprintf(caller.routes, sizeof(caller.routes), "Route: <%s>, <sip:10.0.1.2;lr>\r\n", own);       /* and a loose one */
+	leg_send(&caller, "INFO", NULL, NULL);
+	m = want_request(&r.b, "INFO");
+	assert_str(m->uri, "sip:far@10.0.1.77");
+	assert_string_equal(header(m, "Route"), "<sip:10.0.1.2;lr>");
+	phone_answer(&r.b, m, 200, "", NULL);
+	want_status(&r.a, 200);
+	rig_close(&r);
+}
+
+/* Credentials for our realm stay here; those for others pass (§22.3). A phone behind NAT is reached where it registered from. */
+static void what_is_kept_back(void **state)
+{
+	struct td_msg *m;
+	struct leg l;
+	struct rig r;
+
+	rig_open(&r, TD_UDP, TD_UDP);
+	dial(&l, &r);
+	leg_send(&l, "MESSAGE", "Proxy-Authorization: Digest username=\"a\", realm=\"any.test\", nonce=\"n\", uri=\"sip:x\", response=\"0\"\n"
+				"Proxy-Authorization: Digest username=\"a\", realm=\"far.test\", nonce=\"n\", uri=\"sip:x\", response=\"0\"\n", NULL);
+	m = want_request(&r.b, "MESSAGE");
+	assert_null(find(m, "realm=\"any.test\""));
+	assert_non_null(find(m, "realm=\"far.test\""));
+	phone_answer(&r.b, m, 200, "", NULL);
+	want_status(&r.a, 200);
+
+	phone_send(&r.b, "REGISTER sip:any.test SIP/2.0\nVia: SIP/2.0/UDP 192.168.0.2:5060;rport;branch=z9hG4bKnat\nMax-Forwards: 70\n"
+			 "From: <sip:nat@any.test>;tag=1\nTo: <sip:nat@any.test>\nCall-ID: nat\nCSeq: 1 REGISTER\n"
+			 "Contact: <sip:nat@192.168.0.2:5060;method=INVITE?Subject=x>\nContent-Length: 0\n\n");
+	want_status(&r.b, 200);
+	leg_new(&l, &r.a, "any.test", "sip:nat@any.test");
+	leg_send(&l, "MESSAGE", NULL, NULL);
+	m = want_request(&r.b, "MESSAGE");
+	assert_str(m->uri, "sip:nat@192.168.0.2:5060");
+	phone_answer(&r.b, m, 200, "", NULL);
+	want_status(&r.a, 200);
+	rig_close(&r);
+}
+
 static int with_3_workers(void **state)
 {
 	workers_now = 3;
@@ -443,6 +546,9 @@ int main(void)
 		cmocka_unit_test(no_408_for_message),
 		cmocka_unit_test(who_is_not_there),
 		cmocka_unit_test(a_trusted_caller_without_routes),
+		cmocka_unit_test(names_of_a_user),
+		cmocka_unit_test(strict_routers),
+		cmocka_unit_test(what_is_kept_back),
 	};
 	int failed = cmocka_run_group_tests_name("1 worker", tests, with_1_worker, NULL);
 
