@@ -138,7 +138,7 @@ static bool looped(const struct td_route *r, const struct td_msg *msg)
 
 /* ---- extensions we would have to know ---- */
 
-/* 420 and the Unsupported that names them; true when there are none. */
+/* Rejects with 420, and Unsupported naming them, when the field asks for any: we know none. */
 static int refuse_extensions(struct td_route *r, struct td_msg *msg, enum td_hdr_id id)
 {
 	struct td_values it;
