@@ -434,6 +434,31 @@ static void a2_sha256_only(void **state)
 	rig_close(&r);
 }
 
+/* baresip 1.x (Debian 12) gives up at the sight of SHA-256: it sees MD5 alone, unless that is switched off. */
+static void md5_for_agents_that_give_up(void **state)
+{
+	static const struct {
+		const char *config, *agent, *first;
+		unsigned n;
+	} rows[] = {
+		{ NULL, "baresip v1.0.0 (x86_64/linux)", "algorithm=MD5", 1 },
+		{ NULL, "baresip v2.9.0 (x86_64/linux)", "algorithm=SHA-256", 2 },
+		{ NULL, "b", "algorithm=SHA-256", 2 },
+		{ "digest: [sha-256]\n", "baresip v1.0.0 (x86_64/linux)", "algorithm=SHA-256", 1 },
+	};
+	char extra[128];
+	struct rig r;
+
+	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
+		rig_open(&r, 1, "10.0.2.1", rows[i].config);
+		snprintf(extra, sizeof(extra), "User-Agent: %s\n", rows[i].agent);
+		struct td_msg *m = request(&r, "REGISTER", "sip:example.test", ALICE, ALICE, "c1", 1, extra);
+		assert_int_equal(challenges(m), rows[i].n);
+		assert_non_null(strstr(header(m, "WWW-Authenticate"), rows[i].first));
+		rig_close(&r);
+	}
+}
+
 /* Loss, duplicates and reordering: every REGISTER gets its 200 in the end. */
 static void over_a_bad_network(void **state)
 {
@@ -474,7 +499,8 @@ int main(void)
 		cmocka_unit_test(bindings), cmocka_unit_test(order), cmocka_unit_test(d8_a11_refusals), cmocka_unit_test(a11_contact_bombs),
 		cmocka_unit_test(challenges_and_passes), cmocka_unit_test(a1_replay), cmocka_unit_test(a3_malformed),
 		cmocka_unit_test(a4_same_answer), cmocka_unit_test(a10_somebody_else), cmocka_unit_test(extension),
-		cmocka_unit_test(any_needs_trust), cmocka_unit_test(a2_sha256_only), cmocka_unit_test(over_a_bad_network),
+		cmocka_unit_test(any_needs_trust), cmocka_unit_test(a2_sha256_only), cmocka_unit_test(md5_for_agents_that_give_up),
+		cmocka_unit_test(over_a_bad_network),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,27 @@ static int keep(struct td_str *out, struct td_msg *msg, struct td_out *o)
 	return err;
 }
 
+/*
+ * RFC 8760 §2.4 has a client pass over an algorithm that it does not know. These give up instead when they see SHA-256, wherever in
+ * the message it stands: they are offered MD5 alone, where MD5 is on. What they call themselves is no proof, but whoever can change
+ * it under way could as well strip the stronger challenge.
+ */
+static const struct td_str md5_agents[] = {
+	{ "baresip v0.", 11 },
+	{ "baresip v1.", 11 },          /* libre before 2.0 */
+};
+
+static unsigned algs_for(const struct td_core *core, struct td_msg *msg)
+{
+	unsigned algs = core->cfg->digest_algs;
+	struct td_str agent = td_msg_value(msg, TD_HDR_USER_AGENT);
+
+	for (size_t i = 0; algs & 1u << TD_DIGEST_MD5 && i < TD_ARRAY_LEN(md5_agents); i++)
+		if (td_str_istarts(agent, md5_agents[i]))
+			return 1u << TD_DIGEST_MD5;
+	return algs;
+}
+
 static int challenge(struct td_gate *out, const struct td_core *core, struct td_msg *msg, struct td_str realm, bool stale)
 {
 	bool proxy = msg->method != TD_REGISTER;
@@ -43,8 +64,7 @@ static int challenge(struct td_gate *out, const struct td_core *core, struct td_
 	int err;
 
 	td_out_init(&o);
-	td_auth_put_challenges(&o, core->nonces, td_loop_rng(core->loop), td_loop_now_ms(core->loop), proxy, realm, core->cfg->digest_algs,
-			       stale);
+	td_auth_put_challenges(&o, core->nonces, td_loop_rng(core->loop), td_loop_now_ms(core->loop), proxy, realm, algs_for(core, msg), stale);
 	err = keep(&out->extra, msg, &o);
 	if (err)
 		return err;
