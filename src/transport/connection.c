@@ -69,6 +69,8 @@ static void register_conn(struct tp_conn *c)
 	c->id = (uint64_t)tp->worker << TP_CONN_SERIAL_BITS | (++tp->serial & ((UINT64_C(1) << TP_CONN_SERIAL_BITS) - 1));
 	td_map_add(&tp->conns, &c->by_id, td_hash(&tp->key, &c->id, sizeof(c->id)));
 	td_map_add(&tp->peers, &c->by_peer, peer_hash(tp, c->proto, peer));
+	c->shared.flow = tp_conn_flow(c);
+	tp_group_share(tp->group, &c->shared);
 }
 
 struct td_flow tp_conn_flow(const struct tp_conn *c)
@@ -233,7 +235,7 @@ void tp_accepted(struct td_listener *l, struct td_conn *io, void *arg)
 	tp->stats.conns_accepted++;
 }
 
-int tp_conn_to(struct tp_conn **out, struct td_tp *tp, const struct tp_listener *ln, const struct td_addr *peer)
+int tp_conn_to(struct td_flow *out, struct td_tp *tp, const struct tp_listener *ln, const struct td_addr *peer)
 {
 	struct peer_key key = { peer, ln->proto };
 	struct td_map_node *n = td_map_find(&tp->peers, peer_hash(tp, ln->proto, peer), peer_eq, &key);
@@ -242,9 +244,11 @@ int tp_conn_to(struct tp_conn **out, struct td_tp *tp, const struct tp_listener 
 	int err;
 
 	if (n) {
-		*out = TD_CONTAINER_OF(n, struct tp_conn, by_peer);
+		*out = tp_conn_flow(TD_CONTAINER_OF(n, struct tp_conn, by_peer));
 		return 0;
 	}
+	if (tp_group_find(out, tp->group, ln, peer))
+		return 0;
 	err = td_conn_open(&io, tp->net, peer, &conn_events, NULL);
 	if (err)
 		return err;
@@ -258,7 +262,7 @@ int tp_conn_to(struct tp_conn **out, struct td_tp *tp, const struct tp_listener 
 	register_conn(c);
 	tp_conn_arm(c);
 	tp->stats.conns_opened++;
-	*out = c;
+	*out = tp_conn_flow(c);
 	return 0;
 }
 
@@ -289,6 +293,7 @@ void tp_conn_end(struct tp_conn *c, int why, bool linger)
 	td_timer_stop(tp->loop, &c->timer);
 	td_map_del(&tp->conns, &c->by_id);
 	td_map_del(&tp->peers, &c->by_peer);
+	tp_group_unshare(tp->group, &c->shared);
 	td_list_del(&c->stranger);
 	if (c->source) {
 		c->source->count--;

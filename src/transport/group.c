@@ -3,13 +3,25 @@
  * has a message for it posts the message there, in order and without a lock (td_loop_post wakes once per batch). What goes
  * wrong there comes back the same way and ends at the flow's watches.
  *
+ * Which connection leads to a peer is known to the whole group: a Contact may name the far end of a connection that another
+ * worker accepted, and no new one could be opened to it. That table is the one place here with locks; they are taken when
+ * a connection begins or ends, and when a message goes to an address that the worker itself has no connection to.
+ *
  * A transport joins before its worker runs and leaves after all workers of the group have stopped, so the slots do not
  * change while anybody posts.
  */
 #include "internal.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
+
+enum { SHARDS = 16 };                     /* of the table of peers, so that workers seldom meet at a lock */
+
+struct shard {
+	pthread_mutex_t lock;
+	struct td_map peers;              /* of tp_shared.node */
+};
 
 struct slot {
 	struct td_tp *tp;
@@ -17,6 +29,8 @@ struct slot {
 };
 
 struct td_tp_group {
+	struct shard shards[SHARDS];
+	struct td_hash_key key;
 	unsigned workers;
 	struct slot slot[];
 };
@@ -34,6 +48,7 @@ struct post {
 int td_tp_group_open(struct td_tp_group **out, unsigned workers)
 {
 	struct td_tp_group *g;
+	unsigned i;
 
 	if (workers == 0 || workers > 256)        /* the worker's number has 8 bits of a flow */
 		return TD_ELIMIT;
@@ -41,12 +56,25 @@ int td_tp_group_open(struct td_tp_group **out, unsigned workers)
 	if (!g)
 		return -ENOMEM;
 	g->workers = workers;
+	for (i = 0; i < SHARDS; i++) {
+		pthread_mutex_init(&g->shards[i].lock, NULL);
+		if (td_map_init(&g->shards[i].peers, 0)) {
+			td_tp_group_close(g);
+			return -ENOMEM;
+		}
+	}
 	*out = g;
 	return 0;
 }
 
 void td_tp_group_close(struct td_tp_group *g)
 {
+	unsigned i;
+
+	for (i = 0; g && i < SHARDS; i++) {
+		td_map_free(&g->shards[i].peers);
+		pthread_mutex_destroy(&g->shards[i].lock);
+	}
 	free(g);
 }
 
@@ -56,6 +84,8 @@ int tp_group_join(struct td_tp_group *g, struct td_tp *tp)
 		return TD_ELIMIT;
 	if (g->slot[tp->worker].tp)
 		return TD_EEXIST;
+	if (!tp->worker)
+		g->key = tp->key;
 	g->slot[tp->worker] = (struct slot){ .tp = tp, .loop = tp->loop };
 	return 0;
 }
@@ -69,6 +99,68 @@ unsigned tp_group_workers(const struct td_tp_group *g)
 {
 	return g->workers;
 }
+
+/* ---- the connections of all workers, by peer ---- */
+
+static uint64_t shared_hash(const struct td_tp_group *g, unsigned proto, const struct td_addr *peer)
+{
+	return td_addr_hash(&g->key, peer) + proto;
+}
+
+static struct shard *shard_of(struct td_tp_group *g, uint64_t hash)
+{
+	return &g->shards[(hash >> 16) % SHARDS];
+}
+
+static bool shared_eq(const struct td_map_node *node, const void *key)
+{
+	const struct tp_shared *s = TD_CONTAINER_OF(node, struct tp_shared, node);
+	const struct td_flow *f = key;
+
+	return s->flow.proto == f->proto && td_addr_eq(&s->flow.peer, &f->peer);
+}
+
+void tp_group_share(struct td_tp_group *g, struct tp_shared *s)
+{
+	uint64_t hash = shared_hash(g, s->flow.proto, &s->flow.peer);
+	struct shard *sh = shard_of(g, hash);
+
+	if (g->workers == 1)
+		return;
+	pthread_mutex_lock(&sh->lock);
+	td_map_add(&sh->peers, &s->node, hash);
+	pthread_mutex_unlock(&sh->lock);
+}
+
+void tp_group_unshare(struct td_tp_group *g, struct tp_shared *s)
+{
+	struct shard *sh = shard_of(g, s->node.hash);
+
+	if (g->workers == 1)
+		return;
+	pthread_mutex_lock(&sh->lock);
+	td_map_del(&sh->peers, &s->node);
+	pthread_mutex_unlock(&sh->lock);
+}
+
+bool tp_group_find(struct td_flow *out, struct td_tp_group *g, const struct tp_listener *ln, const struct td_addr *peer)
+{
+	struct td_flow key = { .peer = *peer, .proto = ln->proto };
+	uint64_t hash = shared_hash(g, ln->proto, peer);
+	struct shard *sh = shard_of(g, hash);
+	struct td_map_node *n;
+
+	if (g->workers == 1)
+		return false;
+	pthread_mutex_lock(&sh->lock);
+	n = td_map_find(&sh->peers, hash, shared_eq, &key);
+	if (n)
+		*out = TD_CONTAINER_OF(n, struct tp_shared, node)->flow;
+	pthread_mutex_unlock(&sh->lock);
+	return n != NULL;
+}
+
+/* ---- mail between workers ---- */
 
 static void arrived(struct td_mail *m, void *arg);
 

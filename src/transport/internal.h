@@ -31,6 +31,10 @@ struct tp_source {
 
 struct tp_conn {
 	struct td_map_node by_id, by_peer;
+	struct tp_shared {                /* the group's table: what other workers may read of it */
+		struct td_map_node node;
+		struct td_flow flow;
+	} shared;
 	struct td_tp *tp;
 	struct td_conn *io;
 	struct tp_source *source;         /* NULL: we opened it */
@@ -89,7 +93,8 @@ static inline bool tp_starts_like_sip(char c)
 int tp_conns_init(struct td_tp *tp);
 void tp_conns_free(struct td_tp *tp);
 void tp_accepted(struct td_listener *l, struct td_conn *io, void *arg);
-int tp_conn_to(struct tp_conn **out, struct td_tp *tp, const struct tp_listener *ln, const struct td_addr *peer);
+/* The connection to a peer, on whatever worker it lives, or a new one of this worker's. */
+int tp_conn_to(struct td_flow *out, struct td_tp *tp, const struct tp_listener *ln, const struct td_addr *peer);
 struct tp_conn *tp_conn_find(const struct td_tp *tp, uint64_t id);
 int tp_conn_send(struct tp_conn *c, struct td_buf *buf);
 /* Takes it off every table and tells those who watch it; the bytes already queued are still written when `linger`. */
@@ -109,6 +114,9 @@ void tp_lose_remote(struct td_tp *tp, uint64_t conn, int why);
 int tp_group_join(struct td_tp_group *g, struct td_tp *tp);
 void tp_group_leave(struct td_tp_group *g, struct td_tp *tp);
 unsigned tp_group_workers(const struct td_tp_group *g);
+void tp_group_share(struct td_tp_group *g, struct tp_shared *s);
+void tp_group_unshare(struct td_tp_group *g, struct tp_shared *s);
+bool tp_group_find(struct td_flow *out, struct td_tp_group *g, const struct tp_listener *ln, const struct td_addr *peer);
 int tp_post_send(struct td_tp *tp, const struct td_flow *to, struct td_buf *buf);
 void tp_post_trust(struct td_tp *tp, const struct td_flow *f);
 void tp_post_lost(struct td_tp *tp, uint64_t mates, uint64_t conn, int why);

@@ -165,8 +165,6 @@ int tp_deliver(struct td_tp *tp, struct td_buf *buf, size_t at, size_t n, const 
 int td_tp_flow_to(struct td_flow *out, struct td_tp *tp, enum td_proto proto, const struct td_addr *peer)
 {
 	struct tp_listener *ln = tp_listener_for(tp, proto, peer);
-	struct tp_conn *c;
-	int err;
 
 	if (!ln)
 		return TD_EUNSUPPORTED;
@@ -174,11 +172,7 @@ int td_tp_flow_to(struct td_flow *out, struct td_tp *tp, enum td_proto proto, co
 		*out = (struct td_flow){ .peer = *peer, .proto = TD_UDP, .listener = ln->index };
 		return 0;
 	}
-	err = tp_conn_to(&c, tp, ln, peer);
-	if (err)
-		return err;
-	*out = tp_conn_flow(c);
-	return 0;
+	return tp_conn_to(out, tp, ln, peer);
 }
 
 int td_tp_send(struct td_tp *tp, const struct td_flow *to, struct td_buf *buf)

@@ -147,6 +147,34 @@ static void a_worker_sends_over_anothers_connection(void **state)
 	close_world(&w);
 }
 
+/* A phone's Contact may name its end of the connection: nothing else leads there, so every worker must know of it. */
+static void a_worker_finds_anothers_connection(void **state)
+{
+	struct td_buf *b = text();
+	struct td_flow f, none;
+	unsigned index;
+	struct world w;
+
+	open_world(&w);
+	assert_int_equal(td_tp_listen(w.w[1].tp, &index, TD_TCP, &w.addr), 0);
+	connect_peer(&w);
+	assert_int_equal(td_tp_flow_to(&f, w.w[1].tp, TD_TCP, &w.w[0].last.peer), 0);
+	assert_true(f.conn == w.w[0].last.conn);
+	assert_int_equal(td_tp_send(w.w[1].tp, &f, b), 0);
+	td_sim_run(w.sim, 50);
+	assert_int_equal(w.peer.messages, 1);
+	assert_int_equal(td_tp_stats(w.w[1].tp)->conns_opened, 0);
+	td_net_unplug(w.peer.net, true);
+	td_sim_run(w.sim, 300000);                /* it is gone, and not found any more */
+	assert_int_equal(w.w[0].lost, 1);
+	td_net_unplug(w.peer.net, false);
+	assert_int_equal(td_tp_flow_to(&none, w.w[1].tp, TD_TCP, &f.peer), 0);
+	assert_true(none.conn != f.conn);
+	assert_int_equal(td_flow_worker(&none), 1);
+	td_buf_unref(b);
+	close_world(&w);
+}
+
 static void it_hears_of_the_end(void **state)
 {
 	struct td_buf *b = text();
@@ -325,7 +353,8 @@ static void threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_worker_sends_over_anothers_connection), cmocka_unit_test(it_hears_of_the_end),
+		cmocka_unit_test(a_worker_sends_over_anothers_connection), cmocka_unit_test(a_worker_finds_anothers_connection),
+		cmocka_unit_test(it_hears_of_the_end),
 		cmocka_unit_test(and_when_it_was_over_before), cmocka_unit_test(unwatched_in_time), cmocka_unit_test(threads),
 	};
 
