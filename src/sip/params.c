@@ -96,7 +96,7 @@ static void skip_element(struct td_cur *c)
 	const char *start = c->p;
 	bool angle = false;
 
-	while (!c->bad && c->p < c->end) {
+	while (!c->bad && (c->p = td_scan_list(c->p, c->end)) < c->end) {
 		switch (*c->p) {
 		case '"':
 			if (angle)
@@ -123,8 +123,6 @@ static void skip_element(struct td_cur *c)
 				return;
 			c->p++;
 			break;
-		default:
-			c->p++;
 		}
 	}
 	if (angle)
