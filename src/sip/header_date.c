@@ -99,7 +99,13 @@ int td_date_parse(uint64_t *out_unix_s, struct td_str value)
 	return 0;
 }
 
-/* The same, printed. Four digits hold no year after 9999: later times print as its last second. */
+static void put2(struct td_out *o, unsigned v)
+{
+	td_out_char(o, (char)('0' + v / 10));
+	td_out_char(o, (char)('0' + v % 10));
+}
+
+/* The same, printed: by hand, since every 200 to REGISTER has one. Four digits hold no year after 9999: later times print as its last second. */
 void td_date_print(struct td_out *o, uint64_t unix_s)
 {
 	uint64_t t = unix_s > 253402300799 ? 253402300799 : unix_s;
@@ -111,6 +117,19 @@ void td_date_print(struct td_out *o, uint64_t unix_s)
 	unsigned month = mp < 10 ? mp + 3 : mp - 9;
 	unsigned year = yoe + era * 400 + (month <= 2);
 
-	td_out_fmt(o, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", wkdays + 3 * ((days + 4) % 7), doy - (153 * mp + 2) / 5 + 1,
-		   months + 3 * (month - 1), year, sec / 3600, sec / 60 % 60, sec % 60);
+	td_out_str(o, td_str_n(wkdays + 3 * ((days + 4) % 7), 3));
+	td_out_str(o, TD_STR(", "));
+	put2(o, doy - (153 * mp + 2) / 5 + 1);
+	td_out_char(o, ' ');
+	td_out_str(o, td_str_n(months + 3 * (month - 1), 3));
+	td_out_char(o, ' ');
+	put2(o, year / 100);
+	put2(o, year % 100);
+	td_out_char(o, ' ');
+	put2(o, sec / 3600);
+	td_out_char(o, ':');
+	put2(o, sec / 60 % 60);
+	td_out_char(o, ':');
+	put2(o, sec % 60);
+	td_out_str(o, TD_STR(" GMT"));
 }
