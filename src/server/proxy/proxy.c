@@ -180,7 +180,7 @@ static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px
 
 	td_branch_make(text, core->txl);
 	td_out_init_fixed(&o, text + TD_BRANCH_LEN, sizeof(text) - TD_BRANCH_LEN);
-	td_out_fmt(&o, ".%016llx", (unsigned long long)c->route.loop);
+	td_route_put_loop(&o, c->route.loop);
 	err = px_copy_build(&opt.bytes, &copy);
 	if (err)
 		return err;

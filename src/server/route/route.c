@@ -6,6 +6,7 @@
  */
 #include "server/route/route.h"
 
+#include <endian.h>
 #include <errno.h>
 
 /* What this server itself serves; users' methods pass through it and are not listed. */
@@ -119,14 +120,22 @@ static uint64_t loop_hash(const struct td_core *core, const struct td_msg *msg)
 	return h;
 }
 
+void td_route_put_loop(struct td_out *o, uint64_t loop)
+{
+	uint64_t big = htobe64(loop);
+
+	td_out_char(o, '.');
+	td_out_hex(o, &big, sizeof(big));
+}
+
 /* Only we can have written that hash, so finding it in any Via is finding ourselves with the same request. */
 static bool looped(const struct td_route *r, const struct td_msg *msg)
 {
-	char hex[1 + TD_LOOP_LEN + 1];
+	char hex[1 + TD_LOOP_LEN];
 	struct td_out o;
 
 	td_out_init_fixed(&o, hex, sizeof(hex));
-	td_out_fmt(&o, ".%016llx", (unsigned long long)r->loop);
+	td_route_put_loop(&o, r->loop);
 	for (const struct td_hdr *f = td_msg_hdr(msg, TD_HDR_VIA); f; f = td_msg_hdr_next(msg, f)) {
 		struct td_str v = td_hdr_value(msg, f);
 

@@ -57,5 +57,6 @@ void td_route_cookie(char out[TD_COOKIE_LEN], const uint8_t key[16], struct td_s
 bool td_route_cookie_ok(const uint8_t key[16], const struct td_uri *uri, const struct td_msg *msg);
 
 enum { TD_LOOP_LEN = 16 };                /* hex digits of td_route.loop in a branch, after its "." */
+void td_route_put_loop(struct td_out *o, uint64_t loop);      /* "." and them */
 
 #endif
