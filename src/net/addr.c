@@ -183,13 +183,25 @@ int td_addr_parse(struct td_addr *out, struct td_str text)
 
 /* ---- print ---- */
 
+static char *print_octet(char *p, unsigned v)
+{
+	if (v >= 100)
+		*p++ = (char)('0' + v / 100);
+	if (v >= 10)
+		*p++ = (char)('0' + v / 10 % 10);
+	*p++ = (char)('0' + v % 10);
+	return p;
+}
+
 static void print_v4(struct td_out *o, const uint8_t ip[4])
 {
-	for (int i = 0; i < 4; i++) {
-		if (i > 0)
-			td_out_char(o, '.');
-		td_out_u64(o, ip[i]);
+	char text[sizeof("255.255.255.255")], *p = print_octet(text, ip[0]);
+
+	for (int i = 1; i < 4; i++) {
+		*p++ = '.';
+		p = print_octet(p, ip[i]);
 	}
+	td_out_str(o, td_str_n(text, (size_t)(p - text)));
 }
 
 /* RFC 5952 §4: lower case, no leading zeros, "::" for the first longest run of two or more zero groups. */
