@@ -33,7 +33,7 @@ enum { LOC_MAX_FIELD = 65535, LOC_MAX_AGENT = 120 };
 
 /* ---- plan.c: §10.3 steps 6 and 7, as a function ---- */
 
-enum { PLAN_INLINE = 12 };
+enum { PLAN_INLINE = 4 };
 struct planned {
 	struct td_binding b;
 	bool live, changed;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include "server/location/internal.h"
 
-enum { ANSWER_INLINE = 16 };
+enum { ANSWER_INLINE = 4 };
 
 struct shard *shard_of(struct td_location *loc, uint64_t hash)
 {

@@ -226,9 +226,10 @@ static struct verdict check_star(struct td_loc_update *up, const struct td_msg *
 	return fine;
 }
 
-static struct verdict read_contacts(struct td_loc_update *up, const struct td_core *core, struct td_msg *msg)
+/* Nearly every request has one contact: `one` is place for it. */
+static struct verdict read_contacts(struct td_loc_update *up, struct td_loc_change *one, const struct td_core *core, struct td_msg *msg)
 {
-	struct td_loc_change *changes = NULL;
+	struct td_loc_change *changes = one;
 	bool star = false;
 	unsigned n = 0;
 	struct td_values it;
@@ -244,8 +245,12 @@ static struct verdict read_contacts(struct td_loc_update *up, const struct td_co
 			return no(400, TD_STR("Bad Contact"));
 		if (n == MAX_CHANGES)
 			return no(403, TD_STR("Too many contacts"));
-		if (!changes && !(changes = td_arena_alloc(&msg->arena, MAX_CHANGES * sizeof(*changes))))
-			return no(500, TD_STR_NULL);
+		if (n == 1) {
+			changes = td_arena_alloc(&msg->arena, MAX_CHANGES * sizeof(*changes));
+			if (!changes)
+				return no(500, TD_STR_NULL);
+			changes[0] = *one;
+		}
 		star |= c.star;
 		if (!c.star)
 			v = read_contact(&changes[n], core, msg, &c);
@@ -346,12 +351,13 @@ void td_registrar_request(struct td_registrar *r, struct td_msg *msg, const stru
 		.call_id = msg->call_id, .cseq = msg->cseq.num, .user_agent = td_msg_value(msg, TD_HDR_USER_AGENT), .flow = *from,
 		.max_contacts = core->cfg->registrar.max_contacts,
 	};
+	struct td_loc_change one;
 	struct verdict v = check_require(msg);
 
 	if (!v.status)
 		v = find_aor(&up.aor, core, msg, who);
 	if (!v.status)
-		v = read_contacts(&up, core, msg);
+		v = read_contacts(&up, &one, core, msg);
 	if (!v.status)
 		v = submit(r, msg, from, &up);
 	if (v.status)
