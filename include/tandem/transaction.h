@@ -102,6 +102,7 @@ struct td_clitx_options {
 	struct td_str branch;             /* of the top Via in bytes, as td_branch_make() makes them; copied */
 	struct td_buf *bytes;             /* the request as it goes out; kept (counted), also for retransmission, ACK and CANCEL */
 	struct td_flow to;
+	bool forwarded;                   /* somebody else's request: a response without a Via below ours is none (§16.7 item 3) */
 };
 
 /* An error (of sending, TD_EEXIST, -ENOMEM) means that there is no transaction and no callback will come. */

@@ -30,6 +30,7 @@ int td_clitx_open(struct td_clitx **out, struct td_txl *txl, const struct td_cli
 	ct->events = events;
 	ct->arg = arg;
 	ct->method = (uint8_t)opt->method;
+	ct->forwarded = opt->forwarded;
 	ct->branch_n = (uint16_t)opt->branch.n;
 	memcpy(ct->branch, opt->branch.p, opt->branch.n);
 	td_map_add(&txl->clitxs, &ct->t.node, txn_branch_hash(txl, opt->branch));

@@ -96,7 +96,7 @@ struct td_clitx {
 	struct td_buf *ack;               /* for 300-699 */
 	struct td_buf *cancel;            /* waits for a provisional response */
 	uint8_t method;
-	bool provisional, final, cancelled;
+	bool provisional, final, cancelled, forwarded;
 	uint16_t branch_n;
 	char branch[];
 };

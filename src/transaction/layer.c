@@ -86,11 +86,23 @@ static void receive_request(struct td_txl *txl, struct td_msg *msg, const struct
 	}
 }
 
+/* §16.7 item 3: an answer to what we forwarded has the Via of whoever sent us the request below ours. */
+static bool has_second_via(const struct td_msg *m)
+{
+	struct td_values it;
+	struct td_str v;
+
+	td_values_of(&it, m, TD_HDR_VIA);
+	return td_values_next(&v, &it) == 1 && td_values_next(&v, &it) == 1;
+}
+
 static void receive_response(struct td_txl *txl, struct td_msg *msg, const struct td_flow *from)
 {
 	struct td_clitx *ct = txn_find_client(txl, msg->via.branch, msg->method);
 	enum txn_event ev = msg->status < 200 ? EV_1XX : msg->status < 300 ? EV_2XX : EV_300_699;
 
+	if (ct && ct->forwarded && !has_second_via(msg))
+		ct = NULL;                /* it must not end a transaction whose client would never hear of it (P11) */
 	if (ct) {
 		if (ct->final)
 			txl->stats.retransmissions_in++;

@@ -11,16 +11,6 @@
 
 #define ELSEWHERE "Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n"
 
-/* 3. Without another Via it was for us alone, and is not forwarded: an answer nobody can have given to what we sent. */
-static bool has_second_via(const struct td_msg *m)
-{
-	struct td_values it;
-	struct td_str v;
-
-	td_values_of(&it, m, TD_HDR_VIA);
-	return td_values_next(&v, &it) == 1 && td_values_next(&v, &it) == 1;
-}
-
 /* 7. The challenges of all other branches: the caller must answer each of them. */
 static void add_challenges(struct td_edits *ed, const struct px_context *c, const struct td_msg *chosen)
 {
@@ -164,9 +154,7 @@ static void on_response(struct td_clitx *ct, struct td_msg *msg, void *arg)
 	struct px_context *c = b->ctx;
 
 	px_context_enter(c);
-	if (!has_second_via(msg))
-		td_count(&c->px->core->counters->bad_requests);   /* nobody to forward it to: not seen */
-	else if (msg->status < 200)
+	if (msg->status < 200)
 		provisional(b, msg);
 	else if (msg->status < 300)
 		success(b, msg);
