@@ -166,6 +166,8 @@ static void timer_c_fired(struct td_timer *tm, void *arg)
 	px_context_leave(c);
 }
 
+enum { DATAGRAM_MAX = 65535 - 20 - 8 };
+
 static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px_target *t, struct px_branch *b)
 {
 	struct td_core *core = c->px->core;
@@ -174,7 +176,7 @@ static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px
 		.core = core, .msg = c->msg, .route = &c->route, .in = &c->from, .out = &t->flow, .uri = t->uri,
 		.branch = { text, PX_BRANCH_LEN }, .breadth = c->breadth,
 	};
-	struct td_clitx_options opt = { .method = c->msg->method, .branch = copy.branch, .to = t->flow };
+	struct td_clitx_options opt = { .method = c->msg->method, .branch = copy.branch, .to = t->flow, .forwarded = true };
 	struct td_out o;
 	int err;
 
@@ -183,8 +185,11 @@ static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px
 	td_route_put_loop(&o, c->route.loop);
 	err = px_copy_build(&opt.bytes, &copy);
 	if (err)
-		return err;
-	err = ct ? td_clitx_open(ct, core->txl, &opt, &px_branch_events, b) : td_tp_send(core->tp, &t->flow, opt.bytes);
+		return err == TD_ELIMIT ? -EMSGSIZE : err;
+	if (t->flow.proto == TD_UDP && opt.bytes->len > DATAGRAM_MAX)
+		err = -EMSGSIZE;          /* it came in just small enough, or by a stream (P13) */
+	else
+		err = ct ? td_clitx_open(ct, core->txl, &opt, &px_branch_events, b) : td_tp_send(core->tp, &t->flow, opt.bytes);
 	td_buf_unref(opt.bytes);
 	if (!err)
 		td_count(&core->counters->branches);
@@ -228,7 +233,7 @@ int px_branch_start(struct px_context *c, const struct px_target *t)
 	c->px->stats.branches++;
 	err = px_branch_send(b, t);
 	if (err && px_branch_send_instead(b, t->uri)) {
-		b->status = err == -ENOMEM ? 500 : 503;   /* §16.9 */
+		b->status = err == -ENOMEM ? 500 : err == -EMSGSIZE ? 513 : 503;         /* §16.9 */
 		return err;
 	}
 	if (c->invite)
