@@ -74,25 +74,24 @@ static void got_status(void *arg, const struct td_server_status *st)
 	*(struct td_server_status *)arg = *st;
 }
 
-struct td_server_status world_status(struct world *w)
+const struct td_server_status *world_status(struct world *w)
 {
-	struct td_server_status st = { 0 };
-
-	assert_int_equal(td_server_status(w->server, w->peers, got_status, &st), 0);
+	w->status.workers = 0;
+	assert_int_equal(td_server_status(w->server, w->peers, got_status, &w->status), 0);
 	world_run(w, 1);
-	assert_int_equal(st.workers, w->workers);
-	return st;
+	assert_int_equal(w->status.workers, w->workers);
+	return &w->status;
 }
 
 void world_assert_idle(struct world *w)
 {
-	struct td_server_status st = world_status(w);
+	const struct td_server_status *st = world_status(w);
 
-	assert_int_equal(st.proxy.contexts, 0);
-	assert_int_equal(st.proxy.branches, 0);
-	assert_int_equal(st.proxy.sources, 0);
-	assert_int_equal(st.txn.srvtx_open, 0);
-	assert_int_equal(st.txn.clitx_open, 0);
+	assert_int_equal(st->proxy.contexts, 0);
+	assert_int_equal(st->proxy.branches, 0);
+	assert_int_equal(st->proxy.sources, 0);
+	assert_int_equal(st->txn.srvtx_open, 0);
+	assert_int_equal(st->txn.clitx_open, 0);
 }
 
 void world_close(struct world *w)

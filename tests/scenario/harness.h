@@ -24,6 +24,7 @@ struct world {
 	struct td_sim *sim;
 	struct td_wire *wire;
 	struct td_wire_rules rules;
+	struct td_server_status status;
 	struct td_loop *loops[MAX_WORKERS], *peers;       /* peers: one loop for all phones */
 	struct td_net *nets[MAX_WORKERS];
 	unsigned workers;
@@ -42,7 +43,7 @@ void world_open(struct world *w, uint64_t seed, unsigned workers, const char *ex
 void world_close(struct world *w);
 void world_user(struct world *w, const char *name, const char *password);     /* name@example.test */
 void world_run(struct world *w, uint64_t ms);
-struct td_server_status world_status(struct world *w);
+const struct td_server_status *world_status(struct world *w);      /* as it is now; good until the next call */
 void world_assert_idle(struct world *w);                /* nothing open now */
 void world_rules(struct world *w, double loss, double duplicate, double reorder);
 

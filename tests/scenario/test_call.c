@@ -154,7 +154,7 @@ static void busy(void **state)
 	want_request(&r.b, "ACK");        /* hop by hop, from the server */
 	m = want_status(&r.a, 486);
 	assert_string_equal(header(m, "X-Why"), "dinner");
-	assert_int_equal(world_status(&r.w).proxy.contexts, 0);       /* nothing but the transaction remembers it */
+	assert_int_equal(world_status(&r.w)->proxy.contexts, 0);       /* nothing but the transaction remembers it */
 	rig_close(&r);
 }
 
@@ -354,10 +354,10 @@ static void message_relay(void **state)
 	m = want_request(&r.b, "MESSAGE");
 	assert_str(m->body, "hello");
 	assert_int_equal(header_count(m, TD_HDR_RECORD_ROUTE), 0);
-	assert_int_equal(world_status(&r.w).proxy.contexts, 1);
+	assert_int_equal(world_status(&r.w)->proxy.contexts, 1);
 	phone_answer(&r.b, m, 202, "", NULL);
 	want_status(&r.a, 202);
-	assert_int_equal(world_status(&r.w).proxy.contexts, 0);
+	assert_int_equal(world_status(&r.w)->proxy.contexts, 0);
 	rig_close(&r);
 }
 

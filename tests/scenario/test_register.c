@@ -139,7 +139,7 @@ static void d8_a11_refusals(void **state)
 		{ "more and star", "x@any.test", "Contact: <sip:x@10.0.1.1>\nContact: *\nExpires: 0\n", 400, NULL },
 		{ "A11 us", "x@any.test", "Contact: <sip:x@10.0.0.1>\n", 403, NULL },
 		{ "A11 us by port", "x@any.test", "Contact: <sip:x@10.0.0.1:5060;transport=tcp>\n", 403, NULL },
-		{ "A11 our domain", "x@any.test", "Contact: <sip:x@Example.TEST>\n", 403, NULL },
+		{ "our domain by name", "y@any.test", "Contact: <sip:y@Example.TEST>\n", 200, "<sip:y@Example.TEST>;expires=3600 " },
 		{ "A11 loopback", "x@any.test", "Contact: <sip:x@127.0.0.1>\n", 403, NULL },
 		{ "A11 mapped loopback", "x@any.test", "Contact: <sip:x@[::ffff:127.0.0.1]>\n", 403, NULL },
 		{ "A11 v6 loopback", "x@any.test", "Contact: <sip:x@[::1]>\n", 403, NULL },

@@ -61,7 +61,7 @@ static const struct row {
 	{ "zeromf.dat", 483, 483, 483 },
 	{ "cparam01.dat", 200, 200, 401 },
 	{ "cparam02.dat", 200, 200, 401 },
-	{ "regescrt.dat", 403, 403, 401 },       /* a contact at our own domain (A11) */
+	{ "regescrt.dat", 200, 200, 401 },
 	{ "sdp01.dat", 480, 480, 407 },
 	{ "inv2543.dat", 480, 480, 407 },
 	{ "test.dat", 0, 0, 0 },

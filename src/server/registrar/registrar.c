@@ -139,16 +139,18 @@ static int other_params(struct td_str *out, struct td_msg *msg, struct td_str pa
 	return 0;
 }
 
-/* Where a contact must not lead: to us (a loop), or where nobody but this machine should reach (A11). Names are resolved, and
- * checked again, when they are used. */
+/* Where a contact must not lead: to us (a loop), or where nobody but this machine should reach (A11). A name, our own domain's
+ * too (RFC 4475 §3.3.14), leads nowhere by itself: such a contact is reached by the flow it registered over. */
 static bool leads_astray(const struct td_core *core, const struct td_uri *uri, struct td_str host)
 {
 	struct td_addr a;
 
-	if (td_config_domain(core->cfg, host) || td_tp_is_me(core->tp, host, uri->port))
+	if (td_str_ieq(host, TD_STR("localhost")))
+		host = TD_STR("127.0.0.1");
+	if (td_tp_is_me(core->tp, host, uri->port))
 		return true;
 	if (td_ip_parse(&a, host))
-		return td_str_ieq(host, TD_STR("localhost"));
+		return false;
 	a.port = uri->port ? uri->port : 5060;
 	return !td_route_target_allowed(core, &a);
 }
