@@ -224,6 +224,7 @@ struct td_msg {
 	uint8_t first[TD_HDR_COUNT];      /* 1 + index of the first field with this id; 0: absent */
 	struct td_hdr *hdr;
 	struct td_hdr hdr_inline[24];
+	char arena_inline[768] __attribute__((aligned(8)));        /* what most messages need */
 };
 
 /*

@@ -399,7 +399,7 @@ int td_msg_parse(struct td_msg **out, struct td_buf *buf, size_t at, size_t n)
 	m->refs = 1;
 	m->max_forwards = -1;
 	m->hdr = m->hdr_inline;
-	td_arena_init(&m->arena);
+	td_arena_init_with(&m->arena, m->arena_inline, sizeof(m->arena_inline));
 	err = parse(m);
 	if (err) {
 		td_arena_reset(&m->arena);
