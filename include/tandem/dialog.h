@@ -18,6 +18,7 @@ struct td_dialog {
 	struct td_str call_id, local_tag, remote_tag;
 	struct td_str local, remote;      /* From and To values of our requests, without tags */
 	struct td_str target;             /* remote target: the peer's Contact URI (§12.2.1.1) */
+	size_t target_room;               /* bytes there are at target.p */
 	struct td_str *route;             /* route set in the order of Route headers: whole values */
 	unsigned route_n;
 	uint32_t local_cseq, remote_cseq;
@@ -41,6 +42,8 @@ int td_dialog_confirm(struct td_dialog *d, const struct td_msg *response);
 
 /* Where its requests go: the URI of the first Route, or the remote target (§12.2.1.1). */
 struct td_str td_dialog_next_hop(const struct td_dialog *d);
+/* The Request-URI of its requests: the remote target, or the first Route when that is a strict router (§12.2.1.1). */
+struct td_str td_dialog_request_uri(const struct td_dialog *d);
 /* Request line, Via (as given: a whole value), Max-Forwards, Route, From, To, Call-ID, CSeq. cseq: td_dialog_next_cseq(), or for an
  * ACK the INVITE's. The caller adds headers and td_put_body(). A strict router's Route (§12.2.1.1) is honoured. */
 void td_dialog_put_request(struct td_out *o, const struct td_dialog *d, struct td_str method, struct td_str via, uint32_t cseq);

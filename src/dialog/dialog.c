@@ -1,6 +1,7 @@
 /*
  * The dialog state of RFC 3261 §12.1, made from the message that creates it and changed only by target refreshes. Everything it
- * keeps is copied into its own arena; a refreshed target leaves the old text behind until the dialog ends.
+ * keeps is copied into its own arena. A refreshed target is written over the old one where it fits, and gets at least twice the room
+ * where it does not: a peer that refreshes all day costs no more than its longest URI.
  */
 #include <tandem/dialog.h>
 
@@ -59,9 +60,29 @@ static int contact_of(struct td_str *out, const struct td_msg *m)
 		err = err ? err : TD_ENOTFOUND;
 	if (!err && (c.star || c.addr.uri.scheme == TD_SCHEME_OTHER))
 		err = TD_ESYNTAX;
-	if (!err)
+	if (!err) {
 		*out = c.addr.uri.text;
+		if (c.addr.uri.headers.p)                /* "?…" does not belong in a Request-URI (§19.1.1) */
+			out->n = (size_t)(c.addr.uri.headers.p - 1 - out->p);
+	}
 	return err;
+}
+
+static int set_target(struct td_dialog *d, struct td_str text)
+{
+	size_t room = d->target_room;
+	char *p = (char *)d->target.p;
+
+	if (text.n > room) {
+		room = text.n > 2 * room ? text.n : 2 * room;
+		p = td_arena_alloc(&d->arena, room);
+		if (!p)
+			return -ENOMEM;
+	}
+	memcpy(p, text.p, text.n);
+	d->target = td_str_n(p, text.n);
+	d->target_room = room;
+	return 0;
 }
 
 int td_dialog_refresh_target(struct td_dialog *d, const struct td_msg *m)
@@ -70,7 +91,7 @@ int td_dialog_refresh_target(struct td_dialog *d, const struct td_msg *m)
 
 	if (contact_of(&text, m) || td_str_eq(text, d->target))
 		return 0;
-	return dup(&d->target, d, text);
+	return set_target(d, text);
 }
 
 /* Record-Route: as it stands for the UAS, reversed for the UAC (§12.1.1, §12.1.2). */
@@ -109,7 +130,7 @@ static int fill(struct td_dialog *d, const struct td_msg *m, struct td_str local
 	err = contact_of(&target, m);
 	if (err)
 		return err == -ENOMEM ? err : TD_ESYNTAX;
-	err = dup(&d->target, d, target);
+	err = set_target(d, target);
 	if (!err)
 		err = dup(&d->call_id, d, m->call_id);
 	if (!err)
@@ -240,6 +261,13 @@ struct td_str td_dialog_next_hop(const struct td_dialog *d)
 	if (d->route_n && td_name_addr_parse(&first, d->route[0]) == 0)
 		return first.uri.text;
 	return d->target;
+}
+
+struct td_str td_dialog_request_uri(const struct td_dialog *d)
+{
+	struct td_name_addr first;
+
+	return d->route_n && !first_is_loose(d, &first) ? first.uri.text : d->target;
 }
 
 static void put_party(struct td_out *o, enum td_hdr_id id, struct td_str value, struct td_str tag)

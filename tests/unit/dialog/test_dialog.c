@@ -85,6 +85,7 @@ static void strict_router(void **state)
 	struct td_dialog *d = NULL;
 
 	assert_int_equal(td_dialog_of_response(&d, m), 0);
+	assert_true(td_str_eq(td_dialog_request_uri(d), TD_STR("sip:strict.test")));
 	check_request(d, "BYE sip:strict.test SIP/2.0\r\nVia: SIP/2.0/UDP me;branch=z9hG4bKy\r\nMax-Forwards: 70\r\n"
 			 "Route: <sip:loose.test;lr>\r\nRoute: <sip:bob@192.0.2.2>\r\nFrom: <sip:alice@a.test>;tag=ft\r\n"
 			 "To: <sip:bob@b.test>;tag=tt\r\nCall-ID: c1\r\nCSeq: 8 BYE\r\n");
@@ -114,6 +115,33 @@ static void no_dialog_without_tag_or_contact(void **state)
 	}
 }
 
+/* A peer that refreshes its target all day costs the room of its longest one. What a URI wants in headers stays out. */
+static void targets_are_refreshed_in_place(void **state)
+{
+	struct td_msg *m = parse(invite);
+	struct td_dialog *d = NULL;
+	struct td_out o;
+	const char *first;
+	unsigned i;
+
+	assert_int_equal(td_dialog_of_request(&d, m, TD_STR("tt")), 0);
+	td_msg_unref(m);
+	first = d->target.p;
+	for (i = 0; i < 100; i++) {
+		td_out_init(&o);
+		td_out_fmt(&o, "UPDATE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nMax-Forwards: 70\r\nFrom: <sip:a@h>;tag=ft\r\n"
+			   "To: <sip:b@h>;tag=tt\r\nCall-ID: c1\r\nCSeq: 8 UPDATE\r\nContact: <sip:u%u@h?Subject=x>\r\nContent-Length: 0\r\n\r\n", i);
+		td_out_char(&o, '\0');
+		m = parse(o.p);
+		td_out_free(&o);
+		assert_int_equal(td_dialog_refresh_target(d, m), 0);
+		assert_ptr_equal(d->target.p, first);
+		td_msg_unref(m);
+	}
+	assert_true(td_str_eq(d->target, TD_STR("sip:u99@h")));
+	td_dialog_free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -121,6 +149,7 @@ int main(void)
 		cmocka_unit_test(uas_keeps_the_route),
 		cmocka_unit_test(strict_router),
 		cmocka_unit_test(no_dialog_without_tag_or_contact),
+		cmocka_unit_test(targets_are_refreshed_in_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
