@@ -80,9 +80,17 @@ struct td_auth_client;                    /* remembers challenges by realm, coun
 
 int td_auth_client_open(struct td_auth_client **out, struct td_rng *rng, const struct td_credentials *cred);   /* copies cred */
 void td_auth_client_close(struct td_auth_client *c);
-/* Learns from a 401 or 407: takes the strongest algorithm we know of each realm. 0: try again; TD_EDENIED: our credentials
- * were refused (same nonce not stale), TD_EUNSUPPORTED: no challenge we can answer. */
-int td_auth_client_challenge(struct td_auth_client *c, const struct td_msg *response);
+
+/* What is to be known of the request a challenge answers. */
+struct td_auth_sent {
+	uint64_t mark;                    /* td_auth_client_mark() when it was built: what came later it cannot have tried */
+	bool known_realms;                /* its answer may come from a stranger: learn no new realm from it (A6) */
+};
+
+uint64_t td_auth_client_mark(const struct td_auth_client *c);
+/* Learns from a 401 or 407: takes the strongest algorithm we know of each realm. sent NULL: the request carried all that was known.
+ * 0: try again; TD_EDENIED: our credentials were refused (same nonce not stale), TD_EUNSUPPORTED: no challenge we can answer. */
+int td_auth_client_challenge(struct td_auth_client *c, const struct td_msg *response, const struct td_auth_sent *sent);
 /* Authorization / Proxy-Authorization lines for a request, for every challenge remembered. */
 int td_auth_client_put(struct td_out *o, struct td_auth_client *c, struct td_str method, struct td_str uri);
 

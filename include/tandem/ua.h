@@ -30,6 +30,7 @@ struct td_ua_options {
 	struct td_str address;            /* "sip:alice@example.test" */
 	struct td_str auth_user;          /* empty: the user part of the address */
 	struct td_str password;           /* empty: challenges are not answered */
+	struct td_str realm;              /* the only one whose challenges are answered; empty: the one that first lets us in */
 	enum td_proto proto;
 	struct td_addr proxy;             /* where requests outside dialogs go */
 	struct td_addr local;             /* own address; port 0: any free one */
@@ -40,7 +41,7 @@ struct td_ua_options {
 
 /* Texts are copied. TD_ESYNTAX when the address is no SIP URI with a user. */
 int td_ua_open(struct td_ua **out, const struct td_ua_options *opt);
-/* Ends everything it has without callbacks: calls are left as they are (hang them up before). */
+/* Ends everything it has without callbacks: calls are left as they are (hang them up before). Not inside a callback of its own. */
 void td_ua_close(struct td_ua *ua);
 const struct td_addr *td_ua_local(const struct td_ua *ua);
 struct td_loop *td_ua_loop(struct td_ua *ua);
@@ -60,9 +61,9 @@ struct td_request_options {
 	struct td_str content_type, body;
 };
 
-/* Challenges are met with the account's credentials. Everything is copied. */
+/* Challenges are met with the account's credentials, where the request went to the proxy. Everything is copied. TD_ESYNTAX: no URI. */
 int td_request_open(struct td_request **out, struct td_ua *ua, const struct td_request_options *opt, td_request_fn *fn, void *arg);
-void td_request_close(struct td_request *r);      /* no callback any more */
+void td_request_close(struct td_request *r);      /* no callback any more; safe in its own */
 
 /* ---- registration (RFC 3261 §10.2) ---- */
 
@@ -86,9 +87,10 @@ void td_reg_close(struct td_reg *reg);            /* forgets it; the binding exp
 
 /* Who describes the session (RFC 3264). Each returns 0, or TD_EUNSUPPORTED (488 is answered, or the call is ended), or another error. */
 struct td_session {
-	int (*offer)(void *arg, struct td_out *sdp);
-	int (*answer)(void *arg, struct td_str offer, struct td_out *sdp);      /* also to a re-INVITE's */
-	int (*answered)(void *arg, struct td_str answer);                       /* the answer to our offer; may come early, with a 183 */
+	int (*offer)(void *arg, struct td_out *sdp);                            /* also where an INVITE came without one */
+	int (*answer)(void *arg, struct td_str offer, struct td_out *sdp);      /* also to a re-INVITE's, or an UPDATE's */
+	/* The answer to our offer. It may come early, with a 183; when another phone then takes the call, its answer comes after it. */
+	int (*answered)(void *arg, struct td_str answer);
 };
 
 struct td_call_end {
@@ -104,17 +106,18 @@ struct td_call_events {
 	void (*ended)(struct td_call *c, const struct td_call_end *end, void *arg);   /* once; then td_call_close() it */
 };
 
-/* Calls uri. session, events: borrowed for the life of the call. */
+/* Calls uri. session, events: borrowed until td_call_close(). */
 int td_call_open(struct td_call **out, struct td_ua *ua, struct td_str uri, const struct td_session *session,
 		 const struct td_call_events *events, void *arg);
 /* Takes an incoming call over: from now on the caller owns it and hears its events. */
 void td_call_accept(struct td_call *c, const struct td_session *session, const struct td_call_events *events, void *arg);
 int td_call_ring(struct td_call *c);              /* 180 */
 int td_call_answer(struct td_call *c);            /* 200; TD_EUNSUPPORTED: 488 was sent and `ended` follows */
-int td_call_reject(struct td_call *c, unsigned status);
+int td_call_reject(struct td_call *c, unsigned status);   /* 300-699 */
 /* BYE, CANCEL or a rejection, whichever its state asks for. `ended` follows from the loop. Repeating it does nothing. */
 void td_call_hangup(struct td_call *c);
-void td_call_close(struct td_call *c);            /* no callback after this; hangs up first if need be */
+/* No callback after this; hangs up first if need be, and the agent sees it through. Safe in any callback. */
+void td_call_close(struct td_call *c);
 struct td_str td_call_peer(const struct td_call *c);      /* From of a call that came, URI of one we made */
 struct td_str td_call_id(const struct td_call *c);
 bool td_call_is_up(const struct td_call *c);

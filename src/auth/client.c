@@ -20,6 +20,7 @@ struct challenge {
 	bool named;                       /* the algorithm was written, so we write it too */
 	unsigned stales;
 	uint32_t nc;
+	uint64_t learnt;                  /* the client's count when this one came */
 	struct td_ha1 ha1;
 	struct td_str realm, nonce, opaque;
 	char text[];
@@ -30,6 +31,7 @@ struct td_auth_client {
 	struct td_str user, realm, password;
 	struct td_link challenges;
 	unsigned count;
+	uint64_t learnt;                  /* challenges, ever */
 	char text[];
 };
 
@@ -92,7 +94,7 @@ static struct td_str keep_unescaped(char **at, struct td_str s)
 	return out;
 }
 
-static struct challenge *find(struct td_auth_client *c, bool proxy, struct td_str realm)
+static struct challenge *find(const struct td_auth_client *c, bool proxy, struct td_str realm)
 {
 	for (struct td_link *l = c->challenges.next; l != &c->challenges; l = l->next) {
 		struct challenge *ch = TD_CONTAINER_OF(l, struct challenge, link);
@@ -102,10 +104,13 @@ static struct challenge *find(struct td_auth_client *c, bool proxy, struct td_st
 	return NULL;
 }
 
-/* Were the credentials we sent for it refused for what they are? A nonce that was new and failed at once says so too. */
-static bool refused(const struct challenge *old, const struct challenge *ch)
+/*
+ * Were the credentials we sent for it refused for what they are? A nonce that was new and failed at once says so too. But not when the
+ * request left before we knew the nonce, as the second of two sent at once does.
+ */
+static bool refused(const struct challenge *old, const struct challenge *ch, uint64_t mark)
 {
-	if (old->nc == 0)
+	if (old->nc == 0 || old->learnt > mark)
 		return false;
 	if (ch->stale)
 		return old->nc == 1 && old->stales >= MAX_STALE;
@@ -142,18 +147,20 @@ static int read_challenge(struct challenge **out, struct td_str value, bool prox
 }
 
 /* 0: keep ch instead of old; TD_EEXIST: old is as good; TD_EDENIED; TD_EUNSUPPORTED. */
-static int judge(const struct td_auth_client *c, const struct challenge *old, const struct challenge *ch)
+static int judge(const struct td_auth_client *c, const struct challenge *old, const struct challenge *ch, const struct td_auth_sent *sent)
 {
 	if (c->realm.n && !td_str_eq(c->realm, ch->realm))
 		return TD_EUNSUPPORTED;                 /* credentials go to their realm only (A6) */
+	if (!old && sent->known_realms && !find(c, !ch->proxy, ch->realm))
+		return TD_EUNSUPPORTED;
 	if (!old)
 		return c->count < MAX_REALMS ? 0 : TD_EUNSUPPORTED;
 	if (old->fresh)                                 /* the same response, another algorithm */
 		return ch->alg < old->alg ? 0 : TD_EEXIST;
-	return refused(old, ch) ? TD_EDENIED : 0;
+	return refused(old, ch, sent->mark) ? TD_EDENIED : 0;
 }
 
-static int consider(struct td_auth_client *c, struct td_str value, bool proxy)
+static int consider(struct td_auth_client *c, struct td_str value, bool proxy, const struct td_auth_sent *sent)
 {
 	struct challenge *ch, *old;
 	int err = read_challenge(&ch, value, proxy);
@@ -161,7 +168,7 @@ static int consider(struct td_auth_client *c, struct td_str value, bool proxy)
 	if (err)
 		return err;
 	old = find(c, proxy, ch->realm);
-	err = judge(c, old, ch);
+	err = judge(c, old, ch, sent);
 	if (err) {
 		free(ch);
 		if (err == TD_EDENIED)
@@ -172,14 +179,21 @@ static int consider(struct td_auth_client *c, struct td_str value, bool proxy)
 		ch->stales = old->fresh ? old->stales : old->nc == 1 ? old->stales + 1 : 0;
 		drop(c, old);
 	}
+	ch->learnt = ++c->learnt;
 	td_ha1_make(&ch->ha1, ch->alg, c->user, ch->realm, c->password);
 	td_list_add_tail(&c->challenges, &ch->link);
 	c->count++;
 	return 0;
 }
 
-int td_auth_client_challenge(struct td_auth_client *c, const struct td_msg *response)
+uint64_t td_auth_client_mark(const struct td_auth_client *c)
 {
+	return c->learnt;
+}
+
+int td_auth_client_challenge(struct td_auth_client *c, const struct td_msg *response, const struct td_auth_sent *sent)
+{
+	static const struct td_auth_sent everything = { .mark = UINT64_MAX };
 	static const struct {
 		enum td_hdr_id id;
 		bool proxy;
@@ -190,7 +204,7 @@ int td_auth_client_challenge(struct td_auth_client *c, const struct td_msg *resp
 		TD_CONTAINER_OF(l, struct challenge, link)->fresh = false;
 	for (unsigned i = 0; i < TD_ARRAY_LEN(fields); i++) {
 		for (const struct td_hdr *h = td_msg_hdr(response, fields[i].id); h; h = td_msg_hdr_next(response, h)) {
-			int err = consider(c, td_hdr_value(response, h), fields[i].proxy);
+			int err = consider(c, td_hdr_value(response, h), fields[i].proxy, sent ? sent : &everything);
 			if (err == -ENOMEM || err == TD_EDENIED)
 				return err;
 			if (!err)

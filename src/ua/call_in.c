@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum { RING_AGAIN_MS = 60000 };
+
 static void on_cancelled(struct td_srvtx *st, struct td_msg *cancel, void *arg)
 {
 	struct td_call *c = arg;
@@ -13,7 +15,7 @@ static void on_cancelled(struct td_srvtx *st, struct td_msg *cancel, void *arg)
 	if (c->state != CALL_RINGING)
 		return;
 	td_srvtx_reply_plain(st, 487, TD_STR_NULL, c->local_tag, TD_STR_NULL);
-	call_over(c, &(struct td_call_end){ .by_peer = true, .status = 487, .reason = TD_STR("Request Terminated") });
+	ua_call_over(c, &(struct td_call_end){ .by_peer = true, .status = 487, .reason = TD_STR("Request Terminated") });
 }
 
 static const struct td_srvtx_events invite_events = { .cancelled = on_cancelled };
@@ -41,7 +43,6 @@ static int fill(struct td_call *c, struct td_msg *m, const struct td_flow *from)
 	if (err)
 		return err;
 	c->invite = td_msg_ref(m);
-	c->from = *from;
 	c->call_id = m->call_id;
 	c->peer = m->from.uri.text;
 	c->local_tag = ua_token(c->ua, &c->arena, UA_TAG_LEN);
@@ -50,7 +51,7 @@ static int fill(struct td_call *c, struct td_msg *m, const struct td_flow *from)
 	return td_dialog_of_request(&c->dialog, m, c->local_tag);
 }
 
-void call_incoming(struct td_ua *ua, struct td_msg *m, const struct td_flow *from)
+void ua_call_incoming(struct td_ua *ua, struct td_msg *m, const struct td_flow *from)
 {
 	struct td_call *c;
 	int err;
@@ -59,19 +60,18 @@ void call_incoming(struct td_ua *ua, struct td_msg *m, const struct td_flow *fro
 		td_reply_stateless(ua->txl, m, from, 482, TD_STR_NULL, TD_STR_NULL);
 		return;
 	}
-	if (m->body.n && !call_is_sdp(m)) {
+	if (m->body.n && !ua_call_is_sdp(m)) {
 		td_reply_stateless(ua->txl, m, from, 415, TD_STR_NULL, TD_STR("Accept: application/sdp\r\n"));
 		return;
 	}
-	c = call_new(ua, false);
+	c = ua_call_new(ua, false);
 	if (!c)
 		return;
 	err = fill(c, m, from);
 	if (err) {
 		if (c->st)
 			td_srvtx_reply_plain(c->st, err == TD_ESYNTAX ? 400 : 500, TD_STR_NULL, TD_STR_NULL, TD_STR_NULL);
-		c->state = CALL_OVER;
-		td_call_close(c);
+		ua_call_free(c);
 		return;
 	}
 	c->state = CALL_RINGING;
@@ -89,11 +89,29 @@ void td_call_accept(struct td_call *c, const struct td_session *session, const s
 	c->arg = arg;
 }
 
+static int send_180(struct td_call *c)
+{
+	return ua_reply(c->ua, c->st, c->invite, 180, c->local_tag, TD_STR_NULL, TD_STR_NULL);
+}
+
+/* §13.3.1.1: every minute, or a proxy's timer C ends a call that rings for long. */
+static void ring_again(struct td_timer *tm, void *arg)
+{
+	struct td_call *c = arg;
+
+	if (c->state != CALL_RINGING)
+		return;
+	send_180(c);
+	td_timer_start(c->ua->loop, tm, RING_AGAIN_MS);
+}
+
 int td_call_ring(struct td_call *c)
 {
 	if (c->state != CALL_RINGING)
 		return TD_EORDER;
-	return ua_reply(c->ua, c->st, c->invite, 180, c->local_tag, TD_STR_NULL, TD_STR_NULL);
+	td_timer_init(&c->ringing, ring_again, c);
+	td_timer_start(c->ua->loop, &c->ringing, RING_AGAIN_MS);
+	return send_180(c);
 }
 
 int td_call_answer(struct td_call *c)
@@ -102,9 +120,9 @@ int td_call_answer(struct td_call *c)
 
 	if (c->state != CALL_RINGING || !c->session)
 		return TD_EORDER;
-	err = call_send_2xx(c, c->st, c->invite);
+	err = ua_call_send_2xx(c, c->st, c->invite);
 	if (err) {
-		td_call_reject(c, err == TD_EUNSUPPORTED || err == TD_ESYNTAX ? 488 : 500);
+		td_call_reject(c, ua_call_status_of(err));
 		return err;
 	}
 	c->state = CALL_UP;
@@ -120,7 +138,9 @@ int td_call_reject(struct td_call *c, unsigned status)
 
 	if (c->state != CALL_RINGING)
 		return TD_EORDER;
+	if (status < 300 || status > 699)
+		return TD_ELIMIT;
 	err = td_srvtx_reply_plain(c->st, status, TD_STR_NULL, c->local_tag, TD_STR_NULL);
-	call_over(c, &(struct td_call_end){ .status = status, .reason = td_reason_phrase(status) });
+	ua_call_over(c, &(struct td_call_end){ .status = status, .reason = td_reason_phrase(status) });
 	return err;
 }

@@ -7,23 +7,31 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { MAX_TRIES = 4 };
+enum { MAX_ANSWERS = 16 };                        /* phones of a fork that answer */
 
 static const struct td_clitx_events invite_events;
 
-static struct td_buf *build_invite(struct td_call *c, const struct td_flow *flow, struct td_str branch)
+/* Kept, because the ACK for a 2xx carries them as well (§13.2.2.4). */
+static int make_credentials(struct td_call *c)
+{
+	struct td_out o;
+	int err;
+
+	td_out_init(&o);
+	ua_auth_put(&o, c->ua, &c->auth, &c->flow, TD_STR("INVITE"), c->uri);
+	err = o.failed ? -ENOMEM : td_arena_dup(&c->credentials, &c->arena, td_out_view(&o));
+	td_out_free(&o);
+	return err;
+}
+
+static struct td_buf *build_invite(struct td_call *c, struct td_str branch)
 {
 	struct td_ua *ua = c->ua;
-	struct td_out o, sdp, via;
+	struct td_out o, via;
 
-	td_out_init(&sdp);
-	if (c->session->offer(c->arg, &sdp) || sdp.failed) {
-		td_out_free(&sdp);
-		return NULL;
-	}
 	td_out_init(&o);
 	td_out_init(&via);
-	td_tp_put_via(&via, ua->tp, flow, branch);
+	td_tp_put_via(&via, ua->tp, &c->flow, branch);
 	td_put_request_line(&o, TD_STR("INVITE"), c->uri);
 	td_put_hdr(&o, TD_HDR_VIA, td_out_view(&via));
 	td_put_hdr_u64(&o, TD_HDR_MAX_FORWARDS, 70);
@@ -31,15 +39,15 @@ static struct td_buf *build_invite(struct td_call *c, const struct td_flow *flow
 	td_out_fmt(&o, "To: <%.*s>\r\n", TD_FMT(c->uri));
 	td_put_hdr(&o, TD_HDR_CALL_ID, c->call_id);
 	td_out_fmt(&o, "CSeq: %u INVITE\r\n", c->invite_cseq);
-	ua_put_contact(&o, ua, flow);
-	if (via.failed || (ua->auth && td_auth_client_put(&o, ua->auth, TD_STR("INVITE"), c->uri)))
+	ua_put_contact(&o, ua, &c->flow);
+	if (via.failed)
 		o.failed = true;
+	td_out_str(&o, c->credentials);
 	td_out_str(&o, ua_allow);
 	if (ua->user_agent.n)
 		td_put_hdr(&o, TD_HDR_USER_AGENT, ua->user_agent);
-	td_put_body(&o, TD_STR("application/sdp"), td_out_view(&sdp));
+	td_put_body(&o, TD_STR("application/sdp"), c->offer);
 	td_out_free(&via);
-	td_out_free(&sdp);
 	return td_out_buf(&o);
 }
 
@@ -47,13 +55,16 @@ static int send_invite(struct td_call *c)
 {
 	char branch[TD_BRANCH_LEN];
 	struct td_clitx_options opt = { .method = TD_INVITE, .branch = { branch, sizeof(branch) } };
-	int err = td_tp_flow_to(&opt.to, c->ua->tp, c->ua->proto, &c->ua->proxy);
+	int err = td_tp_flow_to(&c->flow, c->ua->tp, c->ua->proto, &c->ua->proxy);
 
+	if (!err)
+		err = make_credentials(c);
 	if (err)
 		return err;
 	c->invite_cseq++;
 	td_branch_make(branch, c->ua->txl);
-	opt.bytes = build_invite(c, &opt.to, opt.branch);
+	opt.to = c->flow;
+	opt.bytes = build_invite(c, opt.branch);
 	if (!opt.bytes)
 		return -ENOMEM;
 	err = td_clitx_open(&c->ct, c->ua->txl, &opt, &invite_events, c);
@@ -72,124 +83,161 @@ static void drop_transaction(struct td_call *c)
 
 /* ---- ACK for a 2xx: a message of its own, without a transaction (§13.2.2.4) ---- */
 
-static int make_ack(struct td_buf **out, struct td_flow *flow, struct td_call *c, const struct td_dialog *d)
+static int make_ack(struct acked *a, struct td_call *c, const struct td_dialog *d)
 {
 	char branch[TD_BRANCH_LEN];
 	struct td_out o, via;
-	int err = ua_flow_to(flow, c->ua, td_dialog_next_hop(d));
+	int err = ua_flow_to(&a->flow, c->ua, td_dialog_next_hop(d));
 
 	if (err)
 		return err;
 	td_branch_make(branch, c->ua->txl);
 	td_out_init(&o);
 	td_out_init(&via);
-	td_tp_put_via(&via, c->ua->tp, flow, td_str_n(branch, sizeof(branch)));
+	td_tp_put_via(&via, c->ua->tp, &a->flow, td_str_n(branch, sizeof(branch)));
 	td_dialog_put_request(&o, d, TD_STR("ACK"), td_out_view(&via), c->invite_cseq);
 	if (via.failed)
 		o.failed = true;
 	td_out_free(&via);
+	if (td_ip_eq(&a->flow.peer, &c->flow.peer))       /* A6: not to whom a Contact names */
+		td_out_str(&o, c->credentials);
 	td_put_body(&o, TD_STR_NULL, TD_STR_NULL);
-	*out = td_out_buf(&o);
-	return *out ? 0 : -ENOMEM;
+	a->bytes = td_out_buf(&o);
+	return a->bytes ? 0 : -ENOMEM;
 }
 
-/* A second phone of a fork answered too: it is acknowledged and hung up at once (§13.2.2.4). */
-static void end_extra_fork(struct td_call *c, const struct td_msg *m)
+static struct acked *find_acked(const struct td_call *c, struct td_str tag)
 {
-	struct td_dialog *d;
-	struct td_flow flow;
-	struct td_buf *ack;
+	struct acked *a = c->acked;
 
-	if (td_dialog_of_response(&d, m))
-		return;
-	d->local_cseq = c->invite_cseq;
-	if (make_ack(&ack, &flow, c, d) == 0) {
-		td_tp_send(c->ua->tp, &flow, ack);
-		td_buf_unref(ack);
-	}
-	ua_request_in_dialog(c->ua, d, true, TD_STR("BYE"), NULL, NULL);
+	while (a && !td_str_eq(a->tag, tag))
+		a = a->next;
+	return a;
 }
 
-static int take_dialog(struct td_call *c, const struct td_msg *m)
+static int acknowledge(struct td_call *c, const struct td_dialog *d)
+{
+	struct acked *a = td_arena_zalloc(&c->arena, sizeof(*a));
+	int err = a ? td_arena_dup(&a->tag, &c->arena, d->remote_tag) : -ENOMEM;
+
+	if (!err)
+		err = make_ack(a, c, d);
+	if (err)
+		return err;
+	a->next = c->acked;
+	c->acked = a;
+	c->acked_n++;
+	td_tp_send(c->ua->tp, &a->flow, a->bytes);        /* if it is lost, the 2xx comes again */
+	return 0;
+}
+
+/* ---- answers ---- */
+
+/* The early dialog of the phone that answered, made sure of; else a new one. It is the caller's. */
+static int dialog_of_2xx(struct td_dialog **out, struct td_call *c, const struct td_msg *m)
 {
 	int err;
 
-	if (c->dialog && !td_str_eq(c->dialog->remote_tag, m->to_tag)) {      /* another branch than the one that rang first */
-		td_dialog_free(c->dialog);
-		c->dialog = NULL;
-	}
-	err = c->dialog ? td_dialog_confirm(c->dialog, m) : td_dialog_of_response(&c->dialog, m);
-	if (!err)
-		c->dialog->local_cseq = c->invite_cseq;
-	return err;
+	if (!c->dialog || !td_str_eq(c->dialog->remote_tag, m->to_tag))
+		return td_dialog_of_response(out, m);
+	err = td_dialog_confirm(c->dialog, m);
+	if (err)
+		return err;
+	*out = c->dialog;
+	c->dialog = NULL;
+	return 0;
 }
 
-static void on_2xx(struct td_call *c, const struct td_msg *m)
+/* What came early with a 183 counts if the phone that sent it answers; if another does, its own counts (§13.2.1). */
+static int take_answer(struct td_call *c, const struct td_msg *m)
+{
+	if (c->answer_tag.n && td_str_eq(c->answer_tag, m->to_tag))
+		return 0;
+	return ua_call_is_sdp(m) ? c->session->answered(c->arg, m->body) : TD_ESYNTAX;
+}
+
+static void established(struct td_call *c, struct td_dialog *d, const struct td_msg *m)
 {
 	int err;
 
-	if (c->state == CALL_UP || c->state == CALL_OVER) {
-		if (c->ack && c->dialog && td_str_eq(c->dialog->remote_tag, m->to_tag))
-			td_tp_send(c->ua->tp, &c->ack_flow, c->ack);
-		else if (!c->dialog || !td_str_eq(c->dialog->remote_tag, m->to_tag))
-			end_extra_fork(c, m);
-		return;
-	}
-	err = take_dialog(c, m);
-	if (!err)
-		err = make_ack(&c->ack, &c->ack_flow, c, c->dialog);
-	if (err) {
-		call_over(c, &(struct td_call_end){ .err = err });
-		return;
-	}
-	td_tp_send(c->ua->tp, &c->ack_flow, c->ack);
-	if (c->state == CALL_CANCELLED) {                 /* the answer crossed our CANCEL (§9.1) */
-		call_bye(c);
-		call_over(c, &(struct td_call_end){ 0 });
-		return;
-	}
+	td_dialog_free(c->dialog);
+	c->dialog = d;
 	c->state = CALL_UP;
-	if (!c->sdp_done)
-		err = call_is_sdp(m) ? c->session->answered(c->arg, m->body) : TD_ESYNTAX;
-	c->sdp_done = true;
+	err = take_answer(c, m);
+	if (c->state != CALL_UP)
+		return;
 	if (err) {                                        /* an answer we cannot use ends the call, politely */
-		call_bye(c);
-		call_over(c, &(struct td_call_end){ .err = err });
+		ua_call_bye(c);
+		ua_call_over(c, &(struct td_call_end){ .err = err });
 	} else if (c->events && c->events->up) {
 		c->events->up(c, c->arg);
 	}
 }
 
+static void on_2xx(struct td_call *c, const struct td_msg *m)
+{
+	struct acked *a = find_acked(c, m->to_tag);
+	struct td_dialog *d;
+	int err;
+
+	if (a) {
+		td_tp_send(c->ua->tp, &a->flow, a->bytes);
+		return;
+	}
+	if (c->acked_n == MAX_ANSWERS)
+		return;
+	err = dialog_of_2xx(&d, c, m);
+	if (!err) {
+		err = acknowledge(c, d);
+		if (err)
+			td_dialog_free(d);
+	}
+	if (err) {
+		if (c->state == CALL_TRYING || c->state == CALL_CANCELLED)
+			ua_call_over(c, &(struct td_call_end){ .err = err });
+	} else if (c->state == CALL_TRYING) {
+		established(c, d, m);
+	} else {
+		/* A second phone of a fork (§13.2.2.4), or an answer that crossed our CANCEL (§9.1). */
+		ua_request_in_dialog(c->ua, d, true, TD_STR("BYE"), NULL, NULL);
+		if (c->state == CALL_CANCELLED)
+			ua_call_over(c, &(struct td_call_end){ 0 });
+	}
+}
+
 static void on_provisional(struct td_call *c, const struct td_msg *m)
 {
+	if (c->state != CALL_TRYING)
+		return;
 	if (m->to_tag.p && !c->dialog)
 		td_dialog_of_response(&c->dialog, m);     /* early; the 2xx decides anyway */
-	if (!c->sdp_done && call_is_sdp(m) && c->state == CALL_TRYING)
-		c->sdp_done = c->session->answered(c->arg, m->body) == 0;
+	if (!c->answer_tag.n && m->to_tag.n && ua_call_is_sdp(m) && c->session->answered(c->arg, m->body) == 0 &&
+	    td_arena_dup(&c->answer_tag, &c->arena, m->to_tag))
+		c->answer_tag = TD_STR_NULL;              /* without memory for it the 2xx tells the same again */
 	if (m->status > 100 && c->events && c->events->progress)
 		c->events->progress(c, m->status, m->reason, c->arg);
 }
 
+static int challenged(struct td_call *c)
+{
+	td_dialog_free(c->dialog);
+	c->dialog = NULL;
+	c->answer_tag = TD_STR_NULL;
+	return send_invite(c);
+}
+
 static void on_refusal(struct td_call *c, const struct td_msg *m)
 {
-	struct td_ua *ua = c->ua;
 	struct td_call_end end = { .status = m->status, .reason = m->reason, .by_peer = true };
-	int err = TD_EDENIED;
 
 	drop_transaction(c);
-	if ((m->status == 401 || m->status == 407) && ua->auth && c->state == CALL_TRYING && ++c->tries < MAX_TRIES) {
-		err = td_auth_client_challenge(ua->auth, m);
-		if (!err) {
-			td_dialog_free(c->dialog);
-			c->dialog = NULL;
-			err = send_invite(c);
-		}
-	}
-	if (!err)
+	if (c->state == CALL_TRYING && ua_auth_again(c->ua, &c->auth, &c->flow, m) && challenged(c) == 0)
 		return;
 	if (c->state == CALL_CANCELLED)                   /* 487 is what we asked for */
 		end = (struct td_call_end){ 0 };
-	call_over(c, &end);
+	if (c->state != CALL_OVER && c->state != CALL_UP)
+		ua_call_over(c, &end);
+	ua_call_settle(c);
 }
 
 static void on_response(struct td_clitx *ct, struct td_msg *m, void *arg)
@@ -210,15 +258,30 @@ static void on_ended(struct td_clitx *ct, int why, void *arg)
 
 	drop_transaction(c);
 	if (c->state == CALL_TRYING || c->state == CALL_CANCELLED)
-		call_over(c, &(struct td_call_end){ .err = c->state == CALL_TRYING ? (why ? why : TD_ETIMEOUT) : 0 });
+		ua_call_over(c, &(struct td_call_end){ .err = c->state == CALL_TRYING ? (why ? why : TD_ETIMEOUT) : 0 });
+	ua_call_settle(c);
 }
 
 static const struct td_clitx_events invite_events = { on_response, on_ended };
 
+/* One offer for all tries: a challenge is met with the same INVITE, and ports are taken once. */
+static int take_offer(struct td_call *c)
+{
+	struct td_out sdp;
+	int err;
+
+	td_out_init(&sdp);
+	err = c->session->offer(c->arg, &sdp);
+	if (!err)
+		err = sdp.failed ? -ENOMEM : td_arena_dup(&c->offer, &c->arena, td_out_view(&sdp));
+	td_out_free(&sdp);
+	return err;
+}
+
 int td_call_open(struct td_call **out, struct td_ua *ua, struct td_str uri, const struct td_session *session,
 		 const struct td_call_events *events, void *arg)
 {
-	struct td_call *c = call_new(ua, true);
+	struct td_call *c = ua_call_new(ua, true);
 	struct td_uri check;
 	int err;
 
@@ -238,10 +301,11 @@ int td_call_open(struct td_call **out, struct td_ua *ua, struct td_str uri, cons
 	if (!err && (!c->call_id.p || !c->local_tag.p))
 		err = -ENOMEM;
 	if (!err)
+		err = take_offer(c);
+	if (!err)
 		err = send_invite(c);
 	if (err) {
-		c->state = CALL_OVER;
-		td_call_close(c);
+		ua_call_free(c);
 		return err;
 	}
 	*out = c;

@@ -18,6 +18,7 @@ struct td_ua {
 	struct td_tp *tp;
 	struct td_txl *txl;
 	struct td_auth_client *auth;
+	bool realm_known;                 /* a challenge was met with success: no other realm is answered any more (A6) */
 	struct td_uri address;
 	struct td_str user_agent;
 	enum td_proto proto;
@@ -40,6 +41,19 @@ void ua_put_from(struct td_out *o, struct td_ua *ua, struct td_str tag);
 int ua_reply(struct td_ua *ua, struct td_srvtx *st, const struct td_msg *req, unsigned status, struct td_str to_tag, struct td_str headers,
 	     struct td_str sdp);
 
+/* ---- authentication: what a request carried, and what to do when that was not enough ---- */
+
+struct ua_auth {
+	struct td_auth_sent sent;
+	bool carried;
+	unsigned tries;
+};
+
+/* Credentials for a request to this flow: they go to the proxy alone, not to whom a Contact names (A6). */
+void ua_auth_put(struct td_out *o, struct td_ua *ua, struct ua_auth *au, const struct td_flow *to, struct td_str method, struct td_str uri);
+/* A final response to it, from that flow. True: a challenge we can meet: send it again. */
+bool ua_auth_again(struct td_ua *ua, struct ua_auth *au, const struct td_flow *to, const struct td_msg *response);
+
 /* ---- requests ---- */
 
 struct td_request {
@@ -49,8 +63,9 @@ struct td_request {
 	struct td_str method, uri, to, headers, content_type, body, call_id, from_tag;
 	uint32_t cseq;
 	struct td_dialog *dialog;         /* of an in-dialog request: borrowed, or owned when own_dialog */
-	bool own_dialog;
-	unsigned tries;
+	bool own_dialog, finished;
+	struct ua_auth auth;
+	struct td_flow flow;
 	struct td_clitx *ct;
 	td_request_fn *fn;
 	void *arg;
@@ -69,8 +84,8 @@ struct td_reg {
 	struct td_ua *ua;
 	struct td_arena arena;
 	struct td_str contact, call_id, registrar;
-	uint32_t cseq, expires_s;
-	bool removing;
+	uint32_t cseq, expires_s, pause_ms;
+	bool removing, lengthened;
 	struct td_request *request;
 	struct td_timer timer;
 	td_reg_fn *fn;
@@ -97,12 +112,24 @@ struct answered {
 	bool expects_answer;              /* our offer was in the 2xx; their answer comes with the ACK */
 };
 
+/* A 2xx to our INVITE, and the ACK that is sent again with each retransmission of it. Of a fork there may be several. */
+struct acked {
+	struct acked *next;
+	struct td_str tag;
+	struct td_buf *bytes;
+	struct td_flow flow;
+};
+
+/*
+ * The application owns a call until td_call_close(); the agent keeps it until nothing of it is in flight any more (a transaction
+ * of ours that a late 2xx may answer, a 2xx of ours without its ACK), and frees it at the end of a turn.
+ */
 struct td_call {
 	struct td_link link;
 	struct td_ua *ua;
 	struct td_arena arena;
 	enum call_state state;
-	bool out, taken, reported, hangup_wanted, sdp_done;
+	bool out, taken, closed, reported, hangup_wanted, acknowledged;
 	const struct td_session *session;
 	const struct td_call_events *events;
 	void *arg;
@@ -111,29 +138,38 @@ struct td_call {
 	struct td_defer report;
 	struct td_call_end end;
 	/* ours */
-	struct td_str uri;
+	struct td_str uri, offer;
+	struct td_str answer_tag;         /* whose answer came early */
+	struct td_str credentials;        /* the INVITE's, for its ACK (§13.2.2.4) */
+	struct ua_auth auth;
+	struct td_flow flow;
 	uint32_t invite_cseq;
-	unsigned tries;
 	struct td_clitx *ct;
-	struct td_buf *ack;               /* for the 2xx; sent again with each retransmission of it */
-	struct td_flow ack_flow;
+	struct acked *acked;
+	unsigned acked_n;
 	/* theirs */
 	struct td_srvtx *st;              /* the INVITE that is not answered yet */
 	struct td_msg *invite;
-	struct td_flow from;
+	struct td_timer ringing;
 	struct answered answered;
 };
 
-struct td_call *call_new(struct td_ua *ua, bool out);
-void call_over(struct td_call *c, const struct td_call_end *end);
-void call_bye(struct td_call *c);
-/* INVITE in st answered 200: keeps sending until acknowledged. */
-int call_send_2xx(struct td_call *c, struct td_srvtx *st, const struct td_msg *invite);
-void call_stop_2xx(struct td_call *c);
-bool call_is_sdp(const struct td_msg *m);
+struct td_call *ua_call_new(struct td_ua *ua, bool out);
+void ua_call_free(struct td_call *c);
+/* Something that was in flight is not any more: a closed call may go. */
+void ua_call_settle(struct td_call *c);
+void ua_call_over(struct td_call *c, const struct td_call_end *end);
+/* A BYE that outlives the call, and takes the dialog along. */
+void ua_call_bye(struct td_call *c);
+/* INVITE in st answered 200: keeps sending until acknowledged. TD_ECLOSED: the session ended the call meanwhile. */
+int ua_call_send_2xx(struct td_call *c, struct td_srvtx *st, const struct td_msg *invite);
+void ua_call_stop_2xx(struct td_call *c);
+bool ua_call_is_sdp(const struct td_msg *m);
+/* A description our session failed at, as a status. */
+unsigned ua_call_status_of(int err);
 /* What ua.c passes on. */
-void call_incoming(struct td_ua *ua, struct td_msg *invite, const struct td_flow *from);
-void call_in_dialog(struct td_call *c, struct td_msg *req, const struct td_flow *from);
-void call_ack(struct td_call *c, struct td_msg *ack);
+void ua_call_incoming(struct td_ua *ua, struct td_msg *invite, const struct td_flow *from);
+void ua_call_in_dialog(struct td_call *c, struct td_msg *req, const struct td_flow *from);
+void ua_call_ack(struct td_call *c, struct td_msg *ack);
 
 #endif

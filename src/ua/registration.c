@@ -1,13 +1,14 @@
 /*
- * A registration that stays: refreshed when nine tenths of what the registrar granted have passed, tried again after a pause when it
- * failed for a reason that may pass, with one Call-ID and a growing CSeq as §10.2 asks.
+ * A registration that stays: refreshed when nine tenths of what the registrar granted have passed, tried again when it failed, with
+ * one Call-ID and a growing CSeq as §10.2 asks. The pause after a failure doubles from 30 seconds to half an hour (RFC 5626 §4.5), or
+ * is what the registrar wants it to be: a wrong password is not taken for an attack, and a registrar that is back not for another.
  */
 #include "internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-enum { RETRY_MS = 30000, MIN_REFRESH_MS = 1000 };
+enum { RETRY_MS = 30000, RETRY_MOST_MS = 1800000, MIN_REFRESH_MS = 1000 };
 
 static int send_register(struct td_reg *reg);
 
@@ -37,6 +38,17 @@ static void again_later(struct td_reg *reg, uint64_t ms)
 	td_timer_start(reg->ua->loop, &reg->timer, ms < MIN_REFRESH_MS ? MIN_REFRESH_MS : ms);
 }
 
+static void retry_later(struct td_reg *reg, const struct td_msg *m)
+{
+	struct td_retry_after wish;
+
+	reg->pause_ms = !reg->pause_ms ? RETRY_MS : 2 * reg->pause_ms < RETRY_MOST_MS ? 2 * reg->pause_ms : RETRY_MOST_MS;
+	if (m && td_retry_after_parse(&wish, td_msg_value(m, TD_HDR_RETRY_AFTER)) == 0 && wish.seconds <= RETRY_MOST_MS / 1000)
+		again_later(reg, (uint64_t)wish.seconds * 1000);
+	else
+		again_later(reg, reg->pause_ms);
+}
+
 static void tell(struct td_reg *reg, bool registered, int err, const struct td_msg *m, uint32_t expires_s)
 {
 	struct td_reg_state st = { .registered = registered, .err = err, .expires_s = expires_s };
@@ -49,30 +61,39 @@ static void tell(struct td_reg *reg, bool registered, int err, const struct td_m
 		reg->fn(reg, &st, reg->arg);
 }
 
+/* 423: once with the registrar's own least lifetime (§10.2.8). */
+static bool lengthen(struct td_reg *reg, const struct td_msg *m)
+{
+	uint32_t seconds;
+
+	if (m->status != 423 || reg->removing || reg->lengthened || td_delta_seconds(&seconds, td_msg_value(m, TD_HDR_MIN_EXPIRES)) ||
+	    seconds <= reg->expires_s)
+		return false;
+	reg->lengthened = true;
+	reg->expires_s = seconds;
+	return send_register(reg) == 0;
+}
+
+/* reg may be gone after telling. */
 static void on_answer(struct td_request *r, int err, const struct td_msg *m, void *arg)
 {
 	struct td_reg *reg = arg;
-	uint32_t seconds;
+	uint32_t seconds = 0;
 
 	reg->cseq = r->cseq;
 	reg->request = NULL;
-	if (!err && m->status == 423 && !reg->removing && td_msg_value(m, TD_HDR_MIN_EXPIRES).n &&
-	    td_delta_seconds(&seconds, td_msg_value(m, TD_HDR_MIN_EXPIRES)) == 0 && seconds > reg->expires_s) {
-		reg->expires_s = seconds;                /* §10.2.8 */
-		err = send_register(reg);
-		if (!err)
-			return;
-		m = NULL;
-	}
-	if (!err && m->status < 300 && !reg->removing) {
-		seconds = granted(reg, m);
-		again_later(reg, (uint64_t)seconds * 900);
-		tell(reg, true, 0, m, seconds);
+	if (!err && lengthen(reg, m))
 		return;
+	reg->lengthened = false;
+	if (!err && m->status < 300 && !reg->removing)
+		seconds = granted(reg, m);
+	if (seconds) {
+		reg->pause_ms = 0;
+		again_later(reg, (uint64_t)seconds * 900);
+	} else if (!reg->removing) {
+		retry_later(reg, m);
 	}
-	if (!reg->removing)
-		again_later(reg, RETRY_MS);
-	tell(reg, false, err, m, 0);                     /* reg may be gone after this */
+	tell(reg, seconds > 0, err, m, seconds);
 }
 
 static int send_register(struct td_reg *reg)
@@ -97,7 +118,7 @@ static void on_timer(struct td_timer *tm, void *arg)
 	int err = reg->request ? 0 : send_register(reg);
 
 	if (err) {
-		again_later(reg, RETRY_MS);
+		retry_later(reg, NULL);
 		tell(reg, false, err, NULL, 0);
 	}
 }

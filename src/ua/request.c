@@ -7,17 +7,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { MAX_TRIES = 4 };                           /* a proxy's and a registrar's challenge, each with one stale nonce */
-
 static void finish(struct td_request *r, int err, const struct td_msg *response)
 {
-	td_request_fn *fn = r->fn;
-	void *arg = r->arg;
-
-	r->fn = NULL;
 	td_list_del(&r->link);
-	if (fn)
-		fn(r, err, response, arg);
+	r->finished = true;                              /* fn may close it as well */
+	if (r->fn)
+		r->fn(r, err, response, r->arg);
+	r->finished = false;
 	td_request_close(r);
 }
 
@@ -35,7 +31,6 @@ static void put_outside(struct td_out *o, struct td_request *r, struct td_str vi
 static struct td_buf *build(struct td_request *r, const struct td_flow *flow, struct td_str branch)
 {
 	struct td_out o, via;
-	int err = 0;
 
 	td_out_init(&o);
 	td_out_init(&via);
@@ -47,10 +42,7 @@ static struct td_buf *build(struct td_request *r, const struct td_flow *flow, st
 	if (via.failed)
 		o.failed = true;
 	td_out_free(&via);
-	if (r->ua->auth)
-		err = td_auth_client_put(&o, r->ua->auth, r->method, r->dialog ? r->dialog->target : r->uri);
-	if (err)
-		o.failed = true;
+	ua_auth_put(&o, r->ua, &r->auth, flow, r->method, r->dialog ? td_dialog_request_uri(r->dialog) : r->uri);
 	td_out_str(&o, r->headers);
 	if (r->ua->user_agent.n)
 		td_put_hdr(&o, TD_HDR_USER_AGENT, r->ua->user_agent);
@@ -72,6 +64,7 @@ static int send_request(struct td_request *r)
 		err = td_tp_flow_to(&opt.to, r->ua->tp, r->ua->proto, &r->ua->proxy);
 	if (err)
 		return err;
+	r->flow = opt.to;
 	td_branch_make(branch, r->ua->txl);
 	opt.bytes = build(r, &opt.to, opt.branch);
 	if (!opt.bytes)
@@ -98,17 +91,14 @@ static void on_response(struct td_clitx *ct, struct td_msg *m, void *arg)
 	if (m->status < 200)
 		return;
 	drop_transaction(r);
-	if (m->status != 401 && m->status != 407) {
-		finish(r, 0, m);
+	if (!ua_auth_again(r->ua, &r->auth, &r->flow, m)) {
+		finish(r, m->status == 401 || m->status == 407 ? TD_EDENIED : 0, m);
 		return;
 	}
-	err = !r->ua->auth || ++r->tries >= MAX_TRIES ? TD_EDENIED : td_auth_client_challenge(r->ua->auth, m);
-	if (!err) {
-		r->cseq = r->dialog ? td_dialog_next_cseq(r->dialog) : r->cseq + 1;
-		err = send_request(r);
-	}
+	r->cseq = r->dialog ? td_dialog_next_cseq(r->dialog) : r->cseq + 1;
+	err = send_request(r);
 	if (err)
-		finish(r, err == TD_EUNSUPPORTED ? TD_EDENIED : err, m);
+		finish(r, err, m);
 }
 
 static void on_ended(struct td_clitx *ct, int why, void *arg)
@@ -138,8 +128,13 @@ int ua_request_open(struct td_request **out, struct td_ua *ua, const struct td_r
 		    td_request_fn *fn, void *arg)
 {
 	struct td_request *r = make(ua, fn, arg);
+	struct td_uri check;
 	int err = r ? 0 : -ENOMEM;
 
+	if (!err)
+		err = td_uri_parse(&check, opt->uri);
+	if (!err && opt->to.n)
+		err = td_uri_parse(&check, opt->to);
 	if (!err)
 		err = td_arena_dup(&r->method, &r->arena, opt->method);
 	if (!err)
@@ -188,6 +183,7 @@ int ua_request_in_dialog(struct td_ua *ua, struct td_dialog *d, bool own, struct
 	if (!err) {
 		r->dialog = d;
 		r->own_dialog = own;
+		r->auth.sent.known_realms = true;
 		err = td_arena_dup(&r->method, &r->arena, method);
 	} else if (own) {
 		td_dialog_free(d);
@@ -206,7 +202,7 @@ int ua_request_in_dialog(struct td_ua *ua, struct td_dialog *d, bool own, struct
 
 void td_request_close(struct td_request *r)
 {
-	if (!r)
+	if (!r || r->finished)
 		return;
 	td_list_del(&r->link);
 	drop_transaction(r);

@@ -41,12 +41,47 @@ int ua_flow_to(struct td_flow *out, struct td_ua *ua, struct td_str text)
 	struct td_param p;
 	struct td_addr a;
 
-	if (td_uri_parse(&uri, text) || td_ip_parse(&a, uri.host))
-		return td_tp_flow_to(out, ua->tp, ua->proto, &ua->proxy);
-	a.port = uri.port ? uri.port : 5060;
-	if (td_param_find(&p, uri.params, TD_STR("transport")) && td_proto_parse(&proto, p.value))
-		return TD_EUNSUPPORTED;
-	return td_tp_flow_to(out, ua->tp, proto, &a);
+	int err = TD_EUNSUPPORTED;
+
+	if (td_uri_parse(&uri, text) == 0 && td_ip_parse(&a, uri.host) == 0) {
+		a.port = uri.port ? uri.port : 5060;
+		if (!td_param_find(&p, uri.params, TD_STR("transport")) || td_proto_parse(&proto, p.value) == 0)
+			err = td_tp_flow_to(out, ua->tp, proto, &a);
+	}
+	return err == TD_EUNSUPPORTED ? td_tp_flow_to(out, ua->tp, ua->proto, &ua->proxy) : err;
+}
+
+/* ---- authentication ---- */
+
+enum { MAX_TRIES = 4 };                           /* a proxy's and a registrar's challenge, each with one stale nonce */
+
+static bool to_proxy(const struct td_ua *ua, const struct td_flow *to)
+{
+	return td_ip_eq(&to->peer, &ua->proxy);
+}
+
+void ua_auth_put(struct td_out *o, struct td_ua *ua, struct ua_auth *au, const struct td_flow *to, struct td_str method, struct td_str uri)
+{
+	size_t before = o->n;
+
+	if (!ua->auth)
+		return;
+	au->sent.mark = td_auth_client_mark(ua->auth);
+	if (to_proxy(ua, to) && td_auth_client_put(o, ua->auth, method, uri))
+		o->failed = true;
+	au->carried = o->n > before;
+}
+
+bool ua_auth_again(struct td_ua *ua, struct ua_auth *au, const struct td_flow *to, const struct td_msg *response)
+{
+	if (response->status != 401 && response->status != 407) {
+		ua->realm_known |= au->carried && response->status < 300;
+		return false;
+	}
+	if (!ua->auth || !to_proxy(ua, to) || ++au->tries >= MAX_TRIES)
+		return false;
+	au->sent.known_realms |= ua->realm_known;
+	return td_auth_client_challenge(ua->auth, response, &au->sent) == 0;
 }
 
 int ua_reply(struct td_ua *ua, struct td_srvtx *st, const struct td_msg *req, unsigned status, struct td_str to_tag, struct td_str headers,
@@ -81,7 +116,7 @@ static struct td_call *find_call(struct td_ua *ua, const struct td_msg *m)
 	for (l = ua->calls.next; l != &ua->calls; l = l->next) {
 		struct td_call *c = TD_CONTAINER_OF(l, struct td_call, link);
 
-		if (c->dialog && td_dialog_matches(c->dialog, m))
+		if (c->state != CALL_OVER && c->dialog && td_dialog_matches(c->dialog, m))
 			return c;
 	}
 	return NULL;
@@ -112,13 +147,14 @@ static void on_message(struct td_ua *ua, struct td_msg *m, const struct td_flow 
 
 static bool requires_unknown(struct td_ua *ua, struct td_msg *m, const struct td_flow *from)
 {
-	struct td_str need = td_msg_value(m, TD_HDR_REQUIRE);
+	const struct td_hdr *h = td_msg_hdr(m, TD_HDR_REQUIRE);
 	struct td_out o;
 
-	if (!need.n)
+	if (!h)
 		return false;
 	td_out_init(&o);
-	td_put_hdr(&o, TD_HDR_UNSUPPORTED, need);
+	for (; h; h = td_msg_hdr_next(m, h))
+		td_put_hdr(&o, TD_HDR_UNSUPPORTED, td_hdr_value(m, h));
 	td_reply_stateless(ua->txl, m, from, 420, TD_STR_NULL, td_out_view(&o));
 	td_out_free(&o);
 	return true;
@@ -132,15 +168,15 @@ static void on_request(void *arg, struct td_msg *m, const struct td_flow *from)
 	if (requires_unknown(ua, m, from))
 		return;
 	if (c) {
-		call_in_dialog(c, m, from);
+		ua_call_in_dialog(c, m, from);
 		return;
 	}
-	if (m->method == TD_OPTIONS)
-		on_options(ua, m, from);
-	else if (m->to_tag.p)
+	if (m->to_tag.p)
 		td_reply_stateless(ua->txl, m, from, 481, TD_STR_NULL, TD_STR_NULL);
+	else if (m->method == TD_OPTIONS)
+		on_options(ua, m, from);
 	else if (m->method == TD_INVITE)
-		call_incoming(ua, m, from);
+		ua_call_incoming(ua, m, from);
 	else if (m->method == TD_MESSAGE)
 		on_message(ua, m, from);
 	else
@@ -152,7 +188,7 @@ static void on_ack(void *arg, struct td_msg *m, const struct td_flow *from)
 	struct td_call *c = find_call(arg, m);
 
 	if (c)
-		call_ack(c, m);
+		ua_call_ack(c, m);
 }
 
 static void on_cancel(void *arg, struct td_msg *m, const struct td_flow *from)
@@ -187,7 +223,7 @@ static const struct td_tp_events tp_events = { .message = on_bytes };
 
 static int copy_options(struct td_ua *ua, const struct td_ua_options *opt)
 {
-	struct td_credentials cred = { .user = opt->auth_user, .password = opt->password };
+	struct td_credentials cred = { .user = opt->auth_user, .realm = opt->realm, .password = opt->password };
 	struct td_str text;
 	int err;
 
@@ -252,12 +288,8 @@ void td_ua_close(struct td_ua *ua)
 {
 	if (!ua)
 		return;
-	while (!td_list_empty(&ua->calls)) {
-		struct td_call *c = TD_CONTAINER_OF(ua->calls.next, struct td_call, link);
-
-		c->state = CALL_OVER;            /* nothing is sent any more */
-		td_call_close(c);
-	}
+	while (!td_list_empty(&ua->calls))
+		ua_call_free(TD_CONTAINER_OF(ua->calls.next, struct td_call, link));
 	while (!td_list_empty(&ua->regs))
 		td_reg_close(TD_CONTAINER_OF(ua->regs.next, struct td_reg, link));
 	while (!td_list_empty(&ua->requests))

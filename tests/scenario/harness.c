@@ -586,7 +586,7 @@ struct td_msg *leg_do(struct leg *l, const char *method, const char *extra, cons
 		return m;
 	if (!strcmp(method, "INVITE"))
 		ack_failure(l, m);
-	assert_int_equal(td_auth_client_challenge(l->p->auth, m), 0);
+	assert_int_equal(td_auth_client_challenge(l->p->auth, m, NULL), 0);
 	leg_send(l, method, extra, body);
 	return first_answer(l->p);
 }
@@ -598,7 +598,7 @@ void call_up(struct leg *caller, struct leg *callee, struct phone *b)
 	leg_send(caller, "INVITE", NULL, SDP);
 	if (caller->p->auth && (m = maybe_status(caller->p, 407, 200))) {
 		ack_failure(caller, m);
-		assert_int_equal(td_auth_client_challenge(caller->p->auth, m), 0);
+		assert_int_equal(td_auth_client_challenge(caller->p->auth, m, NULL), 0);
 		leg_send(caller, "INVITE", NULL, SDP);
 	}
 	invite = want_request(b, "INVITE");

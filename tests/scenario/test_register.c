@@ -221,7 +221,7 @@ static struct td_msg *login(struct rig *r, const char *method, const char *from,
 {
 	struct td_msg *m = with_credentials(r, method, from, to, ++r->w.serial, extra);
 
-	if ((m->status == 401 || m->status == 407) && !td_auth_client_challenge(r->a.auth, m))
+	if ((m->status == 401 || m->status == 407) && !td_auth_client_challenge(r->a.auth, m, NULL))
 		m = with_credentials(r, method, from, to, ++r->w.serial, extra);
 	return m;
 }
@@ -482,7 +482,7 @@ static void over_a_bad_network(void **state)
 			td_out_free(&o);
 			m = maybe_status(&r.a, 0, 500);
 			if (m && m->status == 401)
-				td_auth_client_challenge(r.a.auth, m);
+				td_auth_client_challenge(r.a.auth, m, NULL);
 		}
 		assert_non_null(m);
 		assert_int_equal(m->status, 200);

@@ -315,7 +315,7 @@ static void d7_pending_calls_are_capped(void **state)
 		leg_send(&l, "INVITE", NULL, SDP);
 		m = maybe_status(&r.mallory, 407, 100);
 		if (m) {
-			assert_int_equal(td_auth_client_challenge(r.mallory.auth, m), 0);
+			assert_int_equal(td_auth_client_challenge(r.mallory.auth, m, NULL), 0);
 			leg_send(&l, "INVITE", NULL, SDP);
 		}
 		if (i < 3)

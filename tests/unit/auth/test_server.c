@@ -145,7 +145,7 @@ static void challenge_lines(void **state)
 
 /* ---- the client ---- */
 
-static int learn(struct td_auth_client *c, const char *lines)
+static int learn_for(struct td_auth_client *c, const char *lines, const struct td_auth_sent *sent)
 {
 	char text[4096];
 	struct td_msg *m;
@@ -155,9 +155,14 @@ static int learn(struct td_auth_client *c, const char *lines)
 	struct td_buf *b = td_buf_copy(td_str_of(text));
 	assert_int_equal(td_msg_parse(&m, b, 0, b->len), 0);
 	td_buf_unref(b);
-	int err = td_auth_client_challenge(c, m);
+	int err = td_auth_client_challenge(c, m, sent);
 	td_msg_unref(m);
 	return err;
+}
+
+static int learn(struct td_auth_client *c, const char *lines)
+{
+	return learn_for(c, lines, NULL);
 }
 
 static unsigned put(struct td_auth_client *c, struct td_out *o)
@@ -235,6 +240,46 @@ static void client_gives_up(void **state)
 	td_out_free(&o);
 }
 
+/* Two requests left before anything was known, and each is challenged with a nonce of its own: neither was refused. */
+static void client_sends_two_at_once(void **state)
+{
+	struct fix *f = *state;
+	struct td_auth_client *c;
+	struct td_auth_sent sent = { 0 };
+	struct td_out o;
+
+	td_out_init(&o);
+	assert_int_equal(td_auth_client_open(&c, &f->rng, &(struct td_credentials){ .user = TD_STR("bob"), .password = TD_STR("pw") }), 0);
+	sent.mark = td_auth_client_mark(c);
+	assert_int_equal(learn_for(c, CHALLENGE("d", "n1", ", qop=\"auth\""), &sent), 0);
+	put(c, &o);
+	assert_int_equal(learn_for(c, CHALLENGE("d", "n2", ", qop=\"auth\""), &sent), 0);
+	sent.mark = td_auth_client_mark(c);
+	put(c, &o);
+	assert_int_equal(learn_for(c, CHALLENGE("d", "n3", ", qop=\"auth\""), &sent), TD_EDENIED);
+	td_auth_client_close(c);
+	td_out_free(&o);
+}
+
+static void a6_no_new_realm_from_strangers(void **state)
+{
+	struct fix *f = *state;
+	struct td_auth_client *c;
+	struct td_auth_sent sent = { .known_realms = true };
+	struct td_out o;
+
+	td_out_init(&o);
+	assert_int_equal(td_auth_client_open(&c, &f->rng, &(struct td_credentials){ .user = TD_STR("bob"), .password = TD_STR("pw") }), 0);
+	assert_int_equal(learn_for(c, CHALLENGE("d", "n", ""), &sent), TD_EUNSUPPORTED);
+	assert_int_equal(learn(c, CHALLENGE("d", "n", "")), 0);
+	assert_int_equal(learn_for(c, CHALLENGE("evil", "n1", "") CHALLENGE("d", "n1", ""), &sent), 0);
+	assert_int_equal(put(c, &o), 1);
+	assert_int_equal(learn_for(c, "Proxy-Authenticate: Digest realm=\"d\", nonce=\"p\"\r\n", &sent), 0);       /* the same realm */
+	assert_int_equal(put(c, &o), 2);
+	td_auth_client_close(c);
+	td_out_free(&o);
+}
+
 /* Both sides with each other. */
 static void client_meets_server(void **state)
 {
@@ -274,7 +319,8 @@ static void client_meets_server(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(verdicts), TEST(finding), TEST(challenge_lines), TEST(client_chooses), TEST(client_gives_up), TEST(client_meets_server),
+		TEST(verdicts), TEST(finding), TEST(challenge_lines), TEST(client_chooses), TEST(client_gives_up), TEST(client_sends_two_at_once), TEST(a6_no_new_realm_from_strangers),
+		TEST(client_meets_server),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
