@@ -212,11 +212,12 @@ class Server:
     def registrations(self, user=None):
         return [r for r in self.lines("registrations") if user is None or r["aor"].split("@")[0] == user]
 
-    def start(self):
-        """starts it and waits until it says that it is ready"""
+    def start(self, wait=True):
+        """starts it; waits until it says that it is ready"""
         self.starts = getattr(self, "starts", 0) + 1
         self.process = Process(self.place, "%s%d" % (self.name, self.starts), TANDEM, "serve", "--json", "-c", self.file)
-        self.ready = self.process.wait_event(event="ready")
+        if wait:
+            self.ready = self.process.wait_event(event="ready")
         return self
 
     def stop(self):
