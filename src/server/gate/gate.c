@@ -44,6 +44,7 @@ static int keep(struct td_str *out, struct td_msg *msg, struct td_out *o)
 static const struct td_str md5_agents[] = {
 	{ "baresip v0.", 11 },
 	{ "baresip v1.", 11 },          /* libre before 2.0 */
+	{ "sipsak ", 7 },               /* knows the first challenge alone */
 };
 
 static unsigned algs_for(const struct td_core *core, struct td_msg *msg)
