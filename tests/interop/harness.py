@@ -38,10 +38,10 @@ def wait_for(probe, what, seconds=PATIENCE):
         time.sleep(0.02)
 
 
-def free_port():
+def free_port(first=20000, end=32000):
     """A port of 127.0.0.1 that is free for UDP and TCP, and the next one too (RTP takes pairs); below the ephemeral ones."""
     while True:
-        port = random.randrange(20000, 32000, 2)
+        port = random.randrange(first, end, 2)
         try:
             for p in (port, port + 1):
                 for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
@@ -170,9 +170,9 @@ class Place:
 class Server:
     """`tandem serve` with a configuration of its own. The ports stay the same over a restart."""
 
-    def __init__(self, place, name="server", users=None, trust=False, config="", start=True):
-        self.place, self.name = place, name
-        self.port = free_port()
+    def __init__(self, place, name="server", users=None, trust=False, config="", domain=DOMAIN, port=0, start=True):
+        self.place, self.name, self.domain = place, name, domain
+        self.port = port or free_port()
         self.users = users or {}
         self.process = None
         self.folder = place.path(name + ".d")
@@ -185,7 +185,7 @@ class Server:
             self.start()
 
     def configure(self, trust=False, config=""):
-        text = "domains:\n  - name: %s\n%s" % (DOMAIN, "    users: any\n" if trust == "any" else "")
+        text = "domains:\n  - name: %s\n%s" % (self.domain, "    users: any\n" if trust == "any" else "")
         text += "listen:\n  - udp:%s:%d\n  - tcp:%s:%d\nstate: ./state\n" % (HOST, self.port, HOST, self.port)
         text += "trust: [127.0.0.1/32]\n" if trust else ""
         with open(self.file, "w") as f:

@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""The command line: what people and scripts type, what comes back, and the exit statuses (0 done; 1 usage; 2 configuration; 3 the
+peer refused; 4 no answer; 5 our fault)."""
+import json, os, re, signal, socket, stat
+import harness, sip
+from harness import DOMAIN, HOST, TANDEM, Failure, Process, Server, check, free_port, read_file, tandem, wait_for
+
+PASSWORD = "correct-horse-7"
+
+
+def expect(r, status, pattern=None):
+    """r ended with status, and said something like pattern"""
+    said = r.stdout + r.stderr
+    check(r.returncode == status, "%s: exit status %d, wanted %d; it said: %s", " ".join(map(str, r.args[1:])), r.returncode, status,
+          said.strip()[-300:])
+    check(pattern is None or re.search(pattern, said), "%s: it said \"%s\", wanted %s", " ".join(map(str, r.args[1:])), said.strip()[-300:],
+          pattern)
+    return r
+
+
+def as_user(server, user="alice", transport="udp"):
+    return ["--as", "%s@%s" % (user, DOMAIN), "--password-env", "PW", "--proxy", "%s:%s" % (transport, server.address)]
+
+
+def register(place, server, user="alice", password=PASSWORD, *more):
+    return tandem(place, "register", *as_user(server, user), "--once", *more, env={"PW": password})
+
+
+# ---- without a server ----
+
+def it_explains_itself(place):
+    r = expect(tandem(place), 0, r"tandem serve")
+    check(len(r.stdout.splitlines()) <= 18, "the overview has %d lines", len(r.stdout.splitlines()))
+    expect(tandem(place, "--version"), 0, r"^tandem \d")
+    expect(tandem(place, "sevre"), 1, r"no command \"sevre\"")
+    for command in re.findall(r"^  tandem (\w+)", r.stdout, re.M):
+        expect(tandem(place, command, "--help"), 0, r"usage: tandem %s" % command)
+        expect(tandem(place, command, "--no-such-option"), 1, r"--no-such-option")
+
+
+def init_writes_a_file_once(place):
+    expect(tandem(place, "init", "example.test"), 0)
+    text = read_file(place.path("tandem.yaml"))
+    check("example.test" in text, "tandem.yaml: %s", text)
+    expect(tandem(place, "serve", "--check"), 0, r"tandem\.yaml: good")
+    effective = expect(tandem(place, "serve", "--check", "--effective"), 0, r"(?m)^registrations: durable").stdout
+    place.write("effective.yaml", effective)
+    again = expect(tandem(place, "serve", "--check", "--effective", "-c", "effective.yaml"), 0).stdout
+    check(again == effective, "what is effective is not a fixpoint")
+    expect(tandem(place, "init", "other.test"), 2)
+    check(read_file(place.path("tandem.yaml")) == text, "the second init changed the file")
+    expect(tandem(place, "init", "not a domain", "-c", "x.yaml"), 1)
+    check(not os.path.exists(place.path("x.yaml")), "a file for a wrong domain")
+
+
+def mistakes_in_the_file_are_shown(place):
+    for text, pattern in (
+            ("domains:\n  - name: example.test\nlisten:\n  - udp:10.0.0.300\n", r"bad\.yaml:4:\d+: .*10\.0\.0\.300"),
+            ("domains:\n  - name: example.test\nlisten_on: []\n", r"bad\.yaml:3:\d+: .*listen_on"),
+            ("domains:\n  - name: example.test\n    users: [\n", r"bad\.yaml:\d+:\d+: "),
+            ("registrations: sometimes\n", r"bad\.yaml:1:\d+: .*sometimes.*durable")):
+        path = place.write("bad.yaml", text)
+        expect(tandem(place, "serve", "--check", "-c", path), 2, pattern)
+        expect(tandem(place, "serve", "-c", path), 2, pattern)
+        expect(tandem(place, "user", "list", "-c", path), 2, pattern)
+    expect(tandem(place, "serve", "-c", place.path("none.yaml")), 2, r"none\.yaml")
+
+
+def users_without_a_server(place):
+    server = Server(place, start=False)
+    r = expect(server.command("user", "add", "alice"), 0, r"added alice@example\.test")
+    generated = re.search(r"password: (\S+)", r.stdout).group(1)
+    check(len(generated) >= 16, "the password made is \"%s\"", generated)
+    expect(server.command("user", "add", "alice"), 1, r"there already")
+    expect(server.command("user", "add", "bob@example.test", "--extension", "101", "--password-stdin", stdin=PASSWORD + "\n"), 0)
+    expect(server.command("user", "add", "carol", "--password-stdin", stdin="carol\n"), 1, r"weak")
+    expect(server.command("user", "add", "carol", "--password-stdin", stdin=""), 1, r"no password")
+    expect(server.command("user", "add", "carol@other.test"), 2, r"none of this server's domains")
+    expect(server.command("user", "add", "no address"), 1)
+    check(server.lines("user", "list") == [{"user": "alice@example.test", "extension": ""}, {"user": "bob@example.test", "extension": "101"}],
+          "list: %s", server.lines("user", "list"))
+    expect(server.command("user", "remove", "alice"), 0)
+    expect(server.command("user", "remove", "alice"), 1, r"no user")
+    expect(server.command("user", "passwd", "alice"), 1, r"no user")
+    place.write("users.csv", "".join("u%d,secret-%d\n" % (n, n) for n in range(3000)))
+    expect(server.command("user", "import", place.path("users.csv")), 0, r"imported 3000")
+    check(len(server.lines("user", "list")) == 3001, "%d users after the import", len(server.lines("user", "list")))
+    state = os.path.join(server.folder, "state")
+    check(stat.S_IMODE(os.stat(state).st_mode) == 0o700, "the state folder's mode is %o", os.stat(state).st_mode)
+    for name in os.listdir(state):
+        data = open(os.path.join(state, name), "rb").read()
+        for secret in (PASSWORD, generated, "secret-77"):
+            check(secret.encode() not in data, "a password stands in %s", name)
+
+
+def nobody_there(place):
+    server = Server(place, start=False)
+    for command in ("status", "registrations", "reload"):
+        expect(server.command(command), 2, r"no server runs")
+    r = tandem(place, "ping", "sip:%s" % server.address, "--proxy", "tcp:" + server.address, "--json")
+    expect(r, 4, r"no answer")
+    check([json.loads(l)["event"] for l in r.stdout.splitlines()] == ["no_answer"], "ping: %s", r.stdout)
+    expect(tandem(place, "ping", "sip:no.such.host.invalid"), 4, r"no address")
+
+
+# ---- with a server ----
+
+def users_of_a_running_server(place):
+    server = Server(place, users={"alice": PASSWORD})
+    expect(register(place, server), 0, r"registered")
+    expect(register(place, server, "bob"), 3, r"401")
+    server.add_user("bob", PASSWORD)
+    expect(register(place, server, "bob"), 0)
+    expect(server.command("user", "passwd", "bob", "--password-stdin", stdin="another-one-8\n"), 0)
+    expect(register(place, server, "bob"), 3)
+    expect(register(place, server, "bob", "another-one-8"), 0)
+    expect(server.command("user", "remove", "bob"), 0)
+    expect(register(place, server, "bob", "another-one-8"), 3)
+    server.stop()
+    server.start()
+    expect(register(place, server, "bob", "another-one-8"), 3)
+    expect(register(place, server), 0)
+
+
+def register_and_leave(place):
+    server = Server(place, users={"alice": PASSWORD})
+    for transport in ("udp", "tcp"):
+        p = Process(place, "stay-" + transport, TANDEM, "register", *as_user(server, transport=transport), "--json", env={"PW": PASSWORD})
+        check(p.wait_event(event="registered")["status"] == 200, "no 200")
+        rows = server.registrations("alice")
+        check(len(rows) == 1 and rows[0]["transport"].lower() == transport, "registrations: %s", rows)
+        p.signal(signal.SIGTERM)
+        check(p.wait() == 0, "it ended with %s", p.p.returncode)
+        check(not server.registrations(), "the binding stayed: %s", server.registrations())
+    expect(register(place, server, "alice", "wrong-password"), 3, r"40[13]")
+    expect(tandem(place, "register", *as_user(server), "--once", env={"PW": ""}), 1, r"environment variable PW")
+    expect(tandem(place, "register", "--once"), 1, r"--as")
+    expect(register(place, server, "alice", PASSWORD, "--contact", "sip:alice@127.0.0.1:9;transport=tcp", "--expires", "90"), 0)
+    rows = server.registrations("alice@" + DOMAIN) or server.registrations("alice")
+    check(rows[0]["contact"].startswith("sip:alice@127.0.0.1:9") and 80 <= rows[0]["expires"] <= 90, "registrations: %s", rows)
+
+
+def what_the_server_tells(place):
+    server = Server(place, users={"alice": PASSWORD})
+    expect(register(place, server), 0)
+    s = server.lines("status")[0]
+    check(s["users"] == 1 and s["registrations"] == {"addresses": 1, "contacts": 1}, "status: %s", s)
+    check(s["requests"]["register"] == 2 and s["authentication"] == {"challenged": 1, "accepted": 1, "refused": 0}, "status: %s", s)
+    expect(server.command("status"), 0, r"(?m)^domain +example\.test$")
+    expect(server.command("registrations"), 0, r"1 registered contact\b")
+    expect(server.command("registrations", "alice"), 0, r"alice@example\.test")
+    expect(server.command("registrations", "bob"), 0, r"^0 registered contacts")
+    mode = stat.S_IMODE(os.stat(os.path.join(server.folder, "state", "control.sock")).st_mode)
+    check(mode == 0o600, "the control socket's mode is %o", mode)
+
+
+def reload_takes_good_and_refuses_bad(place):
+    server = Server(place, users={"alice": PASSWORD})
+    client = sip.Client(server)
+
+    def asks():
+        """does the server ask this machine for a password?"""
+        return client.ask(*client.register("alice")).status == 401
+
+    check(asks(), "nobody is trusted, and yet it does not ask")
+    server.configure(trust=True)
+    check(asks(), "a file that nobody reloaded took effect")
+    expect(server.command("reload"), 0)
+    check(not asks(), "the new file did not take effect")
+    with open(server.file, "a") as f:
+        f.write("log: loud\n")
+    expect(server.command("reload"), 2, r"tandem\.yaml:\d+:\d+")
+    check(not asks() and server.alive(), "a wrong file took effect")
+    server.process.signal(signal.SIGHUP)
+    wait_for(lambda: "refused" in server.process.errors(), "the refusal in the log")
+    check(not asks(), "a wrong file took effect by SIGHUP")
+    server.configure()
+    server.process.signal(signal.SIGHUP)
+    wait_for(asks, "SIGHUP to take the file")
+    server.stop()
+
+
+def stops_cleanly(place):
+    server = Server(place, users={"alice": PASSWORD})
+    expect(register(place, server), 0)
+    second = place.run(TANDEM, "serve", "-c", server.file)
+    expect(second, 2, r"a server runs already")
+    with open(place.path("other.yaml"), "w") as f:
+        f.write("listen:\n  - udp:%s\nstate: ./other\n" % server.address)
+    expect(tandem(place, "serve", "-c", place.path("other.yaml")), 2, r"cannot listen on udp:%s" % re.escape(server.address))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        server.process.signal(number)
+        check(server.process.wait() == 0, "%s: it ended with %s", number.name, server.process.p.returncode)
+        expect(server.command("status"), 2, r"no server runs")
+        server.start()
+        check(len(server.registrations("alice")) == 1, "after %s: %s", number.name, server.registrations())
+
+
+def ping(place):
+    server = Server(place, users={"alice": PASSWORD})
+    for transport in ("udp", "tcp"):
+        r = expect(tandem(place, "ping", "sip:" + server.address, "--proxy", transport + ":" + server.address, "--json"), 0)
+        e = json.loads(r.stdout)
+        check(e["event"] == "answered" and e["status"] == 200 and 0 < e["ms"] < 10000, "ping: %s", e)
+    expect(tandem(place, "ping", "sip:" + server.address), 0, r"^200 OK in [\d.]+ ms")
+    expect(tandem(place, "ping", "alice@" + DOMAIN, "--proxy", "udp:" + server.address), 3, r"40[17]")
+    expect(tandem(place, "ping", "alice@" + DOMAIN, *as_user(server), env={"PW": PASSWORD}), 3, r"480")
+
+
+def message(place):
+    server = Server(place, users={"alice": PASSWORD, "bob": PASSWORD})
+    bob = sip.Client(server)
+    contact = "sip:bob@%s:%d" % (HOST, bob.port)
+    expect(register(place, server, "bob", PASSWORD, "--contact", contact), 0)
+    text = "hello \u00fc, bob"
+    p = Process(place, "message", TANDEM, "message", "bob@" + DOMAIN, text, *as_user(server), "--json", env={"PW": PASSWORD})
+    bob.socket.settimeout(10)
+    data, source = bob.socket.recvfrom(65536)
+    head, _, body = data.decode().partition("\r\n\r\n")
+    check(head.startswith("MESSAGE " + contact) and body == text, "bob got %s", data)
+    check("Proxy-Authorization" not in head, "the proxy handed the credentials on")
+    copied = [l for l in head.split("\r\n") if re.match(r"(?i)(via|from|to|call-id|cseq):", l)]
+    bob.socket.sendto(("\r\n".join(["SIP/2.0 200 OK"] + copied + ["Content-Length: 0"]) + "\r\n\r\n").encode(), source)
+    check(p.wait() == 0 and p.events()[-1]["event"] == "delivered", "message ended with %s: %s", p.p.returncode, p.output())
+    expect(tandem(place, "message", "nobody@" + DOMAIN, "hi", *as_user(server), env={"PW": PASSWORD}), 3)
+    expect(tandem(place, "message", "bob@" + DOMAIN, "hi", *as_user(server), env={"PW": "wrong-password"}), 3, r"407")
+    expect(tandem(place, "message", "bob@elsewhere.test", "hi", *as_user(server), env={"PW": PASSWORD}), 3)
+    expect(tandem(place, "message", "bob@" + DOMAIN, *as_user(server), env={"PW": PASSWORD}), 1)
+
+
+if __name__ == "__main__":
+    harness.run(it_explains_itself, init_writes_a_file_once, mistakes_in_the_file_are_shown, users_without_a_server, nobody_there,
+                users_of_a_running_server, register_and_leave, what_the_server_tells, reload_takes_good_and_refuses_bad, stops_cleanly,
+                ping, message)
