@@ -410,6 +410,32 @@ static void extension(void **state)
 	rig_close(&r);
 }
 
+/* Many phones know a server by its address alone: that stands for the first domain, and a domain's port names nobody else. */
+static void by_our_address(void **state)
+{
+	static const struct {
+		const char *who;
+		unsigned status;
+	} rows[] = {
+		{ "sip:alice@10.0.0.1", 200 }, { "sip:alice@10.0.0.1:5060", 200 }, { "sip:alice@example.test:5070", 200 },
+		{ "sip:alice@10.0.0.1:5061", 403 }, { "sip:alice@10.0.0.2", 403 }, { "sip:bob@10.0.0.1", 403 },
+	};
+	char contact[64];
+	struct rig r;
+
+	rig_open(&r, 1, "10.0.2.1", NULL);
+	phone_password(&r.a, "secret");
+	for (unsigned i = 0; i < TD_ARRAY_LEN(rows); i++) {
+		snprintf(contact, sizeof(contact), "Contact: <sip:a%u@10.0.2.1>\n", i);
+		struct td_msg *m = login(&r, "REGISTER", rows[i].who, rows[i].who, contact);
+		if (m->status != rows[i].status)
+			fail_msg("%s: %u", rows[i].who, m->status);
+	}
+	want_contacts(login(&r, "REGISTER", ALICE, ALICE, ""), "<sip:a0@10.0.2.1>;expires=3600 <sip:a1@10.0.2.1>;expires=3600 "
+							      "<sip:a2@10.0.2.1>;expires=3600 ");
+	rig_close(&r);
+}
+
 /* users: any is for sources under trust alone. */
 static void any_needs_trust(void **state)
 {
@@ -498,7 +524,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bindings), cmocka_unit_test(order), cmocka_unit_test(d8_a11_refusals), cmocka_unit_test(a11_contact_bombs),
 		cmocka_unit_test(challenges_and_passes), cmocka_unit_test(a1_replay), cmocka_unit_test(a3_malformed),
-		cmocka_unit_test(a4_same_answer), cmocka_unit_test(a10_somebody_else), cmocka_unit_test(extension),
+		cmocka_unit_test(a4_same_answer), cmocka_unit_test(a10_somebody_else), cmocka_unit_test(extension), cmocka_unit_test(by_our_address),
 		cmocka_unit_test(any_needs_trust), cmocka_unit_test(a2_sha256_only), cmocka_unit_test(md5_for_agents_that_give_up),
 		cmocka_unit_test(over_a_bad_network),
 	};

@@ -32,6 +32,12 @@ struct td_core {
 	struct td_counters *counters;
 };
 
+/* The domain of ours that a SIP URI means: by its name, whatever the port, or by our own address, which stands for the first one.
+ * NULL: none. */
+const struct td_domain *td_core_domain(const struct td_core *core, const struct td_uri *uri);
+/* The address of record of uri's user at that domain, as td_uri_aor() writes it. TD_ESYNTAX: no user can be called that. */
+int td_core_aor(struct td_out *o, const struct td_uri *uri, const struct td_domain *domain);
+
 static inline void td_count(_Atomic uint64_t *c)
 {
 	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + 1, memory_order_relaxed);

@@ -21,7 +21,7 @@ static const struct td_uri *speaker(const struct td_msg *msg)
 
 static struct td_str realm_of(const struct td_core *core, const struct td_msg *msg, struct td_str domain)
 {
-	const struct td_domain *own = td_config_domain(core->cfg, speaker(msg)->host);
+	const struct td_domain *own = td_core_domain(core, speaker(msg));
 
 	if (own)
 		return own->name;
@@ -94,14 +94,17 @@ static int aor_of_username(struct td_str *out, struct td_msg *msg, struct td_str
 }
 
 /* Is this URI the user's address, or its extension in the same domain? 1, 0, or -ENOMEM. */
-static int is_user(const struct td_user *user, struct td_msg *msg, const struct td_uri *uri)
+static int is_user(const struct td_core *core, const struct td_user *user, struct td_msg *msg, const struct td_uri *uri)
 {
+	const struct td_domain *own = td_core_domain(core, uri);
 	struct td_str aor, domain;
 	struct td_out o;
 	int err;
 
+	if (!own)
+		return 0;
 	td_out_init(&o);
-	err = td_uri_aor(&o, uri);
+	err = td_core_aor(&o, uri, own);
 	if (err && !o.failed) {
 		td_out_free(&o);
 		return 0;
@@ -119,7 +122,7 @@ static int is_user(const struct td_user *user, struct td_msg *msg, const struct 
 
 static int pass_user(struct td_gate *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from, const struct td_user *user)
 {
-	int own = is_user(user, msg, speaker(msg));
+	int own = is_user(core, user, msg, speaker(msg));
 
 	if (own < 0)
 		return own;

@@ -84,13 +84,13 @@ static struct verdict find_aor(struct td_str *out, const struct td_core *core, s
 
 	if (to->scheme != TD_SCHEME_SIP && to->scheme != TD_SCHEME_SIPS)
 		return no(404, TD_STR_NULL);
-	domain = td_config_domain(core->cfg, to->host);
+	domain = td_core_domain(core, to);
 	if (!domain)
 		return no(403, TD_STR("Not a domain of ours"));
 	if (!to->user.n)
 		return no(404, TD_STR_NULL);
 	td_out_init(&o);
-	err = td_uri_aor(&o, to);
+	err = td_core_aor(&o, to, domain);
 	if (!err)
 		err = o.failed ? -ENOMEM : td_arena_dup(out, &msg->arena, td_out_view(&o));
 	td_out_free(&o);

@@ -179,16 +179,11 @@ static int refuse_extensions(struct td_route *r, struct td_msg *msg, enum td_hdr
 
 static int set_user(struct td_route *r, struct td_msg *msg, const struct td_uri *uri, const struct td_domain *d)
 {
-	struct td_uri u = *uri;
 	struct td_out o;
 	int err;
 
-	u.scheme = TD_SCHEME_SIP;
-	u.host = d->name;
-	u.host_v6 = false;
-	u.port = 0;
 	td_out_init(&o);
-	err = td_uri_aor(&o, &u);
+	err = td_core_aor(&o, uri, d);
 	if (err) {
 		td_out_free(&o);
 		if (err != TD_ESYNTAX)
