@@ -269,8 +269,8 @@ class Baresip:
 
     It is driven over ctrl_tcp: JSON in netstrings, commands as typed into its menu, events as they happen."""
 
-    def __init__(self, place, user, password, server, tone, transport="udp", answer="manual", params=""):
-        self.place, self.user = place, user
+    def __init__(self, place, user, password, server, tone, transport="udp", answer="manual", domain=None):
+        self.place, self.user, self.domain = place, user, domain or server.domain
         self.folder = place.path("baresip-" + user)
         os.mkdir(self.folder)
         self.seen, self.buffer, self.token = [], b"", 0
@@ -280,8 +280,8 @@ class Baresip:
                                       "folder": self.folder})
         with open(os.path.join(self.folder, "accounts"), "w") as f:
             f.write("<sip:%s@%s;transport=%s>;auth_user=%s;auth_pass=%s;outbound=\"sip:%s;transport=%s\";regint=600;"
-                    "answermode=%s;audio_codecs=PCMU,PCMA%s\n"
-                    % (user, DOMAIN, transport, user, password, server.address, transport, answer, params))
+                    "answermode=%s;audio_codecs=PCMU,PCMA\n"
+                    % (user, self.domain, transport, user, password, server.address, transport, answer))
         self.process = Process(place, "baresip-" + user, "baresip", "-f", self.folder)
         self.socket = wait_for(lambda: self._connect(control), "baresip's control port")
         self.socket.settimeout(0.02)
@@ -343,7 +343,7 @@ class Baresip:
         return wait_for(probe, "%s to tell %s (it told %s)" % (self.user, kind, [e.get("type") for e in self.seen]), seconds)
 
     def dial(self, user):
-        self.command("dial", "sip:%s@%s" % (user, DOMAIN))
+        self.command("dial", "sip:%s@%s" % (user, self.domain))
 
     def heard(self):
         """its recording of the call's other side (there is one per call; the newest)"""

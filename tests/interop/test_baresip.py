@@ -8,12 +8,12 @@ USERS = {"alice": "alice-secret-1", "bob": "bob-secret-2"}
 PITCH = {"alice": 440, "bob": 700}
 
 
-def phones(place, server, transport="udp", names=("alice", "bob")):
+def phones(place, server, transport="udp", names=("alice", "bob"), domain=None):
     made = []
     for name in names:
         path = place.path(name + ".wav")
         tone.make(path, PITCH[name], 30)
-        made.append(Baresip(place, name, USERS[name], server, path, transport))
+        made.append(Baresip(place, name, USERS[name], server, path, transport, domain=domain))
     for phone in made:
         phone.wait_registered()
     return made
@@ -76,6 +76,17 @@ def callee_hangs_up(place):
     check(status["calls"]["answered"] == 2, "status: %s", status["calls"])
 
 
+def phones_that_know_the_address_alone(place):
+    """no domain, only the server's address, as in the settings of many phones"""
+    server = Server(place, users=USERS)
+    alice, bob = phones(place, server, domain=server.address)
+    check(sorted(r["aor"] for r in server.registrations()) == ["alice@example.test", "bob@example.test"], "registered: %s",
+          server.registrations())
+    talk(alice, bob, seconds=0.5)
+    bob.command("hangup")
+    alice.wait_event("CALL_CLOSED")
+
+
 def closed_with(phone, pattern):
     why = phone.wait_event("CALL_CLOSED").get("param", "")
     check(re.search(pattern, why), "%s heard \"%s\", wanted %s", phone.user, why, pattern)
@@ -130,5 +141,6 @@ def only_sha256_turns_md5_phones_away(place):
 
 
 if __name__ == "__main__":
-    harness.run(udp_call_is_heard_by_both, tcp_call_is_heard_by_both, callee_hangs_up, callee_declines, caller_gives_up,
-                callee_is_not_registered, callee_does_not_exist, wrong_password_does_not_register, only_sha256_turns_md5_phones_away)
+    harness.run(udp_call_is_heard_by_both, tcp_call_is_heard_by_both, callee_hangs_up, phones_that_know_the_address_alone,
+                callee_declines, caller_gives_up, callee_is_not_registered, callee_does_not_exist, wrong_password_does_not_register,
+                only_sha256_turns_md5_phones_away)
