@@ -2,8 +2,11 @@
  * Where to send (§16.5, §16.6 item 7). Until names can be resolved, a URI leads somewhere when its host is an IP address.
  *
  * A binding knows two ways: the flow it registered over and the address its Contact names. A connection is used again, since
- * behind NAT or without a listening port it is the only way; should it be gone, the Contact's address is tried. For datagrams the Contact is
- * believed when it names the host it came from; when it does not, there is NAT in between and only the source is reachable.
+ * behind NAT or without a listening port it is the only way; should it be gone, the Contact's address is tried. Datagrams go to
+ * the Contact's address.
+ *
+ * That address is believed only when it is of the host that registered it. When it is not, there is NAT in between, and only the
+ * source is reachable; or somebody registered a victim, to have it called by us (A11).
  */
 #include "server/proxy/internal.h"
 
@@ -57,8 +60,8 @@ int px_target_of_uri(struct px_target *out, struct td_core *core, const struct t
 
 static bool flow_usable(const struct td_core *core, const struct td_flow *f)
 {
-	/* Listeners may have changed since it was stored. */
-	return f->peer.family != TD_AF_NONE && f->listener < td_tp_listeners(core->tp) &&
+	/* Since it was stored the listeners may have changed, and a connection is gone. */
+	return f->peer.family != TD_AF_NONE && (f->proto == TD_UDP || f->conn) && f->listener < td_tp_listeners(core->tp) &&
 	       td_tp_listener_proto(core->tp, f->listener) == (enum td_proto)f->proto;
 }
 
@@ -73,7 +76,9 @@ int px_target_of_binding(struct px_target *out, struct td_core *core, const stru
 	if (err)
 		return err;
 	no_address = address_of(&a, &proto, core, &uri);
-	if (flow_usable(core, &b->flow) && (b->flow.conn || no_address || !td_ip_eq(&a, &b->flow.peer))) {
+	if (!no_address && !td_ip_eq(&a, &b->flow.peer))
+		no_address = TD_EDENIED;
+	if (flow_usable(core, &b->flow) && (b->flow.conn || no_address)) {
 		t.flow = b->flow;
 		if (b->flow.conn && !no_address) {
 			t.instead = a;

@@ -18,7 +18,7 @@ struct op {
 	uint32_t len[STRINGS];
 };
 
-/* How a datagram's flow is kept: a layout of bytes, not of a struct. */
+/* How a flow is kept, its connection left out: a layout of bytes, not of a struct. */
 enum { FLOW_BYTES = 1 + 1 + 1 + 16 + 2 + 4 };
 
 static void flow_encode(uint8_t out[FLOW_BYTES], const struct td_flow *f)
@@ -112,7 +112,7 @@ int td_store_put_binding(struct td_store_write *w, const struct td_store_binding
 {
 	struct op op = {
 		.kind = OP_PUT, .cseq = b->cseq, .q = b->q, .expires_at_s = b->expires_at_s, .flow = b->flow,
-		.has_flow = b->flow.conn == 0 && b->flow.peer.family != TD_AF_NONE,
+		.has_flow = b->flow.peer.family != TD_AF_NONE,
 	};
 
 	return add(w, &op, (struct td_str[STRINGS]){ b->aor, b->contact, b->params, b->call_id, b->user_agent });

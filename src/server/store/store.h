@@ -24,7 +24,7 @@ void td_store_close(struct td_store *s);
 
 /* ---- bindings ---- */
 
-/* One row; (aor, contact) is the key. flow is kept only for datagrams: a connection does not outlive the process. */
+/* One row; (aor, contact) is the key. flow.conn is not kept: a connection does not outlive the process. */
 struct td_store_binding {
 	struct td_str aor, contact, params, call_id, user_agent;
 	uint32_t cseq;
