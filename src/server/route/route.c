@@ -300,7 +300,9 @@ int td_route_decide(struct td_route *out, const struct td_core *core, struct td_
 		}
 	}
 	if (r.kind == TD_ROUTE_USER || r.kind == TD_ROUTE_NEXT) {
-		r.challenge = !r.in_dialog;
+		/* The cookie vouches for the dialog it was made for, whose peer has an address. Whoever has it is not thereby allowed to
+		 * send to all our users, under any name. An ACK cannot be asked for more. */
+		r.challenge = !r.in_dialog || (r.kind == TD_ROUTE_USER && msg->method != TD_ACK);
 		err = may_pass(&r, core, msg);
 		if (err)
 			return err;
