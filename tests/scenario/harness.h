@@ -35,6 +35,7 @@ struct world {
 	struct td_server *server;
 	unsigned serial;                                  /* of branches, Call-IDs and tags */
 	unsigned ports;
+	unsigned log_lines;                               /* of level info and above */
 };
 
 /* extra: more lines of YAML, or NULL. */
