@@ -5,7 +5,7 @@ raising; run() prints "ok NAME" or "not ok NAME: why" with the ends of the proce
 
 Nothing sleeps for a guessed time: wait_for() looks until something is so, or gives up at a deadline that is far off.
 """
-import ctypes, json, os, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, traceback
+import ctypes, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time, traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))

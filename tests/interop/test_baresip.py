@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Two ordinary phones (baresip) on one server: register with digest, call each other, hear each other."""
-import os, re
+import re
 import harness, tone
 from harness import Baresip, Server, check, wait_for
 

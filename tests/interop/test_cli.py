@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The command line: what people and scripts type, what comes back, and the exit statuses (0 done; 1 usage; 2 configuration; 3 the
 peer refused; 4 no answer; 5 our fault)."""
-import json, os, re, signal, socket, stat
+import json, os, re, signal, stat
 import harness, sip
-from harness import DOMAIN, HOST, TANDEM, Failure, Process, Server, check, free_port, read_file, tandem, wait_for
+from harness import DOMAIN, HOST, TANDEM, Process, Server, check, read_file, tandem, wait_for
 
 PASSWORD = "correct-horse-7"
 
@@ -77,8 +77,8 @@ def users_without_a_server(place):
     expect(server.command("user", "add", "carol", "--password-stdin", stdin=""), 1, r"no password")
     expect(server.command("user", "add", "carol@other.test"), 2, r"none of this server's domains")
     expect(server.command("user", "add", "no address"), 1)
-    check(server.lines("user", "list") == [{"user": "alice@example.test", "extension": ""}, {"user": "bob@example.test", "extension": "101"}],
-          "list: %s", server.lines("user", "list"))
+    rows = server.lines("user", "list")
+    check(rows == [{"user": "alice@example.test", "extension": ""}, {"user": "bob@example.test", "extension": "101"}], "list: %s", rows)
     expect(server.command("user", "remove", "alice"), 0)
     expect(server.command("user", "remove", "alice"), 1, r"no user")
     expect(server.command("user", "passwd", "alice"), 1, r"no user")

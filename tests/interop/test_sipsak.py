@@ -21,8 +21,8 @@ def sipsak(place, *args, seconds=60):
 
 def expect(r, status, pattern):
     said = r.stdout + r.stderr
-    check(r.returncode == status and re.search(pattern, said), "%s: exit status %d, wanted %d and %s: %s", " ".join(r.args), r.returncode, status,
-          pattern, said[-600:])
+    check(r.returncode == status and re.search(pattern, said), "%s: exit status %d, wanted %d and %s: %s", " ".join(r.args),
+          r.returncode, status, pattern, said[-600:])
 
 
 def still_serves(server):
