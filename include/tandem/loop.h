@@ -116,8 +116,8 @@ struct td_mail {
 
 /* Wakes the loop once per batch (no system call while it is awake). m is handed over until fn is called. */
 void td_loop_post(struct td_loop *loop, struct td_mail *m);
-/* Delivers all mail now: when shutting down, between the end of the threads that post and td_loop_close(). */
-void td_loop_drain(struct td_loop *loop);
+/* Delivers all mail now: when shutting down, between the end of the threads that post and td_loop_close(). False: there was none. */
+bool td_loop_drain(struct td_loop *loop);
 
 /* ---- simulation: many loops, one thread, one seed ---- */
 

@@ -220,8 +220,11 @@ static int open_all(struct serve *s, struct td_out *why)
 static void close_all(struct serve *s)
 {
 	td_control_close(s->control);
-	if (s->server)
+	if (s->server) {
+		td_server_stop(s->server);
+		td_loop_drain(s->loop);           /* answers to what the control socket asked last: they read the server */
 		td_server_close(s->server);
+	}
 	if (s->users)
 		td_users_close(s->users);
 	if (s->store)
@@ -237,26 +240,36 @@ static void close_all(struct serve *s)
 	td_config_unref(s->cfg);
 }
 
+/* A taken port or a broken folder is for whoever configured it; a machine without memory or descriptors is not. */
+static int status_of(int err)
+{
+	return err == -ENOMEM || err == -EMFILE || err == -ENFILE || err == -EAGAIN ? CLI_FAULT : CLI_CONFIG;
+}
+
 static int serve(struct serve *s)
 {
+	int err, status = CLI_OK;
 	struct td_out why;
-	int err;
 
 	td_rng_init(&s->rng);
 	raise_file_limit();
 	td_out_init(&why);
 	err = open_all(s, &why);
-	if (err) {
-		cli_fail(s->cmd, CLI_CONFIG, "%.*s", TD_FMT(why.n ? td_str_trim(td_out_view(&why)) : td_str_of(td_strerror(err))));
-	} else {
-		s->started_ms = td_loop_now_ms(s->loop);
-		td_server_start(s->server);
-		say_ready(s);
-		err = td_loop_run(s->loop);
-	}
+	if (err)
+		status = cli_fail(s->cmd, status_of(err), "%.*s", TD_FMT(why.n ? td_str_trim(td_out_view(&why)) : td_str_of(td_strerror(err))));
 	td_out_free(&why);
+	if (!err) {
+		s->started_ms = td_loop_now_ms(s->loop);
+		err = td_server_start(s->server);
+		if (!err) {
+			say_ready(s);
+			err = td_loop_run(s->loop);
+		}
+		if (err)
+			status = cli_fail(s->cmd, CLI_FAULT, "%s", td_strerror(err));
+	}
 	close_all(s);
-	return err ? CLI_CONFIG : CLI_OK;
+	return status;
 }
 
 static int check(struct serve *s, bool effective)

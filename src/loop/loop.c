@@ -232,10 +232,13 @@ void td_loop_post(struct td_loop *loop, struct td_mail *m)
 	mailbox_post(&loop->mailbox, m);
 }
 
-void td_loop_drain(struct td_loop *loop)
+bool td_loop_drain(struct td_loop *loop)
 {
+	bool any = false;
+
 	while (mailbox_deliver(&loop->mailbox))
-		;
+		any = true;
+	return any;
 }
 
 /* ---- the real loop ---- */

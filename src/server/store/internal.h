@@ -41,7 +41,7 @@ struct td_store {
 	_Atomic bool failing;                     /* said once, until it works again */
 
 	pthread_mutex_t lock;                     /* everything below that is not atomic */
-	pthread_cond_t wake;
+	pthread_cond_t wake, idle;                /* for the writer; by the writer, when it waits */
 	struct td_store_write *head, *tail;
 	struct td_link posted;
 	bool stop, waiting;

@@ -19,7 +19,10 @@ struct td_store_options {
 
 /* Opens or creates; takes an old schema to the new one. Errors in words into why. */
 int td_store_open(struct td_store **out, const struct td_store_options *opt, struct td_out *why);
-/* When the loops that ask have stopped for good: commits what waits; nobody is told any more. */
+/* While nobody submits (the loops that ask stand still): returns when all that was submitted is on disk and its answers are posted. */
+void td_store_settle(struct td_store *s);
+/* When the loops that ask have stopped for good: commits what waits; nobody is told any more. The loops must still be there, or
+ * td_store_settle() before they went. */
 void td_store_close(struct td_store *s);
 
 /* ---- bindings ---- */

@@ -150,6 +150,7 @@ static void *writer(void *arg)
 	for (;;) {
 		while (!s->head && !s->stop) {
 			s->waiting = true;
+			pthread_cond_broadcast(&s->idle);
 			pthread_cond_wait(&s->wake, &s->lock);
 			s->waiting = false;
 		}
@@ -223,6 +224,7 @@ static void destroy(struct td_store *s)
 {
 	td_store_close_db(s);
 	pthread_cond_destroy(&s->wake);
+	pthread_cond_destroy(&s->idle);
 	pthread_mutex_destroy(&s->lock);
 	pthread_mutex_destroy(&s->db_lock);
 	free(s);
@@ -240,6 +242,7 @@ int td_store_open(struct td_store **out, const struct td_store_options *opt, str
 	pthread_mutex_init(&s->db_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
+	pthread_cond_init(&s->idle, NULL);
 	td_list_init(&s->posted);
 	td_defer_init(&s->commit, commit_deferred, s);
 	err = td_store_open_db(s, opt->path, why);
@@ -256,6 +259,14 @@ int td_store_open(struct td_store **out, const struct td_store_options *opt, str
 	}
 	*out = s;
 	return 0;
+}
+
+void td_store_settle(struct td_store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	while (s->threaded && (s->head || !s->waiting))
+		pthread_cond_wait(&s->idle, &s->lock);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void td_store_close(struct td_store *s)

@@ -3,6 +3,7 @@
 #define TD_SERVER_WORKER_INTERNAL_H
 
 #include <pthread.h>
+#include <stdalign.h>
 
 #include "server/worker/worker.h"
 

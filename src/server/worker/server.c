@@ -42,6 +42,7 @@ int td_server_open(struct td_server **out, const struct td_server_options *opt, 
 		return -ENOMEM;
 	s->cfg = td_config_ref(opt->cfg);
 	s->log = opt->log;
+	s->store = opt->store;
 	s->simulated = opt->loops;
 	s->worker_n = n;
 	err = open_shared(s, opt);
@@ -91,6 +92,24 @@ static void stop_loop(struct td_mail *m, void *arg)
 	td_loop_stop(arg);
 }
 
+/*
+ * What was posted to the workers is delivered here, where none of them runs: what they had posted to each other, questions, and
+ * the store's answers. Afterwards nobody holds a mail for any of their loops, so that these can go.
+ */
+static void deliver_all(struct td_server *s)
+{
+	bool any;
+
+	do {
+		any = false;
+		if (s->store)
+			td_store_settle(s->store);
+		for (unsigned i = 0; i < s->worker_n; i++)
+			if (s->workers[i] && s->workers[i]->core.loop)
+				any |= td_loop_drain(s->workers[i]->core.loop);
+	} while (any);
+}
+
 void td_server_stop(struct td_server *s)
 {
 	for (unsigned i = 0; i < s->worker_n; i++) {
@@ -107,6 +126,7 @@ void td_server_stop(struct td_server *s)
 		pthread_join(s->workers[i]->thread, NULL);
 		s->workers[i]->running = false;
 	}
+	deliver_all(s);
 }
 
 void td_server_close(struct td_server *s)
@@ -114,17 +134,10 @@ void td_server_close(struct td_server *s)
 	if (!s)
 		return;
 	td_server_stop(s);
-	/* What they had posted to each other is delivered here, where nobody runs, before any of them goes. */
-	for (unsigned round = 0; round < 2; round++)
-		for (unsigned i = 0; i < s->worker_n; i++)
-			if (s->workers[i] && s->workers[i]->core.loop)
-				td_loop_drain(s->workers[i]->core.loop);
 	for (unsigned i = 0; i < s->worker_n; i++)
 		if (s->workers[i])
 			worker_close_roles(s->workers[i]);
-	for (unsigned i = 0; i < s->worker_n; i++)
-		if (s->workers[i] && s->workers[i]->core.loop)
-			td_loop_drain(s->workers[i]->core.loop);
+	deliver_all(s);
 	for (unsigned i = 0; i < s->worker_n; i++)
 		if (s->workers[i])
 			worker_close(s->workers[i]);

@@ -21,7 +21,7 @@ struct rig {
 	struct td_server_status st;
 };
 
-static struct td_config *config(const char *extra)
+static struct td_config *config(const char *extra, const char *registrations)
 {
 	struct td_out yaml, errors;
 	struct td_config *c;
@@ -29,7 +29,7 @@ static struct td_config *config(const char *extra)
 	td_out_init(&yaml);
 	td_out_init(&errors);
 	td_out_fmt(&yaml, "domains: [{name: any.test, users: any}]\nlisten: [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]\nworkers: %d\n"
-			  "registrations: memory\ntrust: [127.0.0.1/32]\nstate: ./s\n%s", WORKERS, extra);
+			  "registrations: %s\ntrust: [127.0.0.1/32]\nstate: ./s\n%s", WORKERS, registrations, extra);
 	if (td_config_parse(&c, &errors, TD_STR("t"), td_out_view(&yaml)))
 		fail_msg("%.*s", TD_FMT(td_out_view(&errors)));
 	td_out_free(&yaml);
@@ -37,7 +37,7 @@ static struct td_config *config(const char *extra)
 	return c;
 }
 
-static void rig_open(struct rig *r)
+static void rig_open_with(struct rig *r, struct td_store *store)
 {
 	struct td_server_options opt = { .rr_key = "sixteen byte key" };
 	struct td_rng rng;
@@ -46,7 +46,8 @@ static void rig_open(struct rig *r)
 	memset(r, 0, sizeof(*r));
 	td_rng_init(&rng);
 	td_out_init(&why);
-	r->cfg = config("");
+	r->cfg = config("", store ? "durable" : "memory");
+	opt.store = store;
 	assert_int_equal(td_users_open(&r->users, &rng), 0);
 	assert_int_equal(td_loop_open(&r->loop), 0);
 	opt.cfg = r->cfg;
@@ -58,6 +59,11 @@ static void rig_open(struct rig *r)
 	td_server_listener(&r->tcp, r->server, 1);
 	assert_int_equal(td_server_start(r->server), 0);
 	td_out_free(&why);
+}
+
+static void rig_open(struct rig *r)
+{
+	rig_open_with(r, NULL);
 }
 
 static void rig_close(struct rig *r)
@@ -210,7 +216,7 @@ static void reload_while_running(void **state)
 	rig_open(&r);
 	fd = connected(&r.udp);
 	for (i = 0; i < 50; i++) {
-		struct td_config *c = config("registrar: {max_contacts: 3}\n");
+		struct td_config *c = config("registrar: {max_contacts: 3}\n", "memory");
 
 		td_out_init(&notes);
 		assert_int_equal(td_server_reload(r.server, c, &notes), 0);
@@ -240,6 +246,41 @@ static void stop_under_load(void **state)
 	rig_close(&r);
 }
 
+/* Commits that are under way when the server stops are answered to loops that are still there, whoever asked. */
+static void stop_while_the_store_writes(void **state)
+{
+	const struct td_store_options opt = { .threaded = true };
+	struct td_store_stats stats;
+	struct td_store *store;
+	struct td_out why;
+	struct rig r;
+	int fd;
+
+	td_out_init(&why);
+	for (int round = 0; round < 5; round++) {
+		assert_int_equal(td_store_open(&store, &opt, &why), 0);
+		rig_open_with(&r, store);
+		fd = connected(&r.udp);
+		for (int i = 0; i < 200; i++) {
+			char aor[64];
+
+			snprintf(aor, sizeof(aor), "sip:u%d@any.test", i % 50);
+			ask(fd, "UDP", "REGISTER", "sip:any.test", aor, i, "Contact: <sip:u@127.0.0.1:9>\r\n");
+		}
+		assert_non_null(strstr(hear(fd), "SIP/2.0 200"));
+		assert_int_equal(td_server_status(r.server, r.loop, got_status, &r), 0);
+		td_server_stop(r.server);
+		td_store_stats(&stats, store);
+		assert_int_equal(stats.queued, 0);
+		td_loop_drain(r.loop);                    /* the answer was posted before the workers ended */
+		assert_int_equal(r.st.workers, WORKERS);
+		close(fd);
+		rig_close(&r);
+		td_store_close(store);
+	}
+	td_out_free(&why);
+}
+
 static void a_taken_port_is_said(void **state)
 {
 	struct td_server_options opt = { 0 };
@@ -249,7 +290,7 @@ static void a_taken_port_is_said(void **state)
 	struct rig r;
 
 	rig_open(&r);
-	c = config("");
+	c = config("", "memory");
 	c->listen[1].addr = r.tcp.addr;
 	c->workers = 1;
 	opt.cfg = c;
@@ -269,6 +310,7 @@ int main(void)
 		cmocka_unit_test(relay_across_workers),
 		cmocka_unit_test(reload_while_running),
 		cmocka_unit_test(stop_under_load),
+		cmocka_unit_test(stop_while_the_store_writes),
 		cmocka_unit_test(a_taken_port_is_said),
 	};
 
