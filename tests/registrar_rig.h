@@ -26,7 +26,7 @@ struct rig {
 	struct td_counters counters;
 	struct td_core core;
 	struct td_flow from;              /* as the server sees the phone */
-	unsigned status, answers, contacts;
+	unsigned status, answers, contacts, unavailable;      /* the last; how many; of the last; how many 503 */
 };
 
 static inline void rig_heard(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg)
@@ -40,6 +40,7 @@ static inline void rig_heard(struct td_udp *udp, struct td_buf *buf, const struc
 		return;
 	r->answers++;
 	r->status = m->status;
+	r->unavailable += m->status == 503;
 	r->contacts = 0;
 	td_values_of(&it, m, TD_HDR_CONTACT);
 	while (td_values_next(&v, &it) == 1)

@@ -8,11 +8,15 @@
 #include <stdlib.h>
 #include "server/route/route.h"
 
-enum { MAX_CHANGES = 64 };                /* contacts of one request, removals among them (A11) */
+enum {
+	MAX_CHANGES = 64,                 /* contacts of one request, removals among them (A11) */
+	MAX_PENDING = 16384,              /* requests that wait for a disk that does not answer: memory has an end, 503 has none */
+};
 
 struct td_registrar {
 	struct td_core *core;
 	struct td_link pending;
+	unsigned pending_n;
 	uint64_t date_s;                  /* printing a date costs as much as a small answer: once a second is enough */
 	char date[48];
 	struct td_out date_line;
@@ -36,6 +40,11 @@ struct verdict {
 static struct verdict no(unsigned status, struct td_str reason)
 {
 	return (struct verdict){ .status = status, .reason = reason };
+}
+
+static struct verdict no_later(void)
+{
+	return (struct verdict){ .status = 503, .extra = TD_STR("Retry-After: 10\r\n") };
 }
 
 static const struct verdict fine;
@@ -322,6 +331,7 @@ static void on_location(void *arg, int err, const struct td_binding *b, unsigned
 	if (o.failed)
 		v = no(500, TD_STR_NULL);
 	td_list_del(&p->link);
+	p->registrar->pending_n--;
 	answer(p->registrar, p->msg, &p->from, &v);
 	td_out_free(&o);
 	td_msg_unref(p->msg);                   /* and p with it */
@@ -335,6 +345,8 @@ static struct verdict submit(struct td_registrar *r, struct td_msg *msg, const s
 	struct pending *p = td_arena_zalloc(&msg->arena, sizeof(*p));
 	int err = -ENOMEM;
 
+	if (r->pending_n >= MAX_PENDING)
+		return no_later();
 	if (p) {
 		*p = (struct pending){ .registrar = r, .msg = msg, .from = *from };
 		err = td_location_update(&p->call, core->location, core->worker, up, on_location, p);
@@ -343,6 +355,7 @@ static struct verdict submit(struct td_registrar *r, struct td_msg *msg, const s
 		return verdict_of(err);
 	td_msg_ref(msg);
 	td_list_add_tail(&r->pending, &p->link);
+	r->pending_n++;
 	return fine;
 }
 
