@@ -34,9 +34,10 @@ static json_t *status_json(const struct serve *s, const struct td_server_status 
 	json_object_set_new(o, "calls", json_pack("{s:I,s:I}", "answered", N(st->count.calls_answered), "failed", N(st->count.calls_failed)));
 	json_object_set_new(o, "authentication", json_pack("{s:I,s:I,s:I}", "challenged", N(st->count.challenged), "accepted",
 							   N(st->count.auth_ok), "refused", N(st->count.auth_failed)));
-	json_object_set_new(o, "refused", json_pack("{s:I,s:I,s:I,s:I,s:I}", "bad_requests", N(st->count.bad_requests), "relay",
+	json_object_set_new(o, "refused", json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "bad_requests", N(st->count.bad_requests), "relay",
 						    N(st->count.refused_relay), "rate_limited", N(st->count.rate_limited), "loops",
-						    N(st->count.loops), "junk", N(st->tp.dropped_junk + st->tp.dropped_syntax)));
+						    N(st->count.loops), "junk", N(st->tp.dropped_junk + st->tp.dropped_syntax), "overload",
+						    N(st->count.overload)));
 	json_object_set_new(o, "transport", json_pack("{s:I,s:I,s:I,s:I}", "messages", N(st->tp.messages), "sent", N(st->tp.sent), "connections",
 						      N(st->tp.conns_opened + st->tp.conns_accepted - st->tp.conns_closed), "send_failed",
 						      N(st->tp.send_failed)));

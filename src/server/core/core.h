@@ -15,7 +15,8 @@
 struct td_counters {
 	_Atomic uint64_t requests, responses, registers, invites, messages, options, challenged, auth_ok, auth_failed, refused_relay,
 		bad_requests, forwarded, branches, calls_answered, calls_failed, timeouts, rate_limited, loops,
-		strays;                   /* responses to nothing we sent */
+		strays,                   /* responses to nothing we sent */
+		overload;                 /* messages whose worker is too far behind */
 };
 
 struct td_core {

@@ -10,6 +10,8 @@
 #include "server/gate/gate.h"
 #include "server/registrar/registrar.h"
 
+enum { MAX_HANDED = 32768 };              /* to one worker, not yet looked at */
+
 /* ---- answers without state ---- */
 
 /* Whoever is not known to be there is answered within a budget (T7). */
@@ -159,6 +161,7 @@ static void received_handover(struct td_mail *m, void *arg)
 {
 	struct handover h = *TD_CONTAINER_OF(m, struct handover, mail);       /* it stands in the message's arena */
 
+	atomic_fetch_sub_explicit(&h.to->handed, 1, memory_order_relaxed);
 	handle(h.to, h.msg, &h.from);
 }
 
@@ -174,28 +177,41 @@ static int owner_of(unsigned *out, const struct worker *w, const struct td_msg *
 	return 0;
 }
 
+/*
+ * Its buffer goes along, so this queue is to a worker what a socket's receive buffer is to a process, and has an end as that has:
+ * parsing is cheaper than handling, and with one Call-ID all can be sent to one worker. Over UDP the sender repeats what was lost.
+ */
+static void hand_over(struct worker *w, struct worker *to, struct td_msg *msg, const struct td_flow *from)
+{
+	struct handover *h = NULL;
+
+	if (atomic_load_explicit(&to->handed, memory_order_relaxed) < MAX_HANDED)
+		h = td_arena_alloc(&msg->arena, sizeof(*h));
+	if (!h) {
+		td_count(&w->counters.overload);
+		if (msg->request && msg->method != TD_ACK && !msg->defect.status && td_proto_reliable((enum td_proto)from->proto))
+			td_reply_stateless(w->core.txl, msg, from, 503, TD_STR_NULL, TD_STR("Retry-After: 10\r\n"));
+		td_msg_unref(msg);
+		return;
+	}
+	*h = (struct handover){ .mail.fn = received_handover, .to = to, .msg = msg, .from = *from };
+	atomic_fetch_add_explicit(&to->handed, 1, memory_order_relaxed);
+	td_loop_post(to->core.loop, &h->mail);
+}
+
 static void on_message(void *arg, struct td_msg *msg, const struct td_flow *from)
 {
 	struct worker *w = arg;
-	struct handover *h;
 	unsigned owner;
 
 	if (owner_of(&owner, w, msg)) {
 		td_count(&w->counters.strays);
 		td_msg_unref(msg);
-		return;
-	}
-	if (owner == w->core.worker) {
+	} else if (owner == w->core.worker) {
 		handle(w, msg, from);
-		return;
+	} else {
+		hand_over(w, w->server->workers[owner], msg, from);
 	}
-	h = td_arena_alloc(&msg->arena, sizeof(*h));
-	if (!h) {
-		td_msg_unref(msg);
-		return;
-	}
-	*h = (struct handover){ .mail.fn = received_handover, .to = w->server->workers[owner], .msg = msg, .from = *from };
-	td_loop_post(h->to->core.loop, &h->mail);
 }
 
 static bool on_admit(void *arg, const struct td_flow *from, struct td_str bytes)

@@ -21,11 +21,13 @@ struct worker {
 	pthread_t thread;
 	bool running;
 	struct td_mail stop;
+	alignas(64) _Atomic unsigned handed;     /* messages other workers gave us that we have not looked at yet; they count up */
 };
 
 struct td_server {
 	struct td_config *cfg;            /* of the control thread; each worker has a reference of its own */
 	struct td_log *log;
+	struct td_store *store;           /* NULL: none */
 	struct td_location *location;
 	struct td_nonces *nonces;
 	struct td_tp_group *group;
