@@ -13,18 +13,24 @@
 
 #include "cli/serve.h"
 
-static int put_one_user(void *arg, const struct td_store_user *row)
+int serve_put_user(void *users, const struct td_store_user *row)
 {
 	struct td_user user = { .aor = row->aor, .extension = row->extension };
 
 	memcpy(user.has, row->has, sizeof(user.has));
 	memcpy(user.ha1, row->ha1, sizeof(user.ha1));
-	return td_users_put(arg, &user);
+	return td_users_put(users, &user);
 }
 
 int serve_load_users(struct serve *s)
 {
-	return td_store_each_user(s->store, put_one_user, s->users);
+	int err;
+
+	td_users_begin(s->users);
+	err = td_store_each_user(s->store, serve_put_user, s->users);
+	if (!err)
+		td_users_end(s->users);
+	return err;
 }
 
 int serve_reload(struct serve *s, struct td_out *notes)

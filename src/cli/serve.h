@@ -23,6 +23,8 @@ struct serve {
 	uint64_t started_ms;
 };
 
+int serve_put_user(void *users, const struct td_store_user *row);       /* for td_store_each_user() */
+/* Takes all users from the store; those no longer in it are gone. */
 int serve_load_users(struct serve *s);
 /* Takes configuration and users anew. 0 and notes ("listen: needs a restart"), or an error and why in notes; then all stays as it was. */
 int serve_reload(struct serve *s, struct td_out *notes);

@@ -121,41 +121,23 @@ static void answer_registrations(struct serve *s, const json_t *request, struct 
 
 /* ---- users ---- */
 
-struct changed_user {
-	struct serve *serve;
-	struct td_str aor;
-	bool found;
-};
-
-static int take_user(void *arg, const struct td_store_user *row)
-{
-	struct changed_user *ch = arg;
-	struct td_user user = { .aor = row->aor, .extension = row->extension };
-
-	if (!td_str_eq(row->aor, ch->aor))
-		return 0;
-	ch->found = true;
-	memcpy(user.has, row->has, sizeof(user.has));
-	memcpy(user.ha1, row->ha1, sizeof(user.ha1));
-	return td_users_put(ch->serve->users, &user) ? -1 : 1;
-}
-
 static void answer_user(struct serve *s, const json_t *request, struct td_control_reply *r)
 {
-	const char *aor = json_string_value(json_object_get(request, "aor"));
-	struct changed_user ch = { .serve = s, .aor = td_str_of(aor) };
+	struct td_str aor = td_str_of(json_string_value(json_object_get(request, "aor")));
+	int err;
 
-	if (!aor) {
+	if (!aor.n) {
 		td_control_end(r, "want \"aor\"");
 		return;
 	}
-	if (td_store_each_user(s->store, take_user, &ch) < 0) {
-		td_control_end(r, "the store cannot be read");
-		return;
+	err = td_store_find_user(s->store, aor, serve_put_user, s->users);
+	if (err == TD_ENOTFOUND) {
+		td_users_remove(s->users, aor);
+		err = 0;
+	} else if (err == TD_EEXIST) {
+		err = serve_load_users(s);        /* its extension was another's, and that change was not told */
 	}
-	if (!ch.found)
-		td_users_remove(s->users, ch.aor);
-	td_control_end(r, NULL);
+	td_control_end(r, err ? td_strerror(err) : NULL);
 }
 
 static void answer_reload(struct serve *s, struct td_control_reply *r)

@@ -37,6 +37,7 @@ static const char *const sql[TD_SQL_COUNT] = {
 	[TD_SQL_PUT_USER] = "INSERT INTO users(aor, domain, extension, ha1_sha256, ha1_md5) VALUES(?1, ?2, ?3, ?4, ?5)"
 			    " ON CONFLICT(aor) DO UPDATE SET extension = ?3, ha1_sha256 = ?4, ha1_md5 = ?5",
 	[TD_SQL_REMOVE_USER] = "DELETE FROM users WHERE aor = ?1",
+	[TD_SQL_FIND_USER] = "SELECT aor, extension, ha1_sha256, ha1_md5 FROM users WHERE aor = ?1",
 	[TD_SQL_EACH_USER] = "SELECT aor, extension, ha1_sha256, ha1_md5 FROM users ORDER BY aor",
 };
 

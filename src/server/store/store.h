@@ -62,6 +62,8 @@ struct td_store_user {
 int td_store_put_user(struct td_store *s, const struct td_store_user *u);                 /* adds or replaces */
 int td_store_put_users(struct td_store *s, const struct td_store_user *u, size_t n);      /* one transaction */
 int td_store_remove_user(struct td_store *s, struct td_str aor);                           /* TD_ENOTFOUND */
+/* The row is borrowed for the call to fn, whose result is returned; TD_ENOTFOUND. */
+int td_store_find_user(struct td_store *s, struct td_str aor, int (*fn)(void *arg, const struct td_store_user *u), void *arg);
 int td_store_each_user(struct td_store *s, int (*fn)(void *arg, const struct td_store_user *u), void *arg);
 
 struct td_store_stats {

@@ -73,23 +73,47 @@ static void read_ha1(struct td_store_user *u, enum td_digest_alg alg, sqlite3_st
 		memcpy(u->ha1[alg].bytes, p, want);
 }
 
+/* Steps through the rows of a statement that has its values. Resets it. */
+static int each_row(sqlite3_stmt *st, unsigned *rows, int (*fn)(void *arg, const struct td_store_user *u), void *arg)
+{
+	int err = 0, rc = SQLITE_DONE;
+
+	while (!err && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		struct td_store_user u = { .aor = td_store_column_str(st, 0), .extension = td_store_column_str(st, 1) };
+
+		read_ha1(&u, TD_DIGEST_SHA256, st, 2);
+		read_ha1(&u, TD_DIGEST_MD5, st, 3);
+		++*rows;
+		err = fn(arg, &u);
+	}
+	sqlite3_reset(st);
+	return err ? err : td_store_err(rc);
+}
+
+int td_store_find_user(struct td_store *s, struct td_str aor, int (*fn)(void *arg, const struct td_store_user *u), void *arg)
+{
+	unsigned rows = 0;
+	int err;
+
+	pthread_mutex_lock(&s->db_lock);
+	sqlite3_stmt *st = td_store_sql(s, TD_SQL_FIND_USER, &err);
+	if (st) {
+		td_store_bind_str(st, 1, aor);
+		err = each_row(st, &rows, fn, arg);
+	}
+	pthread_mutex_unlock(&s->db_lock);
+	return !err && !rows ? TD_ENOTFOUND : err;
+}
+
 int td_store_each_user(struct td_store *s, int (*fn)(void *arg, const struct td_store_user *u), void *arg)
 {
-	int err, rc = SQLITE_DONE;
+	unsigned rows = 0;
+	int err;
 
 	pthread_mutex_lock(&s->db_lock);
 	sqlite3_stmt *st = td_store_sql(s, TD_SQL_EACH_USER, &err);
-	while (st && !err && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		struct td_store_user u = { .aor = td_store_column_str(st, 0), .extension = td_store_column_str(st, 1) };
-		read_ha1(&u, TD_DIGEST_SHA256, st, 2);
-		read_ha1(&u, TD_DIGEST_MD5, st, 3);
-		err = fn(arg, &u);
-	}
-	if (st) {
-		sqlite3_reset(st);
-		if (!err)
-			err = td_store_err(rc);
-	}
+	if (st)
+		err = each_row(st, &rows, fn, arg);
 	pthread_mutex_unlock(&s->db_lock);
 	return err;
 }

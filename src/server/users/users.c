@@ -18,6 +18,7 @@ struct entry {
 	struct garbage garbage;           /* first: freed by this */
 	struct td_user user;
 	uint64_t hash, extension_hash;
+	uint32_t round;                   /* the writer's: the last td_users_begin() it was put after */
 	char text[];
 };
 
@@ -44,6 +45,7 @@ struct td_users {
 	struct td_hash_key key, domain_key;
 	struct index by_aor, by_extension;
 	_Atomic size_t count;
+	uint32_t round;
 	struct garbage *gathering;        /* the writer's: waits for the next grace period */
 	struct garbage *leaving;          /* of the period that runs */
 	_Atomic unsigned pending;         /* readers it still waits for */
@@ -266,29 +268,37 @@ static struct entry *entry_new(const struct td_users *u, const struct td_user *u
 	e->user.extension.p = e->text + user->aor.n;
 	if (user->extension.n)
 		memcpy(e->text + user->aor.n, user->extension.p, user->extension.n);
+	e->round = u->round;
 	e->hash = td_hash_str(&u->key, user->aor);
 	e->extension_hash = extension_hash(u, user->extension, domain_of(user->aor));
 	return e;
 }
 
-int td_users_put(struct td_users *u, const struct td_user *user)
+static bool same_user(const struct td_user *a, const struct td_user *b)
 {
-	_Atomic(struct entry *) *slot;
-	struct entry *e, *old = NULL;
+	for (unsigned alg = 0; alg < TD_DIGEST_ALGS; alg++)
+		if (a->has[alg] != b->has[alg] || (a->has[alg] && memcmp(&a->ha1[alg], &b->ha1[alg], sizeof(a->ha1[alg])) != 0))
+			return false;
+	return td_str_eq(a->extension, b->extension);
+}
 
-	if (!domain_of(user->aor).n)
-		return TD_ESYNTAX;
-	if (user->extension.n && (slot = slot_of_extension(u, user->extension, domain_of(user->aor))) &&
-	    !td_str_eq(atomic_load(slot)->user.aor, user->aor))
-		return TD_EEXIST;
-	e = entry_new(u, user);
-	if (!e || make_room(u, &u->by_aor, false) || make_room(u, &u->by_extension, true)) {
-		free(e);
-		return -ENOMEM;
-	}
-	slot = slot_of_aor(u, user->aor);
-	if (slot) {
-		old = atomic_load(slot);
+/* Another one's extension is not to be had, unless all are taken anew and that one's turn is still to come. */
+static int claim_extension(struct td_users *u, const struct td_user *user)
+{
+	_Atomic(struct entry *) *slot = user->extension.n ? slot_of_extension(u, user->extension, domain_of(user->aor)) : NULL;
+	struct entry *owner = slot ? atomic_load(slot) : NULL;
+
+	if (!owner || td_str_eq(owner->user.aor, user->aor))
+		return 0;
+	return owner->round == u->round ? TD_EEXIST : td_users_remove(u, owner->user.aor);
+}
+
+static void publish(struct td_users *u, struct entry *e)
+{
+	_Atomic(struct entry *) *slot = slot_of_aor(u, e->user.aor);
+	struct entry *old = slot ? atomic_load(slot) : NULL;
+
+	if (old) {
 		atomic_store_explicit(slot, e, memory_order_release);
 	} else {
 		index_add(&u->by_aor, e, e->hash);
@@ -305,6 +315,27 @@ int td_users_put(struct td_users *u, const struct td_user *user)
 	}
 	if (old)
 		retire(u, &old->garbage);
+}
+
+int td_users_put(struct td_users *u, const struct td_user *user)
+{
+	_Atomic(struct entry *) *slot = slot_of_aor(u, user->aor);
+	struct entry *e;
+	int err;
+
+	if (slot && same_user(&atomic_load(slot)->user, user)) {
+		atomic_load(slot)->round = u->round;
+		return 0;
+	}
+	err = domain_of(user->aor).n ? claim_extension(u, user) : TD_ESYNTAX;
+	if (err)
+		return err;
+	e = entry_new(u, user);
+	if (!e || make_room(u, &u->by_aor, false) || make_room(u, &u->by_extension, true)) {
+		free(e);
+		return -ENOMEM;
+	}
+	publish(u, e);
 	reclaim(u);
 	return 0;
 }
@@ -323,6 +354,23 @@ int td_users_remove(struct td_users *u, struct td_str aor)
 	retire(u, &e->garbage);
 	reclaim(u);
 	return 0;
+}
+
+void td_users_begin(struct td_users *u)
+{
+	u->round++;
+}
+
+void td_users_end(struct td_users *u)
+{
+	struct table *t = atomic_load(&u->by_aor.table);        /* removing never replaces it */
+
+	for (size_t i = 0; i <= t->mask; i++) {
+		struct entry *e = atomic_load(&t->slot[i]);
+
+		if (e && e != TOMBSTONE && e->round != u->round)
+			td_users_remove(u, e->user.aor);
+	}
 }
 
 size_t td_users_count(const struct td_users *u)

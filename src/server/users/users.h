@@ -24,6 +24,13 @@ int td_users_reader(struct td_users *u, struct td_loop *loop);
 /* Adds or replaces; copies. Writer only. */
 int td_users_put(struct td_users *u, const struct td_user *user);
 int td_users_remove(struct td_users *u, struct td_str aor);
+/*
+ * Taking the whole directory anew: begin, put every user there is, end. Users that were not put are gone after end; when it
+ * is not called (a put failed, the store broke off) nobody is lost. In between an extension may pass from one to another in any
+ * order. Who did not change is left as he is, so that taking all of a large directory anew costs no memory.
+ */
+void td_users_begin(struct td_users *u);
+void td_users_end(struct td_users *u);
 size_t td_users_count(const struct td_users *u);
 /* Any reader. The result stays valid until the end of the reader's loop turn. NULL: unknown. */
 const struct td_user *td_users_find(const struct td_users *u, struct td_str aor);

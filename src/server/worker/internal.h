@@ -21,7 +21,7 @@ struct worker {
 	pthread_t thread;
 	bool running;
 	struct td_mail stop;
-	alignas(64) _Atomic unsigned handed;     /* messages other workers gave us that we have not looked at yet; they count up */
+	alignas(64) _Atomic unsigned handed;     /* messages other workers gave us, not looked at yet; they write it: a line of its own */
 };
 
 struct td_server {

@@ -431,6 +431,7 @@ static void users(void **state)
 		{ .aor = TD_STR("alice@d"), .extension = TD_STR("100"), .has = { true, true } },
 		{ .aor = TD_STR("bob@d"), .has = { true, false } }, { .aor = TD_STR("carol@e"), .extension = TD_STR("100") },
 	};
+	struct td_out one;
 
 	f->s = open_store(f, false, 0);
 	u[0].ha1[TD_DIGEST_SHA256].bytes[31] = 0xab;
@@ -447,6 +448,11 @@ static void users(void **state)
 	assert_int_equal(td_store_remove_user(f->s, TD_STR("carol@e")), TD_ENOTFOUND);
 	assert_int_equal(td_store_put_user(f->s, &(struct td_store_user){ .aor = TD_STR("nobody") }), TD_ESYNTAX);
 	assert_users(f, "alice@d 101 11 ab\nbob@d 100 10 00\n");
+	td_out_init(&one);
+	assert_int_equal(td_store_find_user(f->s, TD_STR("bob@d"), list_user, &one), 0);
+	assert_int_equal(td_store_find_user(f->s, TD_STR("carol@e"), list_user, &one), TD_ENOTFOUND);
+	assert_str(td_out_view(&one), "bob@d 100 10 00\n");
+	td_out_free(&one);
 }
 
 /* ---- files that are not ours ---- */

@@ -50,6 +50,38 @@ static void find_put_remove(void **state)
 	td_users_close(u);
 }
 
+/* Extensions change hands in any order, who is not put is gone at the end, and before it nobody is. */
+static void taken_anew(void **state)
+{
+	struct td_users *u;
+	struct td_rng rng;
+
+	td_rng_init_seed(&rng, 3);
+	assert_int_equal(td_users_open(&u, &rng), 0);
+	put(u, "a@d", "1", 1, 0);
+	put(u, "b@d", "2", 2, 0);
+	put(u, "c@d", "3", 3, 0);
+	put(u, "stays@d", "", 4, 0);
+	const struct td_user *stays = td_users_find(u, TD_STR("stays@d"));
+
+	td_users_begin(u);
+	put(u, "a@d", "2", 1, 0);
+	put(u, "b@d", "1", 2, 0);
+	put(u, "stays@d", "", 4, 0);
+	put(u, "stays@d", "1", 4, TD_EEXIST);
+	assert_non_null(td_users_find(u, TD_STR("c@d")));
+	td_users_end(u);
+	assert_null(td_users_find(u, TD_STR("c@d")));
+	assert_int_equal(td_users_count(u), 3);
+	assert_str(td_users_find_extension(u, TD_STR("d"), TD_STR("1"))->aor, "b@d");
+	assert_str(td_users_find_extension(u, TD_STR("d"), TD_STR("2"))->aor, "a@d");
+	assert_null(td_users_find_extension(u, TD_STR("d"), TD_STR("3")));
+	assert_ptr_equal(td_users_find(u, TD_STR("stays@d")), stays);
+	put(u, "stays@d", "", 5, 0);
+	assert_int_equal(td_users_find(u, TD_STR("stays@d"))->ha1[0].bytes[0], 5);
+	td_users_close(u);
+}
+
 /* Against a plain array, through growth and tombstones. */
 static void as_a_model(void **state)
 {
@@ -192,7 +224,7 @@ static void readers_beside_a_writer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(find_put_remove), cmocka_unit_test(as_a_model), cmocka_unit_test(kept_for_a_turn),
+		cmocka_unit_test(find_put_remove), cmocka_unit_test(taken_anew), cmocka_unit_test(as_a_model), cmocka_unit_test(kept_for_a_turn),
 		cmocka_unit_test(readers_beside_a_writer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
