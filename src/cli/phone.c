@@ -111,7 +111,9 @@ static void on_signal(struct td_io *io, unsigned events, void *arg)
 	(void)events;
 	if (read(io->fd, &si, sizeof(si)) != (ssize_t)sizeof(si))
 		return;
-	if (ph->interrupted && !ph->ending) {
+	if (ph->interrupted && !ph->ending && !ph->signalled) {
+		ph->signalled = true;
+		td_timer_start(ph->loop, &ph->goodbye, SETTLE_MOST_MS);
 		ph->interrupted(ph);
 		return;
 	}
@@ -144,10 +146,22 @@ static void on_settle(struct td_timer *tm, void *arg)
 		td_timer_start(ph->loop, tm, SETTLE_MS);
 }
 
+/* Nobody answers our good-bye: whoever pressed Ctrl-C is not kept for the half minute a transaction takes to give up. */
+static void on_goodbye(struct td_timer *tm, void *arg)
+{
+	struct phone *ph = arg;
+
+	(void)tm;
+	if (!ph->ending)
+		ph->status = CLI_NO_ANSWER;
+	td_loop_stop(ph->loop);
+}
+
 void phone_end(struct phone *ph, int status)
 {
 	if (ph->ending)
 		return;
+	td_timer_stop(ph->loop, &ph->goodbye);
 	ph->ending = true;
 	ph->status = status;
 	ph->end_by_ms = td_loop_now_ms(ph->loop) + SETTLE_MOST_MS;
@@ -219,6 +233,7 @@ int phone_open(struct phone *ph, const struct td_ua_events *events, void *arg, c
 		return cli_fail(ph->cmd, CLI_FAULT, "%s", td_strerror(err));
 	}
 	td_timer_init(&ph->settle, on_settle, ph);
+	td_timer_init(&ph->goodbye, on_goodbye, ph);
 	err = open_agent(ph, events, arg, peer);
 	if (err)
 		phone_close(ph);
@@ -229,6 +244,8 @@ void phone_close(struct phone *ph)
 {
 	if (ph->loop)
 		td_timer_stop(ph->loop, &ph->settle);
+	if (ph->loop)
+		td_timer_stop(ph->loop, &ph->goodbye);
 	td_ua_close(ph->ua);
 	if (ph->net)
 		td_net_close(ph->net);

@@ -17,11 +17,11 @@ struct phone {
 	struct td_log *log;
 	struct td_ua *ua;
 	struct td_io signals;
-	struct td_timer settle;
+	struct td_timer settle, goodbye;
 	int status;                       /* exit status so far */
-	bool ending;
+	bool ending, signalled;
 	uint64_t end_by_ms;
-	/* Ctrl-C or SIGTERM: the command says good-bye and calls phone_end(); NULL: ends at once. */
+	/* Ctrl-C or SIGTERM: the command says good-bye and calls phone_end(), within 5 s; NULL, or the second time: ends at once. */
 	void (*interrupted)(struct phone *ph);
 	void *arg;
 };
