@@ -52,9 +52,11 @@ static void on_incoming(struct td_ua *ua, struct td_call *c, void *arg)
 		return;                                   /* busy */
 	td_call_accept(c, &voice_session, &voice_events, v);
 	v->call = c;
-	phone_event(&v->phone, "incoming", json_pack("{s:s%}", "from", peer.p, peer.n));
-	if (!v->phone.json)
-		printf("%.*s calls\n", TD_FMT(peer));
+	phone_event(&v->phone, "incoming", json_pack("{s:o}", "from", cli_text(peer)));
+	if (!v->phone.json) {
+		cli_show(peer);
+		puts(" calls");
+	}
 	fflush(stdout);
 	td_call_ring(c);
 	td_call_answer(c);
@@ -65,10 +67,13 @@ static void on_message(struct td_ua *ua, const struct td_msg *m, void *arg)
 	struct answering *a = arg;
 
 	(void)ua;
-	phone_event(&a->voice.phone, "message", json_pack("{s:s%,s:s%}", "from", m->from.uri.text.p, m->from.uri.text.n, "text",
-							  m->body.n ? m->body.p : "", m->body.n));
-	if (!a->voice.phone.json)
-		printf("%.*s: %.*s\n", TD_FMT(m->from.uri.text), TD_FMT(m->body));
+	phone_event(&a->voice.phone, "message", json_pack("{s:o,s:o}", "from", cli_text(m->from.uri.text), "text", cli_text(m->body)));
+	if (!a->voice.phone.json) {
+		cli_show(m->from.uri.text);
+		fputs(": ", stdout);
+		cli_show(m->body);
+		putchar('\n');
+	}
 	fflush(stdout);
 }
 

@@ -29,7 +29,7 @@ static int call(struct voice *v, struct td_str uri)
 		voice_close(v);
 		return phone_outcome(&v->phone, "answered", err, 0, TD_STR_NULL);
 	}
-	phone_event(&v->phone, "calling", json_pack("{s:s%}", "to", uri.p, uri.n));
+	phone_event(&v->phone, "calling", json_pack("{s:o}", "to", cli_text(uri)));
 	if (!v->phone.json)
 		printf("calling %.*s\n", TD_FMT(uri));
 	fflush(stdout);

@@ -15,7 +15,7 @@ enum cli_exit {
 	CLI_OK = 0,
 	CLI_USAGE = 1,
 	CLI_CONFIG = 2,                   /* the configuration is wrong, or no server runs where one is needed */
-	CLI_REFUSED = 3,                  /* the peer refused; its status line was printed */
+	CLI_REFUSED = 3,                  /* the peer refused (its status line was printed), or what is stored does not allow it */
 	CLI_NO_ANSWER = 4,
 	CLI_FAULT = 5,                    /* our fault, or our machine's */
 };
@@ -51,6 +51,12 @@ __attribute__((format(printf, 3, 4))) int cli_fail(const struct cli_command *cmd
 
 /* One JSON object on one line of stdout, flushed. Takes over obj. */
 void cli_json(json_t *obj);
+
+/* A JSON string of any bytes: what is no UTF-8 becomes U+FFFD. NULL: no memory (json_pack() then fails, "o" takes over). */
+json_t *cli_text(struct td_str s);
+/* Other people's text for a terminal: control characters and bytes that are no UTF-8 are written as \xNN, lines after the first indented. */
+void cli_put_shown(struct td_out *o, struct td_str s);
+void cli_show(struct td_str s);                           /* on stdout */
 
 /* ---- what server-side commands share ---- */
 

@@ -298,14 +298,18 @@ static const char *why_refused(unsigned status)
 int phone_outcome(struct phone *ph, const char *what, int err, unsigned status, struct td_str reason)
 {
 	const char *hint = why_refused(status);
+	struct td_out shown;
 
 	if (status >= 200 && status < 300 && !err) {
-		phone_event(ph, what, json_pack("{s:i,s:s%}", "status", status, "reason", reason.n ? reason.p : "", reason.n));
+		phone_event(ph, what, json_pack("{s:i,s:o}", "status", status, "reason", cli_text(reason)));
 		return CLI_OK;
 	}
 	if (status) {
-		phone_event(ph, "refused", json_pack("{s:i,s:s%}", "status", status, "reason", reason.n ? reason.p : "", reason.n));
-		cli_fail(ph->cmd, CLI_REFUSED, "%u %.*s%s%s", status, TD_FMT(reason), hint ? ": " : "", hint ? hint : "");
+		phone_event(ph, "refused", json_pack("{s:i,s:o}", "status", status, "reason", cli_text(reason)));
+		td_out_init(&shown);
+		cli_put_shown(&shown, reason);
+		cli_fail(ph->cmd, CLI_REFUSED, "%u %.*s%s%s", status, TD_FMT(td_out_view(&shown)), hint ? ": " : "", hint ? hint : "");
+		td_out_free(&shown);
 		return CLI_REFUSED;
 	}
 	phone_event(ph, "no_answer", json_pack("{s:s}", "why", td_strerror(err)));

@@ -15,11 +15,13 @@ static void on_answer(struct td_request *r, int err, const struct td_msg *m, voi
 	double ms = (double)(td_loop_now_us(ph->loop) - p->sent_us) / 1000;
 
 	(void)r;
-	if (!err && m->status < 300 && !ph->json)
-		printf("%u %.*s in %.1f ms\n", m->status, TD_FMT(m->reason), ms);
+	if (!err && m->status < 300 && !ph->json) {
+		printf("%u ", m->status);
+		cli_show(m->reason);
+		printf(" in %.1f ms\n", ms);
+	}
 	if (!err && m->status < 300)
-		phone_event(ph, "answered", json_pack("{s:i,s:s%,s:f}", "status", m->status, "reason", m->reason.n ? m->reason.p : "",
-						      m->reason.n, "ms", ms));
+		phone_event(ph, "answered", json_pack("{s:i,s:o,s:f}", "status", m->status, "reason", cli_text(m->reason), "ms", ms));
 	phone_end(ph, !err && m->status < 300 ? CLI_OK : phone_outcome(ph, "answered", err, m ? m->status : 0, m ? m->reason : TD_STR_NULL));
 }
 

@@ -27,8 +27,8 @@ static void on_state(struct td_reg *reg, const struct td_reg_state *st, void *ar
 			phone_end(ph, status);
 		return;                                   /* else it is tried again */
 	}
-	phone_event(ph, "registered", json_pack("{s:i,s:s%,s:I}", "status", st->status, "reason", st->reason.n ? st->reason.p : "",
-						st->reason.n, "expires", (json_int_t)st->expires_s));
+	phone_event(ph, "registered", json_pack("{s:i,s:o,s:I}", "status", st->status, "reason", cli_text(st->reason), "expires",
+						(json_int_t)st->expires_s));
 	if (!ph->json)
 		printf("registered for %u s%s\n", st->expires_s, r->once ? "" : "; Ctrl-C ends it");
 	fflush(stdout);

@@ -98,7 +98,7 @@ static int catch_signals(struct serve *s)
 }
 
 /* 16 bytes in the state folder: the key of Record-Route cookies, the same after a restart so that running calls can hang up. */
-static int route_key(struct serve *s, uint8_t out[16])
+static int route_key(struct serve *s, uint8_t out[16], struct td_out *why)
 {
 	char *path = cli_state_path(s->cfg, "route.key");
 	int fd, err = 0;
@@ -116,6 +116,8 @@ static int route_key(struct serve *s, uint8_t out[16])
 	}
 	if (fd >= 0)
 		close(fd);
+	if (err)
+		td_out_fmt(why, "%s: %s (16 bytes; without the file a new one is made, and calls that run cannot hang up)", path, td_strerror(err));
 	free(path);
 	return err;
 }
@@ -141,7 +143,7 @@ static int open_server(struct serve *s, struct td_out *why)
 	if (!err)
 		err = serve_load_users(s);
 	if (!err)
-		err = route_key(s, opt.rr_key);
+		err = route_key(s, opt.rr_key, why);
 	opt.users = s->users;
 	return err ? err : td_server_open(&s->server, &opt, why);
 }
@@ -178,8 +180,8 @@ static void say_ready(struct serve *s)
 		td_out_char(&o, ' ');
 	}
 	if (s->json)
-		cli_json(json_pack("{s:s,s:s%,s:O,s:s%}", "event", "ready", "domain", cfg->domains[0].name.p, cfg->domains[0].name.n,
-				   "listen", list, "state", cfg->state.p, cfg->state.n));
+		cli_json(json_pack("{s:s,s:o,s:O,s:o}", "event", "ready", "domain", cli_text(cfg->domains[0].name), "listen", list, "state",
+				   cli_text(cfg->state)));
 	else
 		printf("tandem " TANDEM_VERSION " serves %.*s on %.*s\n(state %.*s, %u worker%s, registrations %s); Ctrl-C stops it\n",
 		       TD_FMT(cfg->domains[0].name), TD_FMT(td_str_trim(td_out_view(&o))), TD_FMT(cfg->state), cfg->workers,
@@ -214,7 +216,7 @@ static int open_all(struct serve *s, struct td_out *why)
 	if (err == TD_EEXIST)
 		td_out_fmt(why, "a server runs already with the state folder %.*s (\"tandem status\" asks it)", TD_FMT(s->cfg->state));
 	else if (err)
-		td_out_fmt(why, "%s: %s", path, td_strerror(err));
+		td_out_fmt(why, "%s: %s%s", path, td_strerror(err), err == -ENAMETOOLONG ? " for a socket (want a shorter path as state)" : "");
 	free(path);
 	if (!err)
 		err = open_store(s, why);

@@ -89,10 +89,9 @@ static void on_registration(void *arg, struct td_str aor, const struct td_bindin
 	}
 	td_addr_text(peer, &b->flow.peer);
 	proto = td_proto_name(b->flow.proto);
-	td_control_put(call->reply, json_pack("{s:s%,s:s%,s:I,s:s,s:s%,s:s%}", "aor", aor.p, aor.n, "contact", b->contact.p, b->contact.n,
-					      "expires", N(b->expires_at_s > call->now_s ? b->expires_at_s - call->now_s : 0), "via", peer,
-					      "transport", proto.p, proto.n, "user_agent", b->user_agent.n ? b->user_agent.p : "",
-					      b->user_agent.n));
+	td_control_put(call->reply, json_pack("{s:o,s:o,s:I,s:s,s:o,s:o}", "aor", cli_text(aor), "contact", cli_text(b->contact), "expires",
+					      N(b->expires_at_s > call->now_s ? b->expires_at_s - call->now_s : 0), "via", peer, "transport",
+					      cli_text(proto), "user_agent", cli_text(b->user_agent)));
 }
 
 static void answer_registrations(struct serve *s, const json_t *request, struct td_control_reply *r)

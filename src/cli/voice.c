@@ -35,9 +35,12 @@ static void on_progress(struct td_call *c, unsigned status, struct td_str reason
 
 	(void)c;
 	phone_event(&v->phone, status == 180 ? "ringing" : "progress",
-		    json_pack("{s:i,s:s%}", "status", status, "reason", reason.n ? reason.p : "", reason.n));
-	if (!v->phone.json)
-		printf("%u %.*s\n", status, TD_FMT(reason));
+		    json_pack("{s:i,s:o}", "status", status, "reason", cli_text(reason)));
+	if (!v->phone.json) {
+		printf("%u ", status);
+		cli_show(reason);
+		putchar('\n');
+	}
 	fflush(stdout);
 }
 
@@ -49,9 +52,12 @@ static void on_up(struct td_call *c, void *arg)
 	struct td_str peer = td_call_peer(c);
 
 	v->up_ms = td_loop_now_ms(v->phone.loop);
-	phone_event(&v->phone, "answered", json_pack("{s:s%,s:s%}", "peer", peer.p, peer.n, "codec", name.p, name.n));
-	if (!v->phone.json)
-		printf("in a call with %.*s (%.*s)\n", TD_FMT(peer), TD_FMT(name));
+	phone_event(&v->phone, "answered", json_pack("{s:o,s:o}", "peer", cli_text(peer), "codec", cli_text(name)));
+	if (!v->phone.json) {
+		fputs("in a call with ", stdout);
+		cli_show(peer);
+		printf(" (%.*s)\n", TD_FMT(name));
+	}
 	fflush(stdout);
 	if (keys.n && td_media_dtmf(v->media, keys))
 		cli_fail(v->phone.cmd, CLI_FAULT, "the other side takes no keys");
@@ -102,7 +108,7 @@ static void on_dtmf(struct td_media *m, char key, void *arg)
 	struct voice *v = arg;
 
 	(void)m;
-	phone_event(&v->phone, "dtmf", json_pack("{s:s%}", "key", &key, (size_t)1));
+	phone_event(&v->phone, "dtmf", json_pack("{s:o}", "key", cli_text(td_str_n(&key, (size_t)1))));
 	if (!v->phone.json)
 		printf("key %c\n", key);
 	fflush(stdout);
