@@ -9,7 +9,7 @@ void cli_print_help(const struct cli_command *cmd)
 	printf("usage: tandem %s %s\n%s\n", cmd->name, cmd->arguments, cmd->summary);
 	if (cmd->help)
 		printf("\n%s", cmd->help);
-	puts("\nexit status: 0 done; 1 usage; 2 configuration; 3 the peer refused; 4 no answer; 5 our fault");
+	puts("\nexit status: 0 done; 1 usage; 2 configuration; 3 refused; 4 no answer; 5 our fault");
 }
 
 int cli_fail(const struct cli_command *cmd, enum cli_exit status, const char *fmt, ...)

@@ -32,19 +32,20 @@ static int read_address(struct user_run *u, const char *text, struct td_out *aor
 	int err;
 
 	td_out_init(&full);
-	if (!td_str_istarts(s, TD_STR("sip:")))
+	if (!td_str_istarts(s, TD_STR("sip:")) && !td_str_istarts(s, TD_STR("sips:")))
 		td_out_z(&full, "sip:");
 	td_out_str(&full, s);
 	if (!td_str_chr(s, '@'))
 		td_out_fmt(&full, "@%.*s", TD_FMT(u->cfg->domains[0].name));
 	err = full.failed ? -ENOMEM : td_uri_parse(&uri, td_out_view(&full));
-	if (!err && (!uri.user.n || uri.scheme != TD_SCHEME_SIP))
+	/* What a URI can say beyond an address is no part of one: "eve:secret" must not make a user "eve". */
+	if (!err && (!uri.user.n || uri.scheme != TD_SCHEME_SIP || uri.password.p || uri.port || uri.params.n || uri.headers.n))
 		err = TD_ESYNTAX;
 	if (!err)
 		err = td_uri_aor(aor, &uri);
 	td_out_free(&full);
 	if (err)
-		return cli_fail(u->cmd, CLI_USAGE, "\"%s\" is no address (want NAME or NAME@DOMAIN)", text);
+		return cli_fail(u->cmd, err == -ENOMEM ? CLI_FAULT : CLI_USAGE, "\"%s\" is no address (want NAME or NAME@DOMAIN)", text);
 	at = memrchr(aor->p, '@', aor->n);
 	if (!at)
 		return cli_fail(u->cmd, CLI_USAGE, "\"%s\" is no address (want NAME or NAME@DOMAIN)", text);
@@ -101,7 +102,7 @@ static int get_password(struct user_run *u, char **out, bool *generated)
 static int tell_server(struct user_run *u, struct td_str aor)
 {
 	char *path = cli_state_path(u->cfg, "control.sock");
-	json_t *q = aor.n ? json_pack("{s:s,s:s%}", "cmd", "user", "aor", aor.p, aor.n) : json_pack("{s:s}", "cmd", "users");
+	json_t *q = aor.n ? json_pack("{s:s,s:o}", "cmd", "user", "aor", cli_text(aor)) : json_pack("{s:s}", "cmd", "users");
 	struct td_out why;
 	int err;
 
@@ -118,27 +119,22 @@ static int tell_server(struct user_run *u, struct td_str aor)
 	return err;
 }
 
-struct find_user {
-	struct td_str aor;
-	bool found;
+struct found_user {
 	char extension[64];
 };
 
-static int match_user(void *arg, const struct td_store_user *row)
+static int keep_extension(void *arg, const struct td_store_user *row)
 {
-	struct find_user *f = arg;
+	struct found_user *f = arg;
 
-	if (!td_str_eq(row->aor, f->aor))
-		return 0;
-	f->found = true;
 	snprintf(f->extension, sizeof(f->extension), "%.*s", TD_FMT(row->extension));
-	return 1;
+	return 0;
 }
 
 static void print_password(struct user_run *u, struct td_str aor, const char *password, bool generated, const char *what)
 {
 	if (u->json)
-		cli_json(json_pack("{s:s%,s:s,s:s*}", "user", aor.p, aor.n, "done", what, "password", generated ? password : NULL));
+		cli_json(json_pack("{s:o,s:s,s:s*}", "user", cli_text(aor), "done", what, "password", generated ? password : NULL));
 	else if (generated)
 		printf("%s %.*s\npassword: %s   (shown once; only a digest of it is kept)\n", what, TD_FMT(aor), password);
 	else
@@ -153,52 +149,73 @@ static bool extension_ok(const char *z)
 	return s.n >= 1 && s.n <= 15 && td_str_u64(&v, s, UINT64_MAX) == 0;
 }
 
+/* Is there such a user, as there must be (passwd) or must not (add)? */
+static int check_presence(struct user_run *u, struct found_user *found, struct td_str aor, bool is_new)
+{
+	int err = td_store_find_user(u->store, aor, keep_extension, found);
+
+	if (err && err != TD_ENOTFOUND)
+		return cli_fail(u->cmd, CLI_FAULT, "the store cannot be read: %s", td_strerror(err));
+	if (is_new && !err)
+		return cli_fail(u->cmd, CLI_REFUSED, "%.*s is there already (\"tandem user passwd\" gives a new password)", TD_FMT(aor));
+	if (!is_new && err)
+		return cli_fail(u->cmd, CLI_REFUSED, "there is no user %.*s (\"tandem user add\" makes one)", TD_FMT(aor));
+	return CLI_OK;
+}
+
+/* A password read or made; the caller wipes and frees it. */
+static int choose_password(struct user_run *u, char **out, bool *generated, struct td_str user)
+{
+	int err = get_password(u, out, generated);
+
+	if (err == TD_ESYNTAX)
+		return cli_fail(u->cmd, CLI_USAGE, "no password came on standard input");
+	if (err)
+		return cli_fail(u->cmd, CLI_FAULT, "%s", td_strerror(err));
+	if (!*generated && (strlen(*out) < 8 || td_str_eq(td_str_of(*out), user)))
+		return cli_fail(u->cmd, CLI_USAGE, "that password is too weak (at least 8 characters, not the name; without --password-stdin a "
+						   "good one is made)");
+	return CLI_OK;
+}
+
+static int store_user(struct user_run *u, struct td_store_user *row, struct td_str user, struct td_str domain, const char *password)
+{
+	int err = make_secrets(row, user, domain, td_str_of(password));
+
+	if (!err)
+		err = td_store_put_user(u->store, row);
+	explicit_bzero(row->ha1, sizeof(row->ha1));
+	if (err == TD_EEXIST)
+		return cli_fail(u->cmd, CLI_REFUSED, "another user of %.*s has the extension %.*s", TD_FMT(domain), TD_FMT(row->extension));
+	return err ? cli_fail(u->cmd, CLI_FAULT, "the user was not stored: %s", td_strerror(err)) : CLI_OK;
+}
+
 static int put_user(struct user_run *u, const char *address, bool is_new)
 {
 	struct td_store_user row = { 0 };
+	struct found_user found = { 0 };
 	struct td_str user, domain;
 	struct td_out aor;
-	struct find_user f = { 0 };
 	char *password = NULL;
 	bool generated = false;
-	int err, status;
+	int status;
 
+	if (u->extension && !extension_ok(u->extension))
+		return cli_fail(u->cmd, CLI_USAGE, "\"%s\" is no extension (want 1 to 15 digits)", u->extension);
 	td_out_init(&aor);
 	status = read_address(u, address, &aor, &user, &domain);
-	if (status)
-		goto done;
-	f.aor = row.aor = td_out_view(&aor);
-	td_store_each_user(u->store, match_user, &f);
-	if (is_new == f.found) {
-		status = cli_fail(u->cmd, CLI_USAGE, is_new ? "%.*s is there already (\"tandem user passwd\" gives a new password)" :
-							       "there is no user %.*s (\"tandem user add\" makes one)", TD_FMT(row.aor));
-		goto done;
+	row.aor = td_out_view(&aor);
+	if (!status)
+		status = check_presence(u, &found, row.aor, is_new);
+	row.extension = td_str_of(u->extension ? u->extension : found.extension);
+	if (!status)
+		status = choose_password(u, &password, &generated, user);
+	if (!status)
+		status = store_user(u, &row, user, domain, password);
+	if (!status) {
+		print_password(u, row.aor, password, generated, is_new ? "added" : "changed");
+		status = tell_server(u, row.aor);
 	}
-	if (u->extension && !extension_ok(u->extension)) {
-		status = cli_fail(u->cmd, CLI_USAGE, "\"%s\" is no extension (want 1 to 15 digits)", u->extension);
-		goto done;
-	}
-	row.extension = td_str_of(u->extension ? u->extension : f.extension);
-	err = get_password(u, &password, &generated);
-	if (err == TD_ESYNTAX) {
-		status = cli_fail(u->cmd, CLI_USAGE, "no password came on standard input");
-		goto done;
-	}
-	if (!err && !generated && (strlen(password) < 8 || td_str_eq(td_str_of(password), user))) {
-		status = cli_fail(u->cmd, CLI_USAGE, "that password is too weak (at least 8 characters, not the name; without --password-stdin a good one is made)");
-		goto done;
-	}
-	if (!err)
-		err = make_secrets(&row, user, domain, td_str_of(password));
-	if (!err)
-		err = td_store_put_user(u->store, &row);
-	if (err) {
-		status = cli_fail(u->cmd, CLI_FAULT, "the user was not stored: %s", td_strerror(err));
-		goto done;
-	}
-	print_password(u, row.aor, password, generated, is_new ? "added" : "changed");
-	status = tell_server(u, row.aor);
-done:
 	if (password)
 		explicit_bzero(password, strlen(password));
 	free(password);
@@ -217,7 +234,7 @@ static int remove_user(struct user_run *u, const char *address)
 	if (!status) {
 		err = td_store_remove_user(u->store, td_out_view(&aor));
 		if (err == TD_ENOTFOUND)
-			status = cli_fail(u->cmd, CLI_USAGE, "there is no user %.*s", TD_FMT(td_out_view(&aor)));
+			status = cli_fail(u->cmd, CLI_REFUSED, "there is no user %.*s", TD_FMT(td_out_view(&aor)));
 		else if (err)
 			status = cli_fail(u->cmd, CLI_FAULT, "the user was not removed: %s", td_strerror(err));
 	}
@@ -234,13 +251,19 @@ static int print_user(void *arg, const struct td_store_user *row)
 	struct user_run *u = arg;
 
 	if (u->json)
-		cli_json(json_pack("{s:s%,s:s%}", "user", row->aor.p, row->aor.n, "extension", row->extension.n ? row->extension.p : "",
-				   row->extension.n));
+		cli_json(json_pack("{s:o,s:o}", "user", cli_text(row->aor), "extension", cli_text(row->extension)));
 	else if (row->extension.n)
 		printf("%-40.*s extension %.*s\n", TD_FMT(row->aor), TD_FMT(row->extension));
 	else
 		printf("%.*s\n", TD_FMT(row->aor));
 	return 0;
+}
+
+static int list_users(struct user_run *u)
+{
+	int err = td_store_each_user(u->store, print_user, u);
+
+	return err ? cli_fail(u->cmd, CLI_FAULT, "the store cannot be read: %s", td_strerror(err)) : CLI_OK;
 }
 
 /* ---- import: "user,password" lines ---- */
@@ -264,7 +287,8 @@ static int import_flush(struct user_run *u, struct import *im)
 		im->rows[i].aor = td_str_n(im->texts.p + im->at[i], end - im->at[i]);
 	}
 	err = im->n ? td_store_put_users(u->store, im->rows, im->n) : 0;
-	im->total += im->n;
+	if (!err)
+		im->total += im->n;
 	im->n = 0;
 	im->texts.n = 0;
 	return err;
@@ -297,20 +321,14 @@ static int import_line(struct user_run *u, struct import *im, struct td_str line
 	return status;
 }
 
-static int import_file(struct user_run *u, const char *file)
+/* All lines of f; what could not be read ends it. */
+static int import_lines(struct user_run *u, struct import *im, FILE *f, const char *file)
 {
-	struct import *im = calloc(1, sizeof(*im));
-	FILE *f = strcmp(file, "-") ? fopen(file, "r") : stdin;
 	char *line = NULL;
 	size_t cap = 0, number = 0;
+	int status = CLI_OK;
 	ssize_t n;
-	int status = CLI_OK, err;
 
-	if (!im || !f) {
-		free(im);
-		return cli_fail(u->cmd, CLI_USAGE, "%s: %s", file, td_strerror(im ? -errno : -ENOMEM));
-	}
-	td_out_init(&im->texts);
 	while (!status && (n = getline(&line, &cap, f)) > 0) {
 		number++;
 		while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
@@ -322,23 +340,47 @@ static int import_file(struct user_run *u, const char *file)
 	}
 	if (isatty(STDERR_FILENO) && number >= IMPORT_BATCH)
 		fputs("\r", stderr);
-	if (!status) {
-		err = import_flush(u, im);
-		if (err)
-			status = cli_fail(u->cmd, CLI_FAULT, "%s: %s", file, td_strerror(err));
-	}
-	if (!status) {
-		if (u->json)
-			cli_json(json_pack("{s:I}", "imported", (json_int_t)im->total));
-		else
-			printf("imported %zu users\n", im->total);
-		status = tell_server(u, TD_STR_NULL);
-	}
+	if (!status && ferror(f))
+		status = cli_fail(u->cmd, CLI_USAGE, "%s: %s", file, td_strerror(-errno));
+	if (line)
+		explicit_bzero(line, cap);
 	free(line);
+	return status;
+}
+
+/* The lines before a bad one are taken, and said to be: an import that is mended and repeated changes nothing twice. */
+static int import_file(struct user_run *u, const char *file)
+{
+	FILE *f = strcmp(file, "-") ? fopen(file, "re") : stdin;
+	struct import *im;
+	int status, err;
+
+	if (!f)
+		return cli_fail(u->cmd, CLI_USAGE, "%s: %s", file, td_strerror(-errno));
+	im = calloc(1, sizeof(*im));
+	if (!im) {
+		status = cli_fail(u->cmd, CLI_FAULT, "out of memory");
+		goto done;
+	}
+	td_out_init(&im->texts);
+	status = import_lines(u, im, f, file);
+	err = status == CLI_FAULT ? 0 : import_flush(u, im);
+	if (err)
+		status = cli_fail(u->cmd, CLI_FAULT, "%s: %s", file, td_strerror(err));
+	if (u->json)
+		cli_json(json_pack("{s:I}", "imported", (json_int_t)im->total));
+	else
+		printf("imported %zu user%s\n", im->total, im->total == 1 ? "" : "s");
+	if (im->total) {
+		err = tell_server(u, TD_STR_NULL);
+		status = status ? status : err;
+	}
+	td_out_free(&im->texts);
+	explicit_bzero(im, sizeof(*im));
+	free(im);
+done:
 	if (f != stdin)
 		fclose(f);
-	td_out_free(&im->texts);
-	free(im);
 	return status;
 }
 
@@ -347,7 +389,7 @@ static int dispatch(struct user_run *u, int n, char **argv)
 	struct td_str what = td_str_of(argv[1]);
 
 	if (td_str_eq(what, TD_STR("list")) && n == 1)
-		return td_store_each_user(u->store, print_user, u) ? CLI_FAULT : CLI_OK;
+		return list_users(u);
 	if (n != 2)
 		return cli_fail(u->cmd, CLI_USAGE, "want add, passwd or remove with one ADDRESS, import with a FILE, or list (try --help)");
 	if (td_str_eq(what, TD_STR("add")))
@@ -375,7 +417,7 @@ static int open_store(struct user_run *u)
 	td_out_init(&why);
 	err = td_store_open(&u->store, &(struct td_store_options){ .path = td_str_of(path) }, &why);
 	if (err)
-		cli_fail(u->cmd, CLI_CONFIG, "%s: %.*s", path, TD_FMT(why.n ? td_out_view(&why) : td_str_of(td_strerror(err))));
+		cli_fail(u->cmd, CLI_CONFIG, "%.*s", TD_FMT(why.n ? td_out_view(&why) : td_str_of(td_strerror(err))));
 	td_out_free(&why);
 	free(path);
 	return err ? CLI_CONFIG : CLI_OK;
