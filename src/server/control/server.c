@@ -15,9 +15,11 @@ struct client {
 	struct td_link link;
 	struct td_control *control;
 	struct td_io io;
+	struct td_defer work;             /* an answer has ended: send it, take the next line */
 	struct td_out in, out;
 	size_t sent;
 	struct td_control_reply *reply;   /* the request in progress; one at a time */
+	bool asked_all;                   /* the client shut its side; it still hears the answers */
 };
 
 struct td_control_reply {
@@ -35,6 +37,7 @@ struct td_control {
 
 static void drop(struct client *cl)
 {
+	td_loop_undefer(cl->control->loop, &cl->work);
 	td_io_close(&cl->io);
 	close(cl->io.fd);
 	td_list_del(&cl->link);
@@ -45,7 +48,8 @@ static void drop(struct client *cl)
 	free(cl);
 }
 
-static bool flush(struct client *cl)         /* false: the client is gone */
+/* False: the client is gone. True, and out.n is 0 when all was taken. */
+static bool flush(struct client *cl)
 {
 	ssize_t n;
 
@@ -54,7 +58,7 @@ static bool flush(struct client *cl)         /* false: the client is gone */
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-			td_io_want(&cl->io, TD_IO_READ | TD_IO_WRITE);
+			td_io_want(&cl->io, TD_IO_WRITE);
 			return true;
 		}
 		if (n < 0) {
@@ -66,7 +70,6 @@ static bool flush(struct client *cl)         /* false: the client is gone */
 	td_out_free(&cl->out);
 	td_out_init(&cl->out);
 	cl->sent = 0;
-	td_io_want(&cl->io, TD_IO_READ);
 	return true;
 }
 
@@ -100,56 +103,81 @@ void td_control_end(struct td_control_reply *r, const char *error)
 	}
 	free(r);
 	if (cl)
-		flush(cl);
+		td_loop_defer(cl->control->loop, &cl->work);
 }
 
-static void serve_line(struct client *cl, struct td_str line)
+/* Takes the first line out of what was read, and starts to answer it. False: there is none; the client may be gone then. */
+static bool next_request(struct client *cl)
 {
-	struct td_control_reply *r = calloc(1, sizeof(*r));
+	const char *nl = td_str_chr(td_out_view(&cl->in), '\n');
+	struct td_control_reply *r;
 	json_t *request;
+	size_t n;
 
-	if (!r)
-		return;
+	if (!nl)
+		return false;
+	r = calloc(1, sizeof(*r));
+	if (!r) {
+		drop(cl);
+		return true;
+	}
+	n = (size_t)(nl + 1 - cl->in.p);
+	request = json_loadb(cl->in.p, n, JSON_REJECT_DUPLICATES, NULL);
+	memmove(cl->in.p, nl + 1, cl->in.n - n);
+	cl->in.n -= n;
 	r->client = cl;
 	cl->reply = r;
-	request = json_loadb(line.p, line.n, JSON_REJECT_DUPLICATES, NULL);
+	td_io_want(&cl->io, 0);              /* the next line waits until this one is answered; a hang-up is heard all the same */
 	if (!json_is_object(request))
 		td_control_end(r, "the request is no JSON object on one line");
 	else
 		cl->control->fn(cl->control->arg, request, r);
 	json_decref(request);
+	return true;
 }
 
-/* One request at a time: the next line waits until the answer has ended. */
+/* Whatever comes next: the rest of an answer, the next request, or reading. Last in its callers: the client may be gone after it. */
+static void proceed(struct client *cl)
+{
+	if (!flush(cl) || cl->out.n || cl->reply || next_request(cl))
+		return;
+	if (cl->asked_all)
+		drop(cl);
+	else
+		td_io_want(&cl->io, TD_IO_READ);
+}
+
+static void on_work(struct td_defer *d, void *arg)
+{
+	(void)d;
+	proceed(arg);
+}
+
 static void on_client(struct td_io *io, unsigned events, void *arg)
 {
 	struct client *cl = arg;
 	char block[4096];
-	const char *nl;
 	ssize_t n;
 
-	if (events & TD_IO_WRITE && !flush(cl))
-		return;
-	if (!(events & (TD_IO_READ | TD_IO_HUP)))
-		return;
-	n = recv(io->fd, block, sizeof(block), MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0 || cl->in.n + (size_t)n > MAX_REQUEST || cl->reply) {
+	if (!io->want) {                     /* it went away while its answer was being made */
 		drop(cl);
 		return;
 	}
-	td_out_str(&cl->in, td_str_n(block, (size_t)n));
-	nl = td_str_chr(td_out_view(&cl->in), '\n');
-	if (!nl)
+	if (io->want & TD_IO_WRITE) {
+		proceed(cl);
 		return;
-	{
-		struct td_out line = cl->in;
-
-		td_out_init(&cl->in);
-		serve_line(cl, td_str_n(line.p, (size_t)(nl - line.p)));       /* cl may be gone after this */
-		td_out_free(&line);
 	}
+	n = recv(io->fd, block, sizeof(block), MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0)
+		td_out_str(&cl->in, td_str_n(block, (size_t)n));
+	if (n < 0 || cl->in.failed || cl->in.n > MAX_REQUEST) {
+		drop(cl);
+		return;
+	}
+	cl->asked_all = n == 0;
+	proceed(cl);
 }
 
 static void on_accept(struct td_io *io, unsigned events, void *arg)
@@ -168,6 +196,7 @@ static void on_accept(struct td_io *io, unsigned events, void *arg)
 		return;
 	}
 	cl->control = c;
+	td_defer_init(&cl->work, on_work, cl);
 	td_out_init(&cl->in);
 	td_out_init(&cl->out);
 	td_list_add_tail(&c->clients, &cl->link);

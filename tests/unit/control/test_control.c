@@ -4,7 +4,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -150,6 +153,73 @@ static void socket_is_private_and_single(void **state)
 	assert_int_equal(td_control_open(&second, f->loop, f->path, on_request, f), TD_EEXIST);
 }
 
+static int dial(struct fixture *f)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s", f->path);
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	return fd;
+}
+
+/* Everything until the other side closes. */
+static size_t hear_all(int fd, char *text, size_t cap)
+{
+	size_t n = 0;
+	ssize_t got;
+
+	while (n < cap - 1 && (got = recv(fd, text + n, cap - 1 - n, 0)) > 0)
+		n += (size_t)got;
+	text[n] = '\0';
+	return n;
+}
+
+/* Requests in one block, and an end to them: each is answered, in order, also the one whose answer takes its time. */
+static void requests_wait_their_turn(void **state)
+{
+	static const char ask[] = "{\"cmd\":\"later\"}\nno JSON\n{\"cmd\":\"later\"}\n{\"cmd\":\"x\"}\n{\"cmd\":";
+	char text[4096];
+	int fd = dial(*state);
+
+	assert_int_equal(send(fd, ask, sizeof(ask) - 1, 0), sizeof(ask) - 1);
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	hear_all(fd, text, sizeof(text));
+	assert_string_equal(text, "{\"late\":\"yes\"}\n{\"end\":true}\n{\"end\":true,\"error\":\"the request is no JSON object on one line\"}\n"
+				  "{\"late\":\"yes\"}\n{\"end\":true}\n{\"end\":true,\"error\":\"no such thing\"}\n");
+	close(fd);
+}
+
+static void junk_without_end_is_cut_off(void **state)
+{
+	char junk[4096];
+	int fd = dial(*state), i;
+
+	memset(junk, 'x', sizeof(junk));
+	for (i = 0; i < 1000 && send(fd, junk, sizeof(junk), MSG_NOSIGNAL) > 0; i++)
+		;
+	assert_in_range(i, 16, 999);
+	close(fd);
+}
+
+/* Whoever asks and leaves is no reason to fall, nor are its answers kept. */
+static void asks_and_leaves(void **state)
+{
+	struct td_out why;
+	bool late = false;
+	int i, fd;
+
+	for (i = 0; i < 3; i++) {
+		fd = dial(*state);
+		assert_true(send(fd, "{\"cmd\":\"count\"}\n", 16, 0) == 16);
+		close(fd);
+	}
+	td_out_init(&why);
+	assert_int_equal(ask(*state, "later", late_line, &late, &why), 0);
+	td_out_free(&why);
+}
+
 static void nobody_there(void **state)
 {
 	struct td_out why;
@@ -167,6 +237,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(long_answer_arrives_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(later_and_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(requests_wait_their_turn, setup, teardown),
+		cmocka_unit_test_setup_teardown(junk_without_end_is_cut_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(asks_and_leaves, setup, teardown),
 		cmocka_unit_test_setup_teardown(socket_is_private_and_single, setup, teardown),
 		cmocka_unit_test(nobody_there),
 	};
