@@ -326,7 +326,7 @@ static int import_lines(struct user_run *u, struct import *im, FILE *f, const ch
 {
 	char *line = NULL;
 	size_t cap = 0, number = 0;
-	int status = CLI_OK;
+	int status = CLI_OK, err;
 	ssize_t n;
 
 	while (!status && (n = getline(&line, &cap, f)) > 0) {
@@ -338,10 +338,11 @@ static int import_lines(struct user_run *u, struct import *im, FILE *f, const ch
 		if (number % IMPORT_BATCH == 0 && isatty(STDERR_FILENO))
 			fprintf(stderr, "\r%zu users", number);
 	}
+	err = !status && ferror(f) ? -errno : 0;
 	if (isatty(STDERR_FILENO) && number >= IMPORT_BATCH)
 		fputs("\r", stderr);
-	if (!status && ferror(f))
-		status = cli_fail(u->cmd, CLI_USAGE, "%s: %s", file, td_strerror(-errno));
+	if (err)
+		status = cli_fail(u->cmd, CLI_USAGE, "%s: %s", file, td_strerror(err));
 	if (line)
 		explicit_bzero(line, cap);
 	free(line);

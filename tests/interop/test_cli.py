@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The command line: what people and scripts type, what comes back, and the exit statuses (0 done; 1 usage; 2 configuration; 3 the
 peer refused; 4 no answer; 5 our fault)."""
-import json, os, re, signal, stat
+import json, os, re, signal, stat, time
 import harness, sip
 from harness import DOMAIN, HOST, TANDEM, Process, Server, check, read_file, tandem, wait_for
 
@@ -71,20 +71,26 @@ def users_without_a_server(place):
     r = expect(server.command("user", "add", "alice"), 0, r"added alice@example\.test")
     generated = re.search(r"password: (\S+)", r.stdout).group(1)
     check(len(generated) >= 16, "the password made is \"%s\"", generated)
-    expect(server.command("user", "add", "alice"), 1, r"there already")
+    expect(server.command("user", "add", "alice"), 3, r"there already")
     expect(server.command("user", "add", "bob@example.test", "--extension", "101", "--password-stdin", stdin=PASSWORD + "\n"), 0)
     expect(server.command("user", "add", "carol", "--password-stdin", stdin="carol\n"), 1, r"weak")
     expect(server.command("user", "add", "carol", "--password-stdin", stdin=""), 1, r"no password")
     expect(server.command("user", "add", "carol@other.test"), 2, r"none of this server's domains")
-    expect(server.command("user", "add", "no address"), 1)
+    for text in ("no address", "eve:secret", "sips:eve@example.test", "eve@example.test:5060", "eve@example.test;lr", "@example.test"):
+        expect(server.command("user", "add", text), 1, r"is no address")
+    expect(server.command("user", "add", "carol", "--extension", "101"), 3, r"another user of example\.test has the extension 101")
     rows = server.lines("user", "list")
     check(rows == [{"user": "alice@example.test", "extension": ""}, {"user": "bob@example.test", "extension": "101"}], "list: %s", rows)
     expect(server.command("user", "remove", "alice"), 0)
-    expect(server.command("user", "remove", "alice"), 1, r"no user")
-    expect(server.command("user", "passwd", "alice"), 1, r"no user")
+    expect(server.command("user", "remove", "alice"), 3, r"no user")
+    expect(server.command("user", "passwd", "alice"), 3, r"no user")
     place.write("users.csv", "".join("u%d,secret-%d\n" % (n, n) for n in range(3000)))
     expect(server.command("user", "import", place.path("users.csv")), 0, r"imported 3000")
     check(len(server.lines("user", "list")) == 3001, "%d users after the import", len(server.lines("user", "list")))
+    place.write("bad.csv", "v1,secret-1\nv2,secret-2\nno password\nv3,secret-3\n")
+    expect(server.command("user", "import", place.path("bad.csv")), 1, r"bad\.csv:3: want")
+    check(len(server.lines("user", "list")) == 3003, "what stood before the bad line was not taken")
+    expect(server.command("user", "import", place.folder), 1, r"directory")
     state = os.path.join(server.folder, "state")
     check(stat.S_IMODE(os.stat(state).st_mode) == 0o700, "the state folder's mode is %o", os.stat(state).st_mode)
     for name in os.listdir(state):
@@ -120,6 +126,62 @@ def users_of_a_running_server(place):
     server.start()
     expect(register(place, server, "bob", "another-one-8"), 3)
     expect(register(place, server), 0)
+
+
+def a_reload_takes_the_users_as_they_are(place):
+    """Changes the server was not told of: it stood still when they were made. Extensions changed hands in between."""
+    server = Server(place, users={"alice": PASSWORD, "bob": PASSWORD, "carol": PASSWORD})
+    give = lambda user, digits: expect(server.command("user", "passwd", user, "--extension", digits, "--password-stdin",
+                                                      stdin=PASSWORD + "\n"), 0)
+    give("alice", "11")
+    give("bob", "12")
+    expect(register(place, server, "carol"), 0)
+    sock = os.path.join(server.folder, "state", "control.sock")
+    os.rename(sock, sock + ".away")
+    give("alice", "13")
+    give("bob", "11")
+    give("alice", "12")
+    expect(server.command("user", "remove", "carol"), 0)
+    os.rename(sock + ".away", sock)
+    expect(register(place, server, "carol"), 0)
+    expect(server.command("reload"), 0)
+    expect(register(place, server, "carol"), 3, r"40[13]")
+    expect(register(place, server, "alice"), 0)
+    check(server.lines("status")[0]["users"] == 2, "users: %s", server.lines("status")[0]["users"])
+
+
+def a_goodbye_nobody_hears(place):
+    """the server is gone: Ctrl-C ends within five seconds, a second one at once"""
+    server = Server(place, users={"alice": PASSWORD})
+    for times in (1, 2):
+        p = Process(place, "gone-%d" % times, TANDEM, "register", *as_user(server), "--json", env={"PW": PASSWORD})
+        p.wait_event(event="registered")
+        server.process.signal(signal.SIGSTOP)
+        p.signal(signal.SIGINT)
+        if times == 2:
+            time.sleep(0.2)                # two signals of one kind are one when nobody read the first
+            p.signal(signal.SIGINT)
+        check(p.wait(15) == 4, "it ended with %s", p.p.returncode)
+        server.process.signal(signal.SIGCONT)
+
+
+def what_peers_write_is_shown_harmless(place):
+    """no control characters on the terminal; JSON even of what is no UTF-8"""
+    server = Server(place, users={"alice": PASSWORD, "bob": PASSWORD}, trust=True)
+    sender = sip.Client(server)
+    text = "red \x1b[31m\nsip:mallory@example.test: hello \udcff."
+    for mode, want in ((["--json"], None), ([], "red \\x1b[31m\n    sip:mallory@example.test: hello \\xff.")):
+        bob = Process(place, "bob%d" % len(mode), TANDEM, "answer", *as_user(server, "bob"), *mode, env={"PW": PASSWORD})
+        wait_for(lambda: server.registrations("bob"), "bob to register")
+        _, data = sender.request("MESSAGE", "sip:bob@" + DOMAIN, "sip:alice@" + DOMAIN)
+        body = text.encode(errors="surrogateescape")
+        sender.send(data.replace(b"Content-Length: 0", b"Content-Type: text/plain\r\nContent-Length: %d" % len(body)) + body)
+        if mode:
+            check(bob.wait_event(event="message")["text"] == "red \x1b[31m\nsip:mallory@example.test: hello \ufffd.", "JSON: %s", bob.output())
+        else:
+            wait_for(lambda: want in bob.output(), "the message: " + repr(bob.output()))
+        bob.signal(signal.SIGINT)
+        check(bob.wait() == 0, "answer ended with %s", bob.p.returncode)
 
 
 def register_and_leave(place):
@@ -230,5 +292,6 @@ def message(place):
 
 if __name__ == "__main__":
     harness.run(it_explains_itself, init_writes_a_file_once, mistakes_in_the_file_are_shown, users_without_a_server, nobody_there,
-                users_of_a_running_server, register_and_leave, what_the_server_tells, reload_takes_good_and_refuses_bad, stops_cleanly,
+                users_of_a_running_server, a_reload_takes_the_users_as_they_are, a_goodbye_nobody_hears, what_peers_write_is_shown_harmless,
+                register_and_leave, what_the_server_tells, reload_takes_good_and_refuses_bad, stops_cleanly,
                 ping, message)
