@@ -52,6 +52,12 @@ def free_port(first=20000, end=32000):
             continue
 
 
+def is_bound(port, kind):
+    """does somebody have this port? Asked of the kernel, so that nobody is disturbed"""
+    rows = [l.split() for l in read_file("/proc/net/" + kind).splitlines()[1:]]
+    return any(int(r[1].split(":")[1], 16) == port and (kind == "udp" or r[3] == "0A") for r in rows)      # 0A: listens
+
+
 def read_file(path):
     try:
         with open(path, errors="replace") as f:
@@ -380,6 +386,9 @@ class Sipp(Process):
         self.stat_path = place.path(name + ".csv")
         super().__init__(place, name, "sipp", *args, "-i", HOST, "-p", self.port, "-t", transport, "-nostdin", "-trace_stat",
                          "-stf", self.stat_path, "-fd", "1", "-trace_err", "-error_file", place.path(name + ".log"))
+
+    def wait_bound(self, kind):
+        wait_for(lambda: is_bound(self.port, kind), "%s to listen" % self.name)
 
     def counter(self, name):
         return int(sipp_counters(self.stat_path).get(name, -1))

@@ -13,6 +13,7 @@ CALLS, RATE = 2000, 200
 def calls(place, transport, sipp_transport):
     server = Server(place, trust="any")
     uas = Sipp(place, "uas", "-sn", "uas", transport=sipp_transport)
+    uas.wait_bound(transport)
     client = sip.Client(server)
     contact = "sip:service@%s:%d;transport=%s" % (HOST, uas.port, transport)
     client.must(200, *client.register("service", contact))
