@@ -43,7 +43,8 @@ struct td_loc_update {
 };
 
 /* err 0: bindings after the update (or query). TD_EORDER: CSeq not above the stored one for this Call-ID (§10.3 step 7); an equal
- * CSeq of the same Call-ID is a retransmission and gets the present bindings. TD_ELIMIT: too many contacts (A11). -errno: store. */
+ * CSeq of the same Call-ID is a retransmission and gets the present bindings. TD_ELIMIT: too many contacts (A11). -EAGAIN: too many updates of this address
+ * wait for the disk. Another -errno: store. */
 typedef void td_loc_fn(void *arg, int err, const struct td_binding *b, unsigned n);
 
 struct td_location;                       /* all shards */

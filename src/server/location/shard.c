@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include "server/location/internal.h"
 
-enum { SWEEP_PER_TURN = 300 };
+enum {
+	SWEEP_PER_TURN = 300,
+	WAITING_PER_AOR = 64,                     /* each waits for a commit of its own: one address must not fill the memory for all */
+};
 
 struct flight {
 	struct td_map_node node;
@@ -17,6 +20,7 @@ struct flight {
 	struct td_loc_call *call;                 /* whose write is under way */
 	struct image *next;                       /* what the address will be */
 	struct td_loc_call *head, *tail;          /* waiting, in order; each holds its request */
+	unsigned waiting;
 	size_t aor_n;
 	char aor[];
 };
@@ -207,6 +211,7 @@ static void written(struct td_store_write *w, int err, void *arg)
 	call_finish(call);
 	while ((call = f->head)) {
 		f->head = call->next;
+		f->waiting--;
 		if (run(call, &call->req->up, f))
 			return;
 		call_finish(call);
@@ -234,6 +239,11 @@ int shard_update(struct td_loc_call *call, const struct td_loc_update *up)
 	struct shard *sh = call->at;
 	struct flight *f = sh->loc->durable ? find_flight(sh, call->hash, up->aor) : NULL;
 
+	if (f && f->waiting == WAITING_PER_AOR) {
+		call->err = -EAGAIN;
+		call_finish(call);
+		return 0;
+	}
 	if (f) {
 		int err = call->req ? 0 : call_keep_request(call, up, false);
 		if (err)
@@ -244,6 +254,7 @@ int shard_update(struct td_loc_call *call, const struct td_loc_update *up)
 		else
 			f->head = call;
 		f->tail = call;
+		f->waiting++;
 		return 0;
 	}
 	if (sh->loc->durable && up->kind != TD_LOC_QUERY) {

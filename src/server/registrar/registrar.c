@@ -313,6 +313,7 @@ static struct verdict verdict_of(int err)
 	case 0: return no(200, TD_STR_NULL);
 	case TD_EORDER: return no(500, TD_STR("Out of order"));            /* as §12.2.2 answers a CSeq that is too low */
 	case TD_ELIMIT: return no(403, TD_STR("Too many contacts"));
+	case -EAGAIN: return no_later();
 	default: return no(500, TD_STR_NULL);                               /* the store has logged why */
 	}
 }

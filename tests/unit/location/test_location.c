@@ -15,7 +15,7 @@ struct fix {
 	struct td_location *loc;
 	struct td_rng rng;
 	struct td_out seen;               /* what the last callback showed */
-	int answers, err;
+	int answers, err, busy;
 };
 
 static void open_location(struct fix *f)
@@ -81,6 +81,7 @@ static void on_answer(void *arg, int err, const struct td_binding *b, unsigned n
 
 	f->answers++;
 	f->err = err;
+	f->busy += err == -EAGAIN;
 	f->seen.n = 0;
 	for (unsigned i = 0; i < n; i++)
 		td_out_fmt(&f->seen, "%.*s:%d ", TD_FMT(b[i].contact), (int)(b[i].expires_at_s - td_loop_wall_s(f->loop[0])));
@@ -298,6 +299,21 @@ static void queued_behind_a_write(void **state)
 	assert_str(td_out_view(&f->seen), "sip:a@h:500 ");
 }
 
+/* One address, updated faster than a disk can take it, keeps a bounded number waiting; the others are not touched by it. */
+static void too_many_of_one_address(void **state)
+{
+	struct fix *f = *state;
+
+	for (uint32_t i = 1; i <= 200; i++)
+		send(f, i % WORKERS, "a@d", "c1", i, CHANGES({ "sip:a@h", 100 + i }));
+	send(f, 0, "b@d", "c1", 1, CHANGES({ "sip:b@h", 100 }));
+	td_sim_run(f->sim, 200);
+	assert_int_equal(f->answers, 201);
+	assert_in_range(f->busy, 100, 135);             /* 1 under way, 64 waiting, and what came after the first commits */
+	lookup(f, 0, "b@d", "sip:b@h:100 ");
+	expect(f, "a@d", "c1", 500, CHANGES({ "sip:a@h", 70 }), 0, "sip:a@h:70 ");
+}
+
 /* G9: nothing is shown, now or later, that is not on disk. */
 static void g9_store_fails(void **state)
 {
@@ -378,7 +394,8 @@ static void listing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(updates), BOTH(expiry), BOTH(wall_clock_jumps), DURABLE(reload), DURABLE(queued_behind_a_write), DURABLE(g9_store_fails),
+		BOTH(updates), BOTH(expiry), BOTH(wall_clock_jumps), DURABLE(reload), DURABLE(queued_behind_a_write),
+		DURABLE(too_many_of_one_address), DURABLE(g9_store_fails),
 		BOTH(cancelled_calls_are_silent), BOTH(listing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
