@@ -258,6 +258,19 @@ def stops_cleanly(place):
         check(len(server.registrations("alice")) == 1, "after %s: %s", number.name, server.registrations())
 
 
+def two_at_once(place):
+    """Servers started in the same moment on one state folder: one of them serves, whatever the ports."""
+    server = Server(place, users={"alice": PASSWORD}, start=False)
+    files = [place.write("at-once-%d.yaml" % n, "listen:\n  - udp:%s:%d\nstate: %s/state\n" % (HOST, harness.free_port(), server.folder))
+             for n in range(4)]
+    started = [Process(place, "at-once-%d" % n, TANDEM, "serve", "--json", "-c", f) for n, f in enumerate(files)]
+    wait_for(lambda: sum(p.p.poll() is not None for p in started) == 3, "three of four to give up")
+    check([p.p.poll() for p in started if p.p.poll() is not None] == [2] * 3, "they ended with %s", [p.p.poll() for p in started])
+    one = next(p for p in started if p.p.poll() is None)
+    one.wait_event(event="ready")
+    check(server.lines("status")[0]["users"] == 1, "the one left does not answer")
+
+
 def ping(place):
     server = Server(place, users={"alice": PASSWORD})
     for transport in ("udp", "tcp"):
@@ -294,4 +307,4 @@ if __name__ == "__main__":
     harness.run(it_explains_itself, init_writes_a_file_once, mistakes_in_the_file_are_shown, users_without_a_server, nobody_there,
                 users_of_a_running_server, a_reload_takes_the_users_as_they_are, a_goodbye_nobody_hears, what_peers_write_is_shown_harmless,
                 register_and_leave, what_the_server_tells, reload_takes_good_and_refuses_bad, stops_cleanly,
-                ping, message)
+                two_at_once, ping, message)

@@ -16,7 +16,7 @@ struct td_control_reply;                  /* one request being answered; lives u
 /* request is borrowed for the call. Answer now or later, from the same loop; always end. */
 typedef void td_control_fn(void *arg, const json_t *request, struct td_control_reply *reply);
 
-/* Replaces a socket left behind by a server that died; TD_EEXIST when one that lives answers there. */
+/* Replaces a socket left behind by a server that died; TD_EEXIST when one that lives has this folder. */
 int td_control_open(struct td_control **out, struct td_loop *loop, const char *path, td_control_fn *fn, void *arg);
 void td_control_close(struct td_control *c);     /* drops open answers; their replies may still be ended */
 void td_control_put(struct td_control_reply *r, json_t *line);        /* takes over line */

@@ -1,7 +1,9 @@
 /* The answering side: clients on the control thread's loop, a bounded request each, output kept until the client takes it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -32,6 +34,7 @@ struct td_control {
 	struct td_link clients;
 	td_control_fn *fn;
 	void *arg;
+	int lock;                         /* the folder, locked: the kernel lets go of it however we end */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
@@ -202,36 +205,35 @@ static void on_accept(struct td_io *io, unsigned events, void *arg)
 	td_list_add_tail(&c->clients, &cl->link);
 }
 
-static int address(struct sockaddr_un *un, const char *path)
+/* Two servers started in the same moment would both find that nobody answers: the folder's lock decides. */
+static int lock_folder(int *out, const char *path)
 {
-	*un = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (strlen(path) >= sizeof(un->sun_path))
-		return -ENAMETOOLONG;
-	memcpy(un->sun_path, path, strlen(path) + 1);
-	return 0;
-}
+	const char *end = strrchr(path, '/');
+	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)] = ".";
+	int fd, err;
 
-static bool somebody_answers(const struct sockaddr_un *un)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool yes = fd >= 0 && connect(fd, (const struct sockaddr *)un, sizeof(*un)) == 0;
-
-	if (fd >= 0)
+	if (end)
+		memcpy(folder, path, (size_t)(end - path) + 1);        /* with the slash, so that "/" stays */
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		err = errno == EWOULDBLOCK ? TD_EEXIST : -errno;
 		close(fd);
-	return yes;
+		return err;
+	}
+	*out = fd;
+	return 0;
 }
 
 static int listen_at(int *out, const char *path)
 {
-	struct sockaddr_un un;
-	int fd, err = address(&un, path);
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	mode_t old;
+	int fd, err;
 
-	if (err)
-		return err;
-	if (somebody_answers(&un))
-		return TD_EEXIST;
-	unlink(path);
+	memcpy(un.sun_path, path, strlen(path) + 1);
+	unlink(path);                        /* whoever left it is gone: the folder is ours */
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
@@ -255,12 +257,19 @@ int td_control_open(struct td_control **out, struct td_loop *loop, const char *p
 		return -ENOMEM;
 	*c = (struct td_control){ .loop = loop, .fn = fn, .arg = arg };
 	td_list_init(&c->clients);
-	err = listen_at(&fd, path);
+	err = strlen(path) < sizeof(c->path) ? lock_folder(&c->lock, path) : -ENAMETOOLONG;
+	if (!err) {
+		err = listen_at(&fd, path);
+		if (err)
+			close(c->lock);
+	}
 	if (!err) {
 		snprintf(c->path, sizeof(c->path), "%s", path);
 		err = td_io_open(&c->io, loop, fd, TD_IO_READ, on_accept, c);
-		if (err)
+		if (err) {
 			close(fd);
+			close(c->lock);
+		}
 	}
 	if (err) {
 		free(c);
@@ -283,5 +292,6 @@ void td_control_close(struct td_control *c)
 	td_io_close(&c->io);
 	close(c->io.fd);
 	unlink(c->path);
+	close(c->lock);
 	free(c);
 }
