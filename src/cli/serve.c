@@ -48,7 +48,7 @@ int serve_reload(struct serve *s, struct td_out *notes)
 	err = td_server_reload(s->server, cfg, notes);
 	if (!err)
 		err = serve_load_users(s);
-	td_log_set_level(s->log, cfg->log_level);
+	td_log_set_level(s->log, s->verbose ? TD_LOG_DEBUG : cfg->log_level);
 	td_config_unref(cfg);
 	if (err)
 		td_log(s->log, TD_LOG_ERROR, "serve reload failed", TD_KERR(err));
@@ -200,7 +200,7 @@ static int open_all(struct serve *s, struct td_out *why)
 	if (!err)
 		err = catch_signals(s);
 	if (!err)
-		err = td_log_open(&s->log, s->cfg->log_level, NULL, NULL);
+		err = td_log_open(&s->log, s->verbose ? TD_LOG_DEBUG : s->cfg->log_level, NULL, NULL);
 	if (err)
 		return err;
 	err = cli_make_state(s->cfg);
@@ -299,10 +299,10 @@ static int check(struct serve *s, bool effective)
 static int run(const struct cli_command *cmd, int argc, char **argv)
 {
 	struct serve s = { .cmd = cmd };
-	bool done, only_check = false, effective = false, verbose = false;
+	bool done, only_check = false, effective = false;
 	struct cli_option options[] = {
 		{ "config", 'c', CLI_TEXT, &s.config }, { "check", 0, CLI_FLAG, &only_check }, { "effective", 0, CLI_FLAG, &effective },
-		{ "json", 0, CLI_FLAG, &s.json },	{ "verbose", 'v', CLI_FLAG, &verbose }, { 0 },
+		{ "json", 0, CLI_FLAG, &s.json },	{ "verbose", 'v', CLI_FLAG, &s.verbose }, { 0 },
 	};
 	int n = cli_options(cmd, argc, argv, options, &done);
 
@@ -314,8 +314,6 @@ static int run(const struct cli_command *cmd, int argc, char **argv)
 		return CLI_CONFIG;
 	if (only_check || effective)
 		return check(&s, effective);
-	if (verbose)
-		s.cfg->log_level = TD_LOG_DEBUG;
 	return serve(&s);
 }
 

@@ -10,7 +10,7 @@
 struct serve {
 	const struct cli_command *cmd;
 	const char *config;               /* as typed, or NULL */
-	bool json;
+	bool json, verbose;
 	struct td_config *cfg;
 	struct td_loop *loop;             /* of the main thread: signals and control; no SIP happens on it */
 	struct td_io signals;
