@@ -35,6 +35,22 @@ static bool merged(struct td_ua *ua, const struct td_msg *m)
 	return false;
 }
 
+static int send_180(struct td_call *c)
+{
+	return ua_reply(c->ua, c->st, c->invite, 180, c->local_tag, TD_STR_NULL, TD_STR_NULL);
+}
+
+/* §13.3.1.1: every minute, or a proxy's timer C ends a call that rings for long. */
+static void ring_again(struct td_timer *tm, void *arg)
+{
+	struct td_call *c = arg;
+
+	if (c->state != CALL_RINGING)
+		return;
+	send_180(c);
+	td_timer_start(c->ua->loop, tm, RING_AGAIN_MS);
+}
+
 static int fill(struct td_call *c, struct td_msg *m, const struct td_flow *from)
 {
 	int err;
@@ -42,6 +58,7 @@ static int fill(struct td_call *c, struct td_msg *m, const struct td_flow *from)
 	err = td_srvtx_open(&c->st, c->ua->txl, m, from, &invite_events, c);
 	if (err)
 		return err;
+	td_timer_init(&c->ringing, ring_again, c);
 	c->invite = td_msg_ref(m);
 	c->call_id = m->call_id;
 	c->peer = m->from.uri.text;
@@ -89,27 +106,10 @@ void td_call_accept(struct td_call *c, const struct td_session *session, const s
 	c->arg = arg;
 }
 
-static int send_180(struct td_call *c)
-{
-	return ua_reply(c->ua, c->st, c->invite, 180, c->local_tag, TD_STR_NULL, TD_STR_NULL);
-}
-
-/* §13.3.1.1: every minute, or a proxy's timer C ends a call that rings for long. */
-static void ring_again(struct td_timer *tm, void *arg)
-{
-	struct td_call *c = arg;
-
-	if (c->state != CALL_RINGING)
-		return;
-	send_180(c);
-	td_timer_start(c->ua->loop, tm, RING_AGAIN_MS);
-}
-
 int td_call_ring(struct td_call *c)
 {
 	if (c->state != CALL_RINGING)
 		return TD_EORDER;
-	td_timer_init(&c->ringing, ring_again, c);
 	td_timer_start(c->ua->loop, &c->ringing, RING_AGAIN_MS);
 	return send_180(c);
 }
