@@ -155,21 +155,18 @@ static int tops(struct draft *d)
 	return 0;
 }
 
-/* Credentials meant for us are ours alone, also those a client sends where nobody asked for them: with them a password can be
- * guessed at leisure (A6). Those for others pass (§22.3). */
+/* Credentials meant for us are ours alone; those for proxies further on pass (§22.3). */
 static void drop_credentials(struct draft *d)
 {
-	static const enum td_hdr_id ids[] = { TD_HDR_PROXY_AUTHORIZATION, TD_HDR_AUTHORIZATION };
 	const struct px_copy *copy = d->copy;
 	const struct td_msg *m = copy->msg;
 
-	for (size_t i = 0; i < TD_ARRAY_LEN(ids); i++)
-		for (const struct td_hdr *h = td_msg_hdr(m, ids[i]); h; h = td_msg_hdr_next(m, h)) {
-			struct td_auth a;
+	for (const struct td_hdr *h = td_msg_hdr(m, TD_HDR_PROXY_AUTHORIZATION); h; h = td_msg_hdr_next(m, h)) {
+		struct td_auth a;
 
-			if (!td_auth_parse(&a, td_hdr_value(m, h)) && td_config_domain(copy->core->cfg, a.realm))
-				td_edit_remove_hdr(&d->ed, h);
-		}
+		if (!td_auth_parse(&a, td_hdr_value(m, h)) && td_config_domain(copy->core->cfg, a.realm))
+			td_edit_remove_hdr(&d->ed, h);
+	}
 }
 
 /* ---- 9. Content-Length for streams ---- */
