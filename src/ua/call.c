@@ -155,7 +155,9 @@ bool ua_call_is_sdp(const struct td_msg *m)
 	struct td_media_type t;
 	struct td_str coding = td_msg_value(m, TD_HDR_CONTENT_ENCODING);
 
-	return m->body.n && (!coding.n || td_str_ieq(coding, TD_STR("identity"))) && td_media_type_parse(&t, td_msg_value(m, TD_HDR_CONTENT_TYPE)) == 0 && td_str_ieq(t.type, TD_STR("application")) &&
+	if (!m->body.n || (coding.n && !td_str_ieq(coding, TD_STR("identity"))))
+		return false;
+	return td_media_type_parse(&t, td_msg_value(m, TD_HDR_CONTENT_TYPE)) == 0 && td_str_ieq(t.type, TD_STR("application")) &&
 	       td_str_ieq(t.subtype, TD_STR("sdp"));
 }
 
