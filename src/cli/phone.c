@@ -103,6 +103,15 @@ int phone_uri(struct td_out *o, const struct phone *ph, const char *text)
 
 /* ---- signals and the end ---- */
 
+static void stop_waiting(struct phone *ph)
+{
+	if (!ph->ending) {
+		phone_event(ph, "interrupted", NULL);
+		ph->status = CLI_NO_ANSWER;
+	}
+	td_loop_stop(ph->loop);
+}
+
 static void on_signal(struct td_io *io, unsigned events, void *arg)
 {
 	struct phone *ph = arg;
@@ -117,9 +126,7 @@ static void on_signal(struct td_io *io, unsigned events, void *arg)
 		ph->interrupted(ph);
 		return;
 	}
-	if (!ph->ending)
-		ph->status = CLI_NO_ANSWER;
-	td_loop_stop(ph->loop);                           /* the second time, at once */
+	stop_waiting(ph);                                 /* the second time, at once */
 }
 
 static int catch_signals(struct phone *ph)
@@ -152,9 +159,7 @@ static void on_goodbye(struct td_timer *tm, void *arg)
 	struct phone *ph = arg;
 
 	(void)tm;
-	if (!ph->ending)
-		ph->status = CLI_NO_ANSWER;
-	td_loop_stop(ph->loop);
+	stop_waiting(ph);
 }
 
 void phone_end(struct phone *ph, int status)

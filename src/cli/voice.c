@@ -2,9 +2,11 @@
 #include "cli/voice.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { RATE_HZ = 8000, TONE_SECONDS = 600 };
 
@@ -146,6 +148,7 @@ int voice_check(struct voice *v)
 	struct td_wav wav;
 	uint8_t event;
 	size_t i;
+	int fd;
 
 	if (v->srtp && !td_str_eq(td_str_of(v->srtp), TD_STR("off")))
 		return cli_fail(cmd, CLI_USAGE, "--srtp %s: only off is there so far", v->srtp);
@@ -162,6 +165,12 @@ int voice_check(struct voice *v)
 		if (td_wav_load(&wav, v->play, &why))
 			return cli_fail(cmd, CLI_USAGE, "--play %s: %s", v->play, why);
 		td_wav_free(&wav);
+	}
+	if (v->record) {
+		fd = open(v->record, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);      /* better said now than when somebody calls */
+		if (fd < 0)
+			return cli_fail(cmd, CLI_USAGE, "--record %s: %s", v->record, td_strerror(-errno));
+		close(fd);
 	}
 	return 0;
 }

@@ -161,7 +161,7 @@ def a_goodbye_nobody_hears(place):
         if times == 2:
             time.sleep(0.2)                # two signals of one kind are one when nobody read the first
             p.signal(signal.SIGINT)
-        check(p.wait(15) == 4, "it ended with %s", p.p.returncode)
+        check(p.wait(15) == 4 and p.events()[-1] == {"event": "interrupted"}, "it ended with %s: %s", p.p.returncode, p.output())
         server.process.signal(signal.SIGCONT)
 
 
@@ -197,6 +197,7 @@ def register_and_leave(place):
     expect(register(place, server, "alice", "wrong-password"), 3, r"40[13]")
     expect(tandem(place, "register", *as_user(server), "--once", env={"PW": ""}), 1, r"environment variable PW")
     expect(tandem(place, "register", "--once"), 1, r"--as")
+    expect(tandem(place, "answer", *as_user(server), "--record", place.path("none/a.wav"), env={"PW": PASSWORD}), 1, r"--record .*No such file")
     expect(register(place, server, "alice", PASSWORD, "--contact", "sip:alice@127.0.0.1:9;transport=tcp", "--expires", "90"), 0)
     rows = server.registrations("alice@" + DOMAIN) or server.registrations("alice")
     check(rows[0]["contact"].startswith("sip:alice@127.0.0.1:9") and 80 <= rows[0]["expires"] <= 90, "registrations: %s", rows)
