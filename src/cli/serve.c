@@ -229,8 +229,9 @@ static void close_all(struct serve *s)
 {
 	td_control_close(s->control);
 	if (s->server) {
-		td_server_stop(s->server);
-		td_loop_drain(s->loop);           /* answers to what the control socket asked last: they read the server */
+		do                                /* what the control socket asked last ends here; a listing goes to and fro */
+			td_server_stop(s->server);
+		while (td_loop_drain(s->loop));
 		td_server_close(s->server);
 	}
 	if (s->users)

@@ -27,6 +27,7 @@ struct td_server_options {
 int td_server_open(struct td_server **out, const struct td_server_options *opt, struct td_out *why);
 int td_server_start(struct td_server *s);         /* the workers' threads; nothing in a simulation */
 void td_server_stop(struct td_server *s);         /* ends and joins them; no worker runs after this, and what was posted to them is delivered */
+/* May be called again: whoever has asked something drains his loop and calls it until there is no mail, before he closes. */
 void td_server_close(struct td_server *s);        /* stops it if need be */
 
 /*
