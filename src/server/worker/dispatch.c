@@ -10,7 +10,6 @@
 #include "server/gate/gate.h"
 #include "server/registrar/registrar.h"
 
-enum { MAX_HANDED = 32768 };              /* to one worker, not yet looked at */
 
 /* ---- answers without state ---- */
 
@@ -185,7 +184,7 @@ static void hand_over(struct worker *w, struct worker *to, struct td_msg *msg, c
 {
 	struct handover *h = NULL;
 
-	if (atomic_load_explicit(&to->handed, memory_order_relaxed) < MAX_HANDED)
+	if (atomic_load_explicit(&to->handed, memory_order_relaxed) < WORKER_MAX_HANDED)
 		h = td_arena_alloc(&msg->arena, sizeof(*h));
 	if (!h) {
 		td_count(&w->counters.overload);

@@ -43,6 +43,7 @@ void worker_close_roles(struct worker *w);
 void worker_close(struct worker *w);
 
 /* dispatch.c */
+enum { WORKER_MAX_HANDED = 16384 };              /* messages to one worker that it has not looked at */
 extern const struct td_tp_events worker_tp_events;
 extern const struct td_txl_events worker_txl_events;
 

@@ -26,8 +26,8 @@ struct td_server_options {
 /* Opens everything and listens, but serves nobody yet (a simulation does, as soon as its loops run). What went wrong, in words, into why. */
 int td_server_open(struct td_server **out, const struct td_server_options *opt, struct td_out *why);
 int td_server_start(struct td_server *s);         /* the workers' threads; nothing in a simulation */
+/* Whoever has asked something drains his loop and calls stop again until there is no mail, before he closes. */
 void td_server_stop(struct td_server *s);         /* ends and joins them; no worker runs after this, and what was posted to them is delivered */
-/* May be called again: whoever has asked something drains his loop and calls it until there is no mail, before he closes. */
 void td_server_close(struct td_server *s);        /* stops it if need be */
 
 /*

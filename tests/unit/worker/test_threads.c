@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/worker/worker.h"
+#include "server/worker/internal.h"
 
 enum { WORKERS = 3 };
 
@@ -290,6 +290,51 @@ static void stop_while_the_store_writes(void **state)
 	td_out_free(&why);
 }
 
+static struct td_msg *options_with(const char *call_id)
+{
+	struct td_msg *m;
+	struct td_buf *b;
+	struct td_out o;
+
+	td_out_init(&o);
+	td_out_fmt(&o, "OPTIONS sip:any.test SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKx\r\nMax-Forwards: 70\r\nFrom: <sip:a@any.test>;tag=1\r\n"
+		       "To: <sip:any.test>\r\nCall-ID: %s\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n", call_id);
+	b = td_out_buf(&o);
+	assert_non_null(b);
+	assert_int_equal(td_msg_parse(&m, b, 0, b->len), 0);
+	td_buf_unref(b);
+	return m;
+}
+
+/* One Call-ID belongs to one worker. When that one does not get round to it, what the others hand to it has an end. */
+static void a_worker_too_far_behind(void **state)
+{
+	struct td_flow from = { .proto = TD_UDP };
+	struct worker *slow = NULL, *reader;
+	char call_id[32];
+	struct rig r;
+
+	rig_open(&r);
+	td_server_stop(r.server);                         /* nobody gets round to anything */
+	assert_int_equal(td_addr_parse(&from.peer, TD_STR("127.0.0.1:9")), 0);
+	reader = r.server->workers[0];
+	for (int i = 0; !slow; i++) {
+		snprintf(call_id, sizeof(call_id), "call-%d", i);
+		worker_tp_events.message(reader, options_with(call_id), &from);
+		for (unsigned k = 1; k < WORKERS; k++)
+			if (r.server->workers[k]->handed)
+				slow = r.server->workers[k];
+	}
+	for (unsigned i = 1; i < WORKER_MAX_HANDED + 5; i++)
+		worker_tp_events.message(reader, options_with(call_id), &from);
+	assert_int_equal(slow->handed, WORKER_MAX_HANDED);
+	assert_int_equal(reader->counters.overload, 5);
+	td_server_stop(r.server);                         /* delivers them */
+	assert_int_equal(slow->handed, 0);
+	assert_int_equal(slow->counters.requests, WORKER_MAX_HANDED);
+	rig_close(&r);
+}
+
 static void a_taken_port_is_said(void **state)
 {
 	struct td_server_options opt = { 0 };
@@ -320,6 +365,7 @@ int main(void)
 		cmocka_unit_test(reload_while_running),
 		cmocka_unit_test(stop_under_load),
 		cmocka_unit_test(stop_while_the_store_writes),
+		cmocka_unit_test(a_worker_too_far_behind),
 		cmocka_unit_test(a_taken_port_is_said),
 	};
 
