@@ -3,7 +3,6 @@
  * connection of its own does it while commits go on (a passive checkpoint stops nobody). The log starts over when the copying
  * has caught up with it. Under a load that never lets it, the writer itself waits for that once in a long while.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include "server/store/internal.h"
 
@@ -55,7 +54,6 @@ static void *checkpointer(void *arg)
 int td_store_checkpointer_start(struct td_store *s, struct td_str path, struct td_out *why)
 {
 	char *z = strndup(path.p, path.n);
-	sigset_t all, old;
 	int err, rc;
 
 	if (!z)
@@ -71,10 +69,7 @@ int td_store_checkpointer_start(struct td_store *s, struct td_str path, struct t
 	}
 	sqlite3_wal_hook(s->db, on_commit, s);          /* takes the place of SQLite's own automatic checkpoint */
 	pthread_cond_init(&s->checkpoint_wake, NULL);
-	sigfillset(&all);                               /* signals are for the program's main thread */
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = -pthread_create(&s->checkpointer, NULL, checkpointer, s);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	err = td_store_start_thread(&s->checkpointer, checkpointer, s);
 	if (!err)
 		return 0;
 	pthread_cond_destroy(&s->checkpoint_wake);

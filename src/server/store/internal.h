@@ -70,6 +70,7 @@ void td_store_bind_str(sqlite3_stmt *st, int at, struct td_str v);    /* borrowe
 struct td_str td_store_column_str(sqlite3_stmt *st, int at);
 int td_store_apply(struct td_store *s, const struct td_store_write *w);
 
+int td_store_start_thread(pthread_t *t, void *(*fn)(void *), void *arg);
 int td_store_checkpointer_start(struct td_store *s, struct td_str path, struct td_out *why);
 void td_store_checkpointer_stop(struct td_store *s);
 void td_store_note_wal(struct td_store *s);                           /* after a commit; may checkpoint when the file is far too long */

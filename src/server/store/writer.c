@@ -208,7 +208,7 @@ void td_store_submit(struct td_store_write *w)
 }
 
 /* The threads take no signals: those are for the program's main thread. */
-static int start_thread(pthread_t *t, void *(*fn)(void *), void *arg)
+int td_store_start_thread(pthread_t *t, void *(*fn)(void *), void *arg)
 {
 	sigset_t all, old;
 	int err;
@@ -249,7 +249,7 @@ int td_store_open(struct td_store **out, const struct td_store_options *opt, str
 	if (!err && s->threaded && opt->path.n)
 		err = td_store_checkpointer_start(s, opt->path, why);
 	if (!err && s->threaded) {
-		err = start_thread(&s->writer, writer, s);
+		err = td_store_start_thread(&s->writer, writer, s);
 		if (err)
 			td_store_checkpointer_stop(s);
 	}
