@@ -38,7 +38,7 @@ static const char *const sql[TD_SQL_COUNT] = {
 			    " ON CONFLICT(aor) DO UPDATE SET extension = ?3, ha1_sha256 = ?4, ha1_md5 = ?5",
 	[TD_SQL_REMOVE_USER] = "DELETE FROM users WHERE aor = ?1",
 	[TD_SQL_FIND_USER] = "SELECT aor, extension, ha1_sha256, ha1_md5 FROM users WHERE aor = ?1",
-	[TD_SQL_EACH_USER] = "SELECT aor, extension, ha1_sha256, ha1_md5 FROM users ORDER BY aor",
+	[TD_SQL_EACH_USER] = "SELECT aor, extension, ha1_sha256, ha1_md5 FROM users WHERE aor > ?1 ORDER BY aor LIMIT ?2",
 };
 
 int td_store_err(int rc)

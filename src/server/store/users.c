@@ -1,6 +1,8 @@
 /* Users in the database: written by the command line and the control thread, whole in one transaction. */
 #include "server/store/internal.h"
 
+enum { USERS_PER_PAGE = 500 };
+
 static void bind_ha1(sqlite3_stmt *st, int at, const struct td_store_user *u, enum td_digest_alg alg)
 {
 	if (u->has[alg])
@@ -105,15 +107,53 @@ int td_store_find_user(struct td_store *s, struct td_str aor, int (*fn)(void *ar
 	return !err && !rows ? TD_ENOTFOUND : err;
 }
 
-int td_store_each_user(struct td_store *s, int (*fn)(void *arg, const struct td_store_user *u), void *arg)
+struct page {
+	int (*fn)(void *arg, const struct td_store_user *u);
+	void *arg;
+	struct td_out last;               /* the AOR of the last row */
+};
+
+static int take_row(void *arg, const struct td_store_user *u)
 {
-	unsigned rows = 0;
+	struct page *pg = arg;
+
+	pg->last.n = 0;
+	td_out_str(&pg->last, u->aor);
+	return pg->last.failed ? -ENOMEM : pg->fn(pg->arg, u);
+}
+
+static int read_page(struct td_store *s, struct page *pg, struct td_str after, unsigned *rows)
+{
 	int err;
 
 	pthread_mutex_lock(&s->db_lock);
 	sqlite3_stmt *st = td_store_sql(s, TD_SQL_EACH_USER, &err);
-	if (st)
-		err = each_row(st, &rows, fn, arg);
+	if (st) {
+		td_store_bind_str(st, 1, after);
+		sqlite3_bind_int(st, 2, USERS_PER_PAGE);
+		err = each_row(st, rows, take_row, pg);
+	}
 	pthread_mutex_unlock(&s->db_lock);
+	return err;
+}
+
+/* A page at a time: a reload with a million users must not hold up the commits of registrations for as long as it reads. */
+int td_store_each_user(struct td_store *s, int (*fn)(void *arg, const struct td_store_user *u), void *arg)
+{
+	struct page pg = { .fn = fn, .arg = arg };
+	struct td_out after;
+	unsigned rows;
+	int err;
+
+	td_out_init(&after);
+	td_out_init(&pg.last);
+	do {
+		after.n = 0;
+		td_out_str(&after, td_out_view(&pg.last));
+		rows = 0;
+		err = after.failed ? -ENOMEM : read_page(s, &pg, td_out_view(&after), &rows);
+	} while (!err && rows == USERS_PER_PAGE);
+	td_out_free(&after);
+	td_out_free(&pg.last);
 	return err;
 }

@@ -455,6 +455,38 @@ static void users(void **state)
 	td_out_free(&one);
 }
 
+static int count_user(void *arg, const struct td_store_user *u)
+{
+	++*(unsigned *)arg;
+	return *(unsigned *)arg == 1234 ? 7 : 0;
+}
+
+/* They are read in pages of 500: none is lost or seen twice where one ends. */
+static void users_in_pages(void **state)
+{
+	static const unsigned sizes[] = { 0, 499, 500, 501, 1000, 1001 };
+	static struct td_store_user rows[1001];
+	static char aors[1001][16];
+	struct fix *f = *state;
+	unsigned have = 0, n;
+
+	f->s = open_store(f, false, 0);
+	for (size_t i = 0; i < TD_ARRAY_LEN(sizes); i++) {
+		for (n = have; n < sizes[i]; n++) {
+			snprintf(aors[n], sizeof(aors[n]), "u%u@d", n);
+			rows[n].aor = td_str_of(aors[n]);
+		}
+		assert_int_equal(td_store_put_users(f->s, rows + have, sizes[i] - have), 0);
+		have = sizes[i];
+		n = 0;
+		assert_int_equal(td_store_each_user(f->s, count_user, &n), 0);
+		assert_int_equal(n, sizes[i]);
+	}
+	n = 300;
+	assert_int_equal(td_store_each_user(f->s, count_user, &n), 7);         /* what stops it is returned */
+	assert_int_equal(n, 1234);
+}
+
 /* ---- files that are not ours ---- */
 
 static void assert_why(struct fix *f, const char *part)
@@ -520,7 +552,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_FOLDER(what_is_put_comes_back), WITH_FOLDER(connections_are_not_kept), WITH_FOLDER(change_sets),
 		WITH_FOLDER(g9_disk_full), WITH_FOLDER(g8_kill_during_writes), WITH_FOLDER(another_process_adds_a_user),
-		WITH_FOLDER(closing_commits), WITH_FOLDER(users), WITH_FOLDER(wrong_files_are_refused), WITH_FOLDER(the_file_is_private),
+		WITH_FOLDER(closing_commits), WITH_FOLDER(users), WITH_FOLDER(users_in_pages),
+		WITH_FOLDER(wrong_files_are_refused), WITH_FOLDER(the_file_is_private),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
