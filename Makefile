@@ -2,7 +2,7 @@
 BUILD ?= build
 PY := /usr/bin/python3
 
-.PHONY: all deps deps-dev build run test test-quick bench fuzz soak lint format clean install
+.PHONY: all deps deps-dev build run test test-quick bench fuzz lint format clean install
 
 all: build
 
