@@ -41,7 +41,7 @@ struct td_nonces;
 
 struct td_nonce_options {
 	uint32_t lifetime_s;              /* 300: a nonce older than this is stale */
-	uint32_t windows;                 /* how many nonces' counts are remembered: 65,536. Forgetting makes a nonce stale, never replayable */
+	uint32_t windows;                 /* 262,144 (4 MiB): nonces whose counts are remembered. Forgetting makes one stale, never replayable */
 };
 
 int td_nonces_open(struct td_nonces **out, struct td_rng *rng, const struct td_nonce_options *opt);

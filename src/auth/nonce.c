@@ -9,7 +9,7 @@
  * A nonce answered correctly may come again with a higher count. The counts seen are kept in a table of sets, one cache line
  * each: seven windows and a watermark. A window is one 64-bit word, so that every change is one compare-and-swap:
  *
- *     tag (12 bits of the id) | issue time in units, mod 4096 (12) | highest count (16) | the 24 counts up to it (24)
+ *     tag (20 bits of the id) | issue time in units, mod 4096 (12) | highest count (16) | the 16 counts up to it (16)
  *
  * When a set is full, the oldest window goes and the watermark rises to its issue time; a nonce not younger than the
  * watermark might have lost its window, so it is stale. Whatever goes wrong (two nonces with equal
@@ -26,7 +26,7 @@ enum {
 	NONCE_TEXT = NONCE_BYTES / 3 * 4,
 	WAYS = 7,
 	COUNT_MAX = 0xffff,
-	SEEN_BITS = 24, COUNT_BITS = 16, UNIT_BITS = 12,
+	SEEN_BITS = 16, COUNT_BITS = 16, UNIT_BITS = 12, TAG_BITS = 20,
 	UNITS = 1 << UNIT_BITS,
 	SKEW_UNITS = 64,                  /* workers read their clocks once per turn */
 };
@@ -36,6 +36,7 @@ struct set {
 	_Atomic uint64_t window[WAYS];
 };
 _Static_assert(sizeof(struct set) == 64, "a set is a cache line");
+_Static_assert(TAG_BITS + UNIT_BITS + COUNT_BITS + SEEN_BITS == 64, "a window is one word");
 
 struct td_nonces {
 	uint8_t key[16];
@@ -51,7 +52,7 @@ struct td_nonces {
 int td_nonces_open(struct td_nonces **out, struct td_rng *rng, const struct td_nonce_options *opt)
 {
 	uint32_t lifetime_s = opt && opt->lifetime_s ? opt->lifetime_s : 300;
-	uint32_t windows = opt && opt->windows ? opt->windows : 65536;
+	uint32_t windows = opt && opt->windows ? opt->windows : 262144;
 	struct td_nonces *n = calloc(1, sizeof(*n));
 	size_t sets = 1;
 
@@ -215,7 +216,7 @@ bool td_nonce_use(struct td_nonces *n, const struct td_nonce *nonce, uint32_t co
 	struct set *s = &n->sets[nonce->id & n->mask];
 	uint64_t unit = nonce->issued_ms / n->unit_ms + 1;        /* above a fresh set's watermark */
 	uint64_t now_unit = now_ms / n->unit_ms + 1;
-	uint64_t owner = (nonce->id >> 52) << UNIT_BITS | (unit & (UNITS - 1));
+	uint64_t owner = nonce->id >> (64 - TAG_BITS) << UNIT_BITS | (unit & (UNITS - 1));
 	uint64_t word = 0, mine;
 	int at;
 

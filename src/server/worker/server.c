@@ -9,7 +9,7 @@
 
 static int open_shared(struct td_server *s, const struct td_server_options *opt)
 {
-	const struct td_nonce_options nonces = { .lifetime_s = s->cfg->nonce_lifetime_s, .windows = 65536 };
+	const struct td_nonce_options nonces = { .lifetime_s = s->cfg->nonce_lifetime_s };
 	const struct td_location_options location = {
 		.durable = s->cfg->registrations == TD_REG_DURABLE && opt->store,
 		.store = opt->store,
