@@ -294,7 +294,7 @@ static const char *why_refused(unsigned status)
 	case 404: return "there is no such user";
 	case 480: return "nobody is registered there now";
 	case 486: case 600: return "busy";
-	case 488: case 606: return "the two sides share no codec";
+	case 488: case 606: return "the two sides share no codec, or one speaks IPv4 and the other IPv6";
 	case 603: return "declined";
 	default: return NULL;
 	}

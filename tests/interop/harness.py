@@ -176,8 +176,8 @@ class Place:
 class Server:
     """`tandem serve` with a configuration of its own. The ports stay the same over a restart."""
 
-    def __init__(self, place, name="server", users=None, trust=False, config="", domain=DOMAIN, port=0, start=True):
-        self.place, self.name, self.domain = place, name, domain
+    def __init__(self, place, name="server", users=None, trust=False, config="", domain=DOMAIN, port=0, start=True, hosts=(HOST,)):
+        self.place, self.name, self.domain, self.hosts = place, name, domain, hosts
         self.port = port or free_port()
         self.users = users or {}
         self.process = None
@@ -192,14 +192,14 @@ class Server:
 
     def configure(self, trust=False, config=""):
         text = "domains:\n  - name: %s\n%s" % (self.domain, "    users: any\n" if trust == "any" else "")
-        text += "listen:\n  - udp:%s:%d\n  - tcp:%s:%d\nstate: ./state\n" % (HOST, self.port, HOST, self.port)
+        text += "listen:\n" + "".join('  - "%s:%s:%d"\n' % (t, h, self.port) for h in self.hosts for t in ("udp", "tcp")) + "state: ./state\n"
         text += "trust: [127.0.0.1/32]\n" if trust else ""
         with open(self.file, "w") as f:
             f.write(text + config)
 
     @property
     def address(self):
-        return "%s:%d" % (HOST, self.port)
+        return "%s:%d" % (self.hosts[0], self.port)
 
     def command(self, *args, stdin=None, seconds=60):
         """runs tandem with this server's configuration"""

@@ -10,12 +10,13 @@ from harness import DOMAIN, TANDEM, TOP, Baresip, Process, Server, check, free_p
 USERS = {"alice": "alice-secret-1", "bob": "bob-secret-2"}
 
 
-def options(server, user, transport="udp"):
-    return ["--as", "%s@%s" % (user, DOMAIN), "--password-env", "PW", "--proxy", "%s:%s" % (transport, server.address), "--json"]
+def options(server, user, transport="udp", host=None):
+    proxy = "%s:%s:%d" % (transport, host, server.port) if host else "%s:%s" % (transport, server.address)
+    return ["--as", "%s@%s" % (user, DOMAIN), "--password-env", "PW", "--proxy", proxy, "--json"]
 
 
-def answer(place, server, user, *more, transport="udp"):
-    p = Process(place, "answer-" + user, TANDEM, "answer", *options(server, user, transport), *more, env={"PW": USERS[user]})
+def answer(place, server, user, *more, transport="udp", host=None):
+    p = Process(place, "answer-" + user, TANDEM, "answer", *options(server, user, transport, host), *more, env={"PW": USERS[user]})
     p.wait_event(event="registered")
     return p
 
@@ -53,8 +54,8 @@ def ended_well(process, by):
     check(e["by"] == by and e["sent"] > 50 and e["received"] > 50 and e["lost"] <= e["received"] / 20, "%s: %s", process.name, e)
 
 
-def phone_to_phone(place, transport, codec):
-    server = Server(place, users=USERS)
+def phone_to_phone(place, transport, codec, hosts=("127.0.0.1",)):
+    server = Server(place, users=USERS, hosts=hosts)
     bob = answer(place, server, "bob", "--tone", 700, "--record", place.path("bob-heard.wav"), transport=transport)
     alice = call(place, server, "alice", "bob", "--play", sound(place, "440.wav", 440), "--record", place.path("alice-heard.wav"),
                  "--duration", 2, "--codec", codec, "--dtmf", "4#", transport=transport)
@@ -78,6 +79,21 @@ def phone_to_phone_over_udp(place):
 
 def phone_to_phone_over_tcp(place):
     phone_to_phone(place, "tcp", "PCMA")
+
+
+def phone_to_phone_over_ipv6(place):
+    phone_to_phone(place, "udp", "PCMU", hosts=("[::1]",))
+
+
+def phones_of_two_families(place):
+    """the request crosses from IPv4 to IPv6; sound cannot without a relay, and the caller is told so"""
+    server = Server(place, users=USERS, hosts=("127.0.0.1", "[::1]"))
+    bob = answer(place, server, "bob", "--tone", 700, transport="tcp", host="[::1]")
+    alice = call(place, server, "alice", "bob", "--tone", 440)
+    check(alice.wait() == 3, "alice ended with %s", alice.p.returncode)
+    check("488" in alice.errors() and "IPv4" in alice.errors(), "alice was told %s", alice.errors())
+    bob.signal(signal.SIGTERM)
+    check(bob.wait() == 0, "bob ended with %s", bob.p.returncode)
 
 
 def phone_to_baresip(place):
@@ -204,5 +220,5 @@ def what_make_run_prints_works(place):
 
 
 if __name__ == "__main__":
-    harness.run(phone_to_phone_over_udp, phone_to_phone_over_tcp, phone_to_baresip, baresip_to_phone, played_to_the_end,
-                answering_one_after_the_other, refusals, giving_up, declined, what_make_run_prints_works)
+    harness.run(phone_to_phone_over_udp, phone_to_phone_over_tcp, phone_to_phone_over_ipv6, phones_of_two_families, phone_to_baresip,
+                baresip_to_phone, played_to_the_end, answering_one_after_the_other, refusals, giving_up, declined, what_make_run_prints_works)
