@@ -16,8 +16,8 @@ struct node {
 	struct td_tp_group *group;
 	struct td_tp *tp;
 	struct td_txl *txl;
-	unsigned udp, tcp;                /* listeners */
-	struct td_addr addr;              /* of udp; tcp has the same port */
+	unsigned udp, tcp;   /* listeners */
+	struct td_addr addr; /* of udp; tcp has the same port */
 	/* what came up from the layer: kept (counted) until node_close() */
 	struct td_msg *request, *ack, *cancel, *stray;
 	struct td_flow from;
@@ -87,7 +87,10 @@ static inline void node_lost(void *arg, uint64_t conn)
 
 static const struct td_tp_events node_tp_events = { .message = node_message, .conn_lost = node_lost };
 static const struct td_txl_events node_txl_events = {
-	.request = node_request, .ack = node_ack, .cancel = node_cancel, .response = node_stray,
+	.request = node_request,
+	.ack = node_ack,
+	.cancel = node_cancel,
+	.response = node_stray,
 };
 
 /* On the wire at ip, listening on `port` by UDP and TCP. limits may be NULL. */
@@ -128,7 +131,11 @@ struct raw {
 	struct td_net *net;
 	struct td_udp *udp;
 	struct td_addr addr;
-	struct { uint64_t at_ms; struct td_buf *buf; struct td_addr from; } got[RAW_MAX];
+	struct {
+		uint64_t at_ms;
+		struct td_buf *buf;
+		struct td_addr from;
+	} got[RAW_MAX];
 	unsigned n;
 };
 
@@ -205,9 +212,11 @@ static inline struct td_buf *request_text(const char *method, const char *via, u
 	struct td_buf *b;
 
 	td_out_init(&o);
-	td_out_fmt(&o, "%s sip:bob@example.test SIP/2.0\r\nVia: %s\r\nMax-Forwards: 70\r\n"
+	td_out_fmt(&o,
+		   "%s sip:bob@example.test SIP/2.0\r\nVia: %s\r\nMax-Forwards: 70\r\n"
 		   "From: <sip:alice@example.test>;tag=a1\r\nTo: <sip:bob@example.test>\r\nCall-ID: c1@example.test\r\n"
-		   "CSeq: %u %s\r\nContact: <sip:alice@192.0.2.1>\r\nContent-Length: 0\r\n\r\n", method, via, cseq, method);
+		   "CSeq: %u %s\r\nContact: <sip:alice@192.0.2.1>\r\nContent-Length: 0\r\n\r\n",
+		   method, via, cseq, method);
 	b = td_out_buf(&o);
 	assert_non_null(b);
 	return b;
@@ -243,7 +252,7 @@ struct client {
 	struct td_clitx *ct;
 	char branch[TD_BRANCH_LEN];
 	unsigned responses, ended;
-	unsigned status;                  /* of the last response */
+	unsigned status; /* of the last response */
 	int why;
 };
 

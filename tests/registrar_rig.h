@@ -12,7 +12,13 @@
 
 #include "server/registrar/registrar.h"
 
-#define MUST(x) do { if (!(x)) { fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); abort(); } } while (0)
+#define MUST(x)                                                                 \
+	do {                                                                    \
+		if (!(x)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); \
+			abort();                                                \
+		}                                                               \
+	} while (0)
 
 struct rig {
 	struct td_sim *sim;
@@ -25,8 +31,8 @@ struct rig {
 	struct td_registrar *registrar;
 	struct td_counters counters;
 	struct td_core core;
-	struct td_flow from;              /* as the server sees the phone */
-	unsigned status, answers, contacts, unavailable;      /* the last; how many; of the last; how many 503 */
+	struct td_flow from;                             /* as the server sees the phone */
+	unsigned status, answers, contacts, unavailable; /* the last; how many; of the last; how many 503 */
 };
 
 static inline void rig_heard(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg)
@@ -73,8 +79,9 @@ static inline void rig_open_server(struct rig *r)
 	unsigned listener;
 
 	td_out_init(&errors);
-	MUST(!td_config_parse(&r->core.cfg, &errors, TD_STR("rig"), TD_STR("domains: [{name: example.test}, {name: any.test, users: any}]\n"
-		"listen: [\"udp:10.0.0.1:5060\"]\nworkers: 1\ntrust: [10.0.1.0/24]\nstate: ./state\n")));
+	MUST(!td_config_parse(&r->core.cfg, &errors, TD_STR("rig"),
+			      TD_STR("domains: [{name: example.test}, {name: any.test, users: any}]\n"
+				     "listen: [\"udp:10.0.0.1:5060\"]\nworkers: 1\ntrust: [10.0.1.0/24]\nstate: ./state\n")));
 	MUST(!td_tp_group_open(&r->group, 1));
 	MUST(!td_tp_open(&r->core.tp, r->group, 0, r->net, NULL, NULL, &tp_events, r));
 	MUST(!td_addr_parse(&at, TD_STR("10.0.0.1:5060")));
@@ -119,7 +126,7 @@ static inline void rig_close(struct rig *r)
 	td_txl_close(r->core.txl);
 	td_tp_close(r->core.tp);
 	td_udp_close(r->phone);
-	td_sim_run(r->sim, 1);            /* sockets go at the end of a turn */
+	td_sim_run(r->sim, 1); /* sockets go at the end of a turn */
 	td_store_close(r->store);
 	td_location_close(r->core.location);
 	td_tp_group_close(r->group);
@@ -135,7 +142,8 @@ static inline void rig_close(struct rig *r)
 }
 
 /* One message through gate and registrar, as a worker would. lines: whole header lines. 0, TD_ESYNTAX, -ENOMEM. */
-static inline int rig_request(struct rig *r, struct td_str aor, struct td_str call_id, uint32_t cseq, struct td_str lines, bool trusted)
+static inline int rig_request(struct rig *r, struct td_str aor, struct td_str call_id, uint32_t cseq, struct td_str lines,
+			      bool trusted)
 {
 	struct td_flow from = r->from;
 	struct td_gate who;
@@ -145,8 +153,11 @@ static inline int rig_request(struct rig *r, struct td_str aor, struct td_str ca
 	int err;
 
 	td_out_init(&o);
-	td_out_fmt(&o, "REGISTER sip:any.test SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.1.1;branch=z9hG4bK%u\r\nMax-Forwards: 70\r\nFrom: <sip:%.*s>;tag=1\r\n"
-		       "To: <sip:%.*s>\r\nCall-ID: %.*s\r\nCSeq: %u REGISTER\r\n", cseq, TD_FMT(aor), TD_FMT(aor), TD_FMT(call_id), cseq);
+	td_out_fmt(&o,
+		   "REGISTER sip:any.test SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.1.1;branch=z9hG4bK%u\r\nMax-Forwards: 70\r\nFrom: "
+		   "<sip:%.*s>;tag=1\r\n"
+		   "To: <sip:%.*s>\r\nCall-ID: %.*s\r\nCSeq: %u REGISTER\r\n",
+		   cseq, TD_FMT(aor), TD_FMT(aor), TD_FMT(call_id), cseq);
 	td_out_str(&o, lines);
 	td_out_z(&o, "Content-Length: 0\r\n\r\n");
 	b = td_out_buf(&o);

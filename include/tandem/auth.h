@@ -12,13 +12,13 @@
 extern "C" {
 #endif
 
-enum td_digest_alg { TD_DIGEST_SHA256, TD_DIGEST_MD5, TD_DIGEST_ALGS };     /* strongest first: the order of challenges */
+enum td_digest_alg { TD_DIGEST_SHA256, TD_DIGEST_MD5, TD_DIGEST_ALGS }; /* strongest first: the order of challenges */
 
-struct td_str td_digest_alg_name(enum td_digest_alg alg);                   /* "SHA-256", "MD5" */
-int td_digest_alg_parse(enum td_digest_alg *out, struct td_str name);       /* empty: MD5 (RFC 7616 §3.3) */
+struct td_str td_digest_alg_name(enum td_digest_alg alg);             /* "SHA-256", "MD5" */
+int td_digest_alg_parse(enum td_digest_alg *out, struct td_str name); /* empty: MD5 (RFC 7616 §3.3) */
 
 struct td_ha1 {
-	uint8_t bytes[32];                /* 16 used by MD5 */
+	uint8_t bytes[32]; /* 16 used by MD5 */
 };
 
 /* H(user ":" realm ":" password), RFC 7616 §3.4.2. */
@@ -27,7 +27,7 @@ int td_ha1_make(struct td_ha1 *out, enum td_digest_alg alg, struct td_str user, 
 enum { TD_DIGEST_HEX_MAX = 64 };
 struct td_digest_input {
 	enum td_digest_alg alg;
-	struct td_str method, uri, nonce, nc, cnonce, qop;      /* qop empty: RFC 2069 form (clients only; servers require it, A2) */
+	struct td_str method, uri, nonce, nc, cnonce, qop; /* qop empty: RFC 2069 form (clients only; servers require it, A2) */
 };
 /* The response value in hex (32 or 64 characters); returns its length. */
 size_t td_digest_response(char out[TD_DIGEST_HEX_MAX], const struct td_ha1 *ha1, const struct td_digest_input *in);
@@ -40,8 +40,8 @@ void td_siphash128(uint8_t out[16], const uint8_t key[16], const void *in, size_
 struct td_nonces;
 
 struct td_nonce_options {
-	uint32_t lifetime_s;              /* 300: a nonce older than this is stale */
-	uint32_t windows;                 /* 262,144 (4 MiB): nonces whose counts are remembered. Forgetting makes one stale, never replayable */
+	uint32_t lifetime_s; /* 300: a nonce older than this is stale */
+	uint32_t windows; /* 262,144 (4 MiB): nonces whose counts are remembered. Forgetting makes one stale, never replayable */
 };
 
 int td_nonces_open(struct td_nonces **out, struct td_rng *rng, const struct td_nonce_options *opt);
@@ -52,39 +52,40 @@ void td_nonce_make(struct td_out *o, struct td_nonces *n, struct td_rng *rng, ui
 
 enum td_auth_verdict {
 	TD_AUTH_OK,
-	TD_AUTH_NONE,                     /* no credentials for this realm: challenge */
-	TD_AUTH_STALE,                    /* right, but the nonce is old, of before a restart, or its count was used: challenge with stale=true */
-	TD_AUTH_WRONG,                    /* wrong response, another target, no qop: challenge */
-	TD_AUTH_MALFORMED,                /* 400 */
+	TD_AUTH_NONE,  /* no credentials for this realm: challenge */
+	TD_AUTH_STALE, /* right, but the nonce is old, of before a restart, or its count was used: challenge with stale=true */
+	TD_AUTH_WRONG, /* wrong response, another target, no qop: challenge */
+	TD_AUTH_MALFORMED, /* 400 */
 };
 
 /* The Digest credentials for realm in an Authorization (proxy: Proxy-Authorization) of m. */
-enum td_auth_verdict td_auth_find(struct td_auth *out, enum td_digest_alg *alg, const struct td_msg *m, bool proxy, struct td_str realm);
+enum td_auth_verdict td_auth_find(struct td_auth *out, enum td_digest_alg *alg, const struct td_msg *m, bool proxy,
+				  struct td_str realm);
 /*
  * Checks credentials found before. ha1 NULL: unknown user — the same work is done on a dummy (A4). The uri parameter must
  * name the request's target (equal URI, or equal text), qop must be auth, nc fit the window (A1, A2).
  */
-enum td_auth_verdict td_auth_check(struct td_nonces *n, const struct td_auth *cred, enum td_digest_alg alg, const struct td_ha1 *ha1,
-				   const struct td_msg *m, uint64_t now_ms);
+enum td_auth_verdict td_auth_check(struct td_nonces *n, const struct td_auth *cred, enum td_digest_alg alg,
+				   const struct td_ha1 *ha1, const struct td_msg *m, uint64_t now_ms);
 /* A WWW-Authenticate or Proxy-Authenticate line for each algorithm in the set (bit 1 << alg), strongest first. */
-void td_auth_put_challenges(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, bool proxy, struct td_str realm,
-			    unsigned algs, bool stale);
+void td_auth_put_challenges(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, bool proxy,
+			    struct td_str realm, unsigned algs, bool stale);
 
 /* ---- client side ---- */
 
 struct td_credentials {
-	struct td_str user, realm, password;    /* realm empty: any */
+	struct td_str user, realm, password; /* realm empty: any */
 };
 
-struct td_auth_client;                    /* remembers challenges by realm, counts nc; one per account */
+struct td_auth_client; /* remembers challenges by realm, counts nc; one per account */
 
-int td_auth_client_open(struct td_auth_client **out, struct td_rng *rng, const struct td_credentials *cred);   /* copies cred */
+int td_auth_client_open(struct td_auth_client **out, struct td_rng *rng, const struct td_credentials *cred); /* copies cred */
 void td_auth_client_close(struct td_auth_client *c);
 
 /* What is to be known of the request a challenge answers. */
 struct td_auth_sent {
-	uint64_t mark;                    /* td_auth_client_mark() when it was built: what came later it cannot have tried */
-	bool known_realms;                /* its answer may come from a stranger: learn no new realm from it (A6) */
+	uint64_t mark;     /* td_auth_client_mark() when it was built: what came later it cannot have tried */
+	bool known_realms; /* its answer may come from a stranger: learn no new realm from it (A6) */
 };
 
 uint64_t td_auth_client_mark(const struct td_auth_client *c);

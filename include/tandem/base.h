@@ -23,17 +23,17 @@ extern "C" {
 /* ---- errors: 0, one of these, or -errno ---- */
 
 enum td_err {
-	TD_ESYNTAX = -4001,       /* the text does not follow its grammar */
-	TD_EMORE = -4002,         /* incomplete: more bytes are needed (streams) */
-	TD_ELIMIT = -4003,        /* a size or count limit was passed */
-	TD_ENOTFOUND = -4004,     /* no such thing */
-	TD_EEXIST = -4005,        /* it is there already */
-	TD_EDENIED = -4006,       /* not allowed */
-	TD_ETIMEOUT = -4007,      /* no answer in time */
-	TD_ECLOSED = -4008,       /* the other side, or we, closed it */
-	TD_EFULL = -4009,         /* a bounded queue is full */
-	TD_EUNSUPPORTED = -4010,  /* understood, but not supported */
-	TD_EORDER = -4011,        /* out of order (an older CSeq, a wrong state) */
+	TD_ESYNTAX = -4001,      /* the text does not follow its grammar */
+	TD_EMORE = -4002,        /* incomplete: more bytes are needed (streams) */
+	TD_ELIMIT = -4003,       /* a size or count limit was passed */
+	TD_ENOTFOUND = -4004,    /* no such thing */
+	TD_EEXIST = -4005,       /* it is there already */
+	TD_EDENIED = -4006,      /* not allowed */
+	TD_ETIMEOUT = -4007,     /* no answer in time */
+	TD_ECLOSED = -4008,      /* the other side, or we, closed it */
+	TD_EFULL = -4009,        /* a bounded queue is full */
+	TD_EUNSUPPORTED = -4010, /* understood, but not supported */
+	TD_EORDER = -4011,       /* out of order (an older CSeq, a wrong state) */
 };
 
 /* One sentence for a code above or a -errno. Static text. */
@@ -48,11 +48,14 @@ struct td_str {
 };
 
 #define TD_STR(lit) ((struct td_str){ (lit), sizeof(lit) - 1 })
-#define TD_STR_INIT(lit) { (lit), sizeof(lit) - 1 }
+#define TD_STR_INIT(lit)               \
+	{                              \
+		(lit), sizeof(lit) - 1 \
+	}
 #define TD_STR_NULL ((struct td_str){ NULL, 0 })
-#define TD_FMT(s) (int)(s).n, (s).p ? (s).p : ""        /* for "%.*s" */
+#define TD_FMT(s) (int)(s).n, (s).p ? (s).p : "" /* for "%.*s" */
 #define TD_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define TD_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define TD_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 static inline struct td_str td_str_of(const char *z)
 {
@@ -74,13 +77,13 @@ static inline char td_lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-bool td_str_ieq(struct td_str a, struct td_str b);                   /* ASCII, case-insensitive */
-int td_str_cmp(struct td_str a, struct td_str b);                    /* bytewise, shorter first */
+bool td_str_ieq(struct td_str a, struct td_str b); /* ASCII, case-insensitive */
+int td_str_cmp(struct td_str a, struct td_str b);  /* bytewise, shorter first */
 bool td_str_starts(struct td_str s, struct td_str prefix);
 bool td_str_istarts(struct td_str s, struct td_str prefix);
-struct td_str td_str_trim(struct td_str s);                          /* without SP, HTAB, CR, LF at both ends */
-const char *td_str_chr(struct td_str s, char c);                     /* NULL if absent */
-struct td_str td_str_split(struct td_str *rest, char sep);           /* takes up to sep off *rest; rest->p NULL at the end */
+struct td_str td_str_trim(struct td_str s);                /* without SP, HTAB, CR, LF at both ends */
+const char *td_str_chr(struct td_str s, char c);           /* NULL if absent */
+struct td_str td_str_split(struct td_str *rest, char sep); /* takes up to sep off *rest; rest->p NULL at the end */
 /* Decimal digits only, whole view, at most max. TD_ESYNTAX, or TD_ELIMIT when it is greater than max. */
 int td_str_u64(uint64_t *out, struct td_str s, uint64_t max);
 int td_str_u32(uint32_t *out, struct td_str s);
@@ -108,8 +111,8 @@ static inline bool td_cur_done(const struct td_cur *c)
 
 struct td_buf {
 	TD_ATOMIC(uint32_t) refs;
-	uint32_t size;                    /* capacity of data */
-	uint32_t len;                     /* bytes used */
+	uint32_t size; /* capacity of data */
+	uint32_t len;  /* bytes used */
 	char data[];
 };
 
@@ -117,7 +120,7 @@ struct td_buf {
 struct td_buf *td_buf_new(size_t size);
 struct td_buf *td_buf_copy(struct td_str bytes);
 struct td_buf *td_buf_ref(struct td_buf *b);
-void td_buf_unref(struct td_buf *b);      /* NULL is ignored; the last reference frees */
+void td_buf_unref(struct td_buf *b); /* NULL is ignored; the last reference frees */
 
 static inline struct td_str td_buf_str(const struct td_buf *b)
 {
@@ -129,16 +132,16 @@ static inline struct td_str td_buf_str(const struct td_buf *b)
 struct td_arena {
 	struct td_arena_chunk *chunks;
 	char *p, *end;
-	char *own, *own_end;              /* the caller's memory, if any: where a reset goes back to */
+	char *own, *own_end; /* the caller's memory, if any: where a reset goes back to */
 };
 
 void td_arena_init(struct td_arena *a);
 /* Starts in memory of the caller's (on the stack, or at the end of a struct); it is not freed by the arena. */
 void td_arena_init_with(struct td_arena *a, void *mem, size_t n);
-void *td_arena_alloc(struct td_arena *a, size_t n);                  /* 8-aligned, not cleared; NULL when memory is out */
+void *td_arena_alloc(struct td_arena *a, size_t n); /* 8-aligned, not cleared; NULL when memory is out */
 void *td_arena_zalloc(struct td_arena *a, size_t n);
-int td_arena_dup(struct td_str *out, struct td_arena *a, struct td_str s);   /* -ENOMEM */
-void td_arena_reset(struct td_arena *a);                             /* frees everything; usable again */
+int td_arena_dup(struct td_str *out, struct td_arena *a, struct td_str s); /* -ENOMEM */
+void td_arena_reset(struct td_arena *a);                                   /* frees everything; usable again */
 
 /* ---- output string: grows; a failed allocation sticks in `failed` and later writes do nothing ---- */
 
@@ -152,13 +155,13 @@ void td_out_init(struct td_out *o);
 /* Writes into memory of the caller's and fails, rather than grows, when it is full. */
 void td_out_init_fixed(struct td_out *o, void *mem, size_t cap);
 void td_out_free(struct td_out *o);
-char *td_out_room(struct td_out *o, size_t n);                       /* n bytes to fill at the end (already counted), or NULL */
+char *td_out_room(struct td_out *o, size_t n); /* n bytes to fill at the end (already counted), or NULL */
 void td_out_str(struct td_out *o, struct td_str s);
 void td_out_z(struct td_out *o, const char *z);
 void td_out_char(struct td_out *o, char c);
 void td_out_u64(struct td_out *o, uint64_t v);
 void td_out_i64(struct td_out *o, int64_t v);
-void td_out_hex(struct td_out *o, const void *bytes, size_t n);      /* lower case */
+void td_out_hex(struct td_out *o, const void *bytes, size_t n); /* lower case */
 /* printf(3); in a fixed string it wants one spare byte, for the terminator that vsnprintf writes. */
 __attribute__((format(printf, 2, 3))) void td_out_fmt(struct td_out *o, const char *fmt, ...);
 
@@ -172,7 +175,7 @@ struct td_buf *td_out_buf(struct td_out *o);
 
 /* ---- text codings ---- */
 
-int td_hex_decode(uint8_t *out, size_t out_n, struct td_str s);      /* exactly out_n bytes, or TD_ESYNTAX */
+int td_hex_decode(uint8_t *out, size_t out_n, struct td_str s); /* exactly out_n bytes, or TD_ESYNTAX */
 void td_base64_encode(struct td_out *o, const void *bytes, size_t n);
 /* RFC 4648 §4, padded, no line breaks, no stray bits: TD_ESYNTAX otherwise; -ENOMEM when o fails. */
 int td_base64_decode(struct td_out *o, struct td_str s);
@@ -182,16 +185,16 @@ int td_base64_decode(struct td_out *o, struct td_str s);
 struct td_rng {
 	uint8_t pool[512];
 	uint32_t used;
-	uint64_t seed[4];                 /* xoshiro256** when simulated */
+	uint64_t seed[4]; /* xoshiro256** when simulated */
 	bool simulated;
 };
 
-void td_rng_init(struct td_rng *r);                                  /* aborts when the kernel has no randomness */
+void td_rng_init(struct td_rng *r); /* aborts when the kernel has no randomness */
 void td_rng_init_seed(struct td_rng *r, uint64_t seed);
 void td_rng_bytes(struct td_rng *r, void *out, size_t n);
 uint64_t td_rng_u64(struct td_rng *r);
-uint64_t td_rng_below(struct td_rng *r, uint64_t n);                 /* 0..n-1, unbiased */
-void td_rng_token(struct td_rng *r, char *out, size_t n);            /* n characters of [a-z0-9]: 5.17 bits each; no terminator */
+uint64_t td_rng_below(struct td_rng *r, uint64_t n);      /* 0..n-1, unbiased */
+void td_rng_token(struct td_rng *r, char *out, size_t n); /* n characters of [a-z0-9]: 5.17 bits each; no terminator */
 
 /* ---- keyed hash (SipHash-1-3) and map ---- */
 
@@ -219,11 +222,11 @@ struct td_map {
 
 typedef bool td_map_eq_fn(const struct td_map_node *node, const void *key);
 
-int td_map_init(struct td_map *m, size_t initial_buckets);           /* rounded up to a power of two; -ENOMEM */
-void td_map_free(struct td_map *m);                                  /* the table; elements belong to the caller */
+int td_map_init(struct td_map *m, size_t initial_buckets); /* rounded up to a power of two; -ENOMEM */
+void td_map_free(struct td_map *m);                        /* the table; elements belong to the caller */
 struct td_map_node *td_map_find(const struct td_map *m, uint64_t hash, td_map_eq_fn *eq, const void *key);
-void td_map_add(struct td_map *m, struct td_map_node *n, uint64_t hash);   /* never fails: growth is put off when memory is out */
-void td_map_del(struct td_map *m, struct td_map_node *n);            /* n must be in m */
+void td_map_add(struct td_map *m, struct td_map_node *n, uint64_t hash); /* never fails: growth is put off when memory is out */
+void td_map_del(struct td_map *m, struct td_map_node *n);                /* n must be in m */
 /* Walks all elements; fn may delete the node it is given, nothing else. fn returns false to stop. */
 void td_map_each(struct td_map *m, bool (*fn)(struct td_map_node *n, void *arg), void *arg);
 
@@ -261,7 +264,7 @@ static inline void td_list_add_head(struct td_link *head, struct td_link *l)
 	td_list_add_tail(head->next, l);
 }
 
-static inline void td_list_del(struct td_link *l)     /* safe on a link that is on no list and zeroed */
+static inline void td_list_del(struct td_link *l) /* safe on a link that is on no list and zeroed */
 {
 	if (!l->next)
 		return;
@@ -276,30 +279,45 @@ enum td_kv_kind { TD_KV_STR, TD_KV_U64, TD_KV_I64, TD_KV_ERR };
 enum td_log_level { TD_LOG_ERROR, TD_LOG_WARN, TD_LOG_INFO, TD_LOG_DEBUG };
 
 struct td_kv {
-	const char *key;                  /* NULL ends the list */
+	const char *key; /* NULL ends the list */
 	enum td_kv_kind kind;
 	struct td_str s;
 	uint64_t u;
 };
 
-#define TD_KS(k, v) { .key = (k), .kind = TD_KV_STR, .s = (v) }
-#define TD_KZ(k, v) { .key = (k), .kind = TD_KV_STR, .s = td_str_of(v) }
-#define TD_KU(k, v) { .key = (k), .kind = TD_KV_U64, .u = (v) }
-#define TD_KI(k, v) { .key = (k), .kind = TD_KV_I64, .u = (uint64_t)(int64_t)(v) }
-#define TD_KERR(v) { .key = "err", .kind = TD_KV_ERR, .u = (uint64_t)(int64_t)(v) }
+#define TD_KS(k, v)                                     \
+	{                                               \
+		.key = (k), .kind = TD_KV_STR, .s = (v) \
+	}
+#define TD_KZ(k, v)                                              \
+	{                                                        \
+		.key = (k), .kind = TD_KV_STR, .s = td_str_of(v) \
+	}
+#define TD_KU(k, v)                                     \
+	{                                               \
+		.key = (k), .kind = TD_KV_U64, .u = (v) \
+	}
+#define TD_KI(k, v)                                                        \
+	{                                                                  \
+		.key = (k), .kind = TD_KV_I64, .u = (uint64_t)(int64_t)(v) \
+	}
+#define TD_KERR(v)                                                           \
+	{                                                                    \
+		.key = "err", .kind = TD_KV_ERR, .u = (uint64_t)(int64_t)(v) \
+	}
 
-struct td_log;                                                      /* thread-safe; a line is written in one piece */
+struct td_log; /* thread-safe; a line is written in one piece */
 
 /* Called with the log's lock held: it must not log. line has no line end. */
 typedef void td_log_sink_fn(void *arg, enum td_log_level level, struct td_str line);
 
-typedef uint64_t td_log_clock_fn(void *arg);                        /* wall clock in ms since 1970 */
+typedef uint64_t td_log_clock_fn(void *arg); /* wall clock in ms since 1970 */
 
-int td_log_open(struct td_log **out, enum td_log_level level, td_log_sink_fn *sink, void *arg);   /* sink NULL: stderr */
-void td_log_close(struct td_log *log);                              /* writes what td_log_flush() would, due or not */
-void td_log_set_clock(struct td_log *log, td_log_clock_fn *fn, void *arg);   /* for simulations; before the first line */
+int td_log_open(struct td_log **out, enum td_log_level level, td_log_sink_fn *sink, void *arg); /* sink NULL: stderr */
+void td_log_close(struct td_log *log);                                     /* writes what td_log_flush() would, due or not */
+void td_log_set_clock(struct td_log *log, td_log_clock_fn *fn, void *arg); /* for simulations; before the first line */
 void td_log_set_level(struct td_log *log, enum td_log_level level);
-bool td_log_on(const struct td_log *log, enum td_log_level level);   /* false for NULL */
+bool td_log_on(const struct td_log *log, enum td_log_level level); /* false for NULL */
 /*
  * what: "room event", e.g. "registrar refused": our own text. Equal `what` above 20 lines a second is counted, and one
  * line tells how many there were. A value longer than 512 bytes is cut and followed by +N, the bytes left out.
@@ -308,10 +326,10 @@ void td_log_write(struct td_log *log, enum td_log_level level, const char *what,
 /* Writes the summaries whose second is over. Any line does so too; call it now and then so that none waits for a line. */
 void td_log_flush(struct td_log *log);
 
-#define td_log(log, level, what, ...)                                                          \
-	do {                                                                                   \
-		if (td_log_on((log), (level)))                                                 \
-			td_log_write((log), (level), (what), (const struct td_kv[]){ __VA_ARGS__ __VA_OPT__(,) { 0 } }); \
+#define td_log(log, level, what, ...)                                                                                    \
+	do {                                                                                                             \
+		if (td_log_on((log), (level)))                                                                           \
+			td_log_write((log), (level), (what), (const struct td_kv[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } }); \
 	} while (0)
 
 #ifdef __cplusplus

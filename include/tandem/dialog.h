@@ -12,14 +12,14 @@ extern "C" {
 #endif
 
 struct td_dialog {
-	struct td_arena arena;            /* owns every view below */
-	bool uac;                         /* we sent the request that made it */
-	bool confirmed;                   /* by a 2xx; early before */
+	struct td_arena arena; /* owns every view below */
+	bool uac;              /* we sent the request that made it */
+	bool confirmed;        /* by a 2xx; early before */
 	struct td_str call_id, local_tag, remote_tag;
-	struct td_str local, remote;      /* From and To values of our requests, without tags */
-	struct td_str target;             /* remote target: the peer's Contact URI (§12.2.1.1) */
-	size_t target_room;               /* bytes there are at target.p */
-	struct td_str *route;             /* route set in the order of Route headers: whole values */
+	struct td_str local, remote; /* From and To values of our requests, without tags */
+	struct td_str target;        /* remote target: the peer's Contact URI (§12.2.1.1) */
+	size_t target_room;          /* bytes there are at target.p */
+	struct td_str *route;        /* route set in the order of Route headers: whole values */
 	unsigned route_n;
 	uint32_t local_cseq, remote_cseq;
 	bool remote_cseq_known;

@@ -16,13 +16,13 @@ extern "C" {
 struct td_loop;
 
 int td_loop_open(struct td_loop **out);
-void td_loop_close(struct td_loop *loop);           /* every io, timer and defer must be gone or forgotten */
-int td_loop_run(struct td_loop *loop);              /* until td_loop_stop(); -errno when epoll fails */
+void td_loop_close(struct td_loop *loop); /* every io, timer and defer must be gone or forgotten */
+int td_loop_run(struct td_loop *loop);    /* until td_loop_stop(); -errno when epoll fails */
 /* From its own thread; others post a mail that does it. td_loop_run() returns after this turn. */
 void td_loop_stop(struct td_loop *loop);
-uint64_t td_loop_now_ms(const struct td_loop *loop);   /* monotonic, fixed for the turn */
+uint64_t td_loop_now_ms(const struct td_loop *loop); /* monotonic, fixed for the turn */
 uint64_t td_loop_now_us(const struct td_loop *loop);
-uint64_t td_loop_wall_s(const struct td_loop *loop);   /* seconds since 1970: for expiries that outlive the process */
+uint64_t td_loop_wall_s(const struct td_loop *loop); /* seconds since 1970: for expiries that outlive the process */
 struct td_rng *td_loop_rng(struct td_loop *loop);
 bool td_loop_is_sim(const struct td_loop *loop);
 
@@ -49,8 +49,8 @@ static inline void td_timer_init(struct td_timer *tm, td_timer_fn *fn, void *arg
 	*tm = (struct td_timer){ .fn = fn, .arg = arg };
 }
 
-void td_timer_start(struct td_loop *loop, struct td_timer *tm, uint64_t delay_ms);   /* restarts a running one */
-void td_timer_stop(struct td_loop *loop, struct td_timer *tm);                       /* nothing when it is not running */
+void td_timer_start(struct td_loop *loop, struct td_timer *tm, uint64_t delay_ms); /* restarts a running one */
+void td_timer_stop(struct td_loop *loop, struct td_timer *tm);                     /* nothing when it is not running */
 
 static inline bool td_timer_running(const struct td_timer *tm)
 {
@@ -73,7 +73,7 @@ static inline void td_defer_init(struct td_defer *d, td_defer_fn *fn, void *arg)
 	*d = (struct td_defer){ .fn = fn, .arg = arg };
 }
 
-void td_loop_defer(struct td_loop *loop, struct td_defer *d);        /* nothing when it waits already */
+void td_loop_defer(struct td_loop *loop, struct td_defer *d); /* nothing when it waits already */
 void td_loop_undefer(struct td_loop *loop, struct td_defer *d);
 /* Once, after all deferred calls and before sleeping: for flushing what a turn collected (one sendmmsg per turn). */
 void td_loop_before_sleep(struct td_loop *loop, struct td_defer *d);
@@ -110,7 +110,7 @@ typedef void td_mail_fn(struct td_mail *m, void *arg);
 
 struct td_mail {
 	struct td_mail *next;
-	td_mail_fn *fn;                             /* owns m from here: frees it or posts it on */
+	td_mail_fn *fn; /* owns m from here: frees it or posts it on */
 	void *arg;
 };
 
@@ -126,9 +126,9 @@ struct td_sim;
 int td_sim_open(struct td_sim **out, uint64_t seed);
 /* After its loops. Events that have not happened are forgotten, not called: who queued them frees them. */
 void td_sim_close(struct td_sim *sim);
-int td_sim_loop(struct td_loop **out, struct td_sim *sim);     /* a loop on this clock; td_loop_close() it */
+int td_sim_loop(struct td_loop **out, struct td_sim *sim); /* a loop on this clock; td_loop_close() it */
 struct td_rng *td_sim_rng(struct td_sim *sim);
-uint64_t td_sim_now_ms(const struct td_sim *sim);               /* starts at 1000 */
+uint64_t td_sim_now_ms(const struct td_sim *sim); /* starts at 1000 */
 /* A td_log_clock_fn: td_log_set_clock(log, td_sim_wall_ms, sim). */
 uint64_t td_sim_wall_ms(void *sim);
 /* Runs everything that is due until the clock reaches now + ms; jumps over idle time. */
@@ -140,7 +140,7 @@ void td_sim_run(struct td_sim *sim, uint64_t ms);
 bool td_sim_run_until(struct td_sim *sim, bool (*done)(void *arg), void *arg, uint64_t ms);
 /* An event of the simulated world (a packet's arrival) at now + delay: m->fn is called with the clock there. -ENOMEM: m stays yours. */
 int td_sim_at(struct td_sim *sim, uint64_t delay_us, struct td_mail *m);
-void td_sim_set_wall(struct td_sim *sim, uint64_t wall_s);      /* the wall clock may jump; the monotonic one does not */
+void td_sim_set_wall(struct td_sim *sim, uint64_t wall_s); /* the wall clock may jump; the monotonic one does not */
 
 #ifdef __cplusplus
 }

@@ -16,18 +16,18 @@ extern "C" {
 enum { TD_AF_NONE = 0, TD_AF_V4 = 4, TD_AF_V6 = 6 };
 
 struct td_addr {
-	uint8_t ip[16];                   /* network order; the first 4 for v4. v4-mapped v6 is turned into v4 */
-	uint16_t port;                    /* host order */
+	uint8_t ip[16]; /* network order; the first 4 for v4. v4-mapped v6 is turned into v4 */
+	uint16_t port;  /* host order */
 	uint8_t family;
 	uint8_t pad;
-	uint32_t scope;                   /* of link-local v6 */
+	uint32_t scope; /* of link-local v6 */
 };
 
 struct sockaddr_storage;
-int td_ip_parse(struct td_addr *out, struct td_str host);           /* "192.0.2.1", "2001:db8::1", "[2001:db8::1]"; port 0 */
-int td_addr_parse(struct td_addr *out, struct td_str text);         /* "HOST:PORT", "[V6]:PORT" */
-void td_ip_print(struct td_out *o, const struct td_addr *a);        /* without port; no brackets */
-void td_addr_print(struct td_out *o, const struct td_addr *a);      /* "192.0.2.1:5060", "[2001:db8::1]:5060" */
+int td_ip_parse(struct td_addr *out, struct td_str host);      /* "192.0.2.1", "2001:db8::1", "[2001:db8::1]"; port 0 */
+int td_addr_parse(struct td_addr *out, struct td_str text);    /* "HOST:PORT", "[V6]:PORT" */
+void td_ip_print(struct td_out *o, const struct td_addr *a);   /* without port; no brackets */
+void td_addr_print(struct td_out *o, const struct td_addr *a); /* "192.0.2.1:5060", "[2001:db8::1]:5060" */
 #define TD_ADDR_TEXT 64
 const char *td_addr_text(char out[TD_ADDR_TEXT], const struct td_addr *a);
 bool td_ip_eq(const struct td_addr *a, const struct td_addr *b);
@@ -35,17 +35,17 @@ bool td_addr_eq(const struct td_addr *a, const struct td_addr *b);
 uint64_t td_addr_hash(const struct td_hash_key *k, const struct td_addr *a);
 bool td_ip_is_loopback(const struct td_addr *a);
 bool td_ip_is_any(const struct td_addr *a);
-bool td_ip_is_multicast(const struct td_addr *a);                   /* and v4 broadcast */
+bool td_ip_is_multicast(const struct td_addr *a); /* and v4 broadcast */
 bool td_ip_is_link_local(const struct td_addr *a);
 bool td_ip_in(const struct td_addr *a, const struct td_addr *net, unsigned prefix_bits);
 int td_addr_from_sockaddr(struct td_addr *out, const struct sockaddr_storage *ss);
-unsigned td_addr_to_sockaddr(struct sockaddr_storage *ss, const struct td_addr *a);   /* returns the length */
+unsigned td_addr_to_sockaddr(struct sockaddr_storage *ss, const struct td_addr *a); /* returns the length */
 
 /* ---- the network of a loop ---- */
 
 struct td_net;
 
-int td_net_open(struct td_net **out, struct td_loop *loop);          /* the real one */
+int td_net_open(struct td_net **out, struct td_loop *loop); /* the real one */
 /* After its sockets, before its loop, and not within their callbacks. Drops connections that still linger. */
 void td_net_close(struct td_net *net);
 struct td_loop *td_net_loop(struct td_net *net);
@@ -66,17 +66,17 @@ typedef void td_udp_recv_fn(struct td_udp *udp, struct td_buf *buf, const struct
 
 struct td_udp_stats {
 	uint64_t received, sent;
-	uint64_t send_errors;             /* refused by td_udp_send(), or by the kernel: only that datagram is lost */
-	uint64_t empty;                   /* datagrams without a byte: counted, not delivered */
-	uint64_t dropped;                 /* came while memory was out */
+	uint64_t send_errors; /* refused by td_udp_send(), or by the kernel: only that datagram is lost */
+	uint64_t empty;       /* datagrams without a byte: counted, not delivered */
+	uint64_t dropped;     /* came while memory was out */
 };
 
 enum { TD_UDP_REUSEPORT = 1 };
 
 /* local: port 0 picks one. Datagrams up to 65,535 bytes; read in batches, delivered one by one. */
-int td_udp_open(struct td_udp **out, struct td_net *net, const struct td_addr *local, unsigned flags,
-		td_udp_recv_fn *fn, void *arg);
-void td_udp_close(struct td_udp *udp);                               /* sends what is queued; safe in its own callback */
+int td_udp_open(struct td_udp **out, struct td_net *net, const struct td_addr *local, unsigned flags, td_udp_recv_fn *fn,
+		void *arg);
+void td_udp_close(struct td_udp *udp); /* sends what is queued; safe in its own callback */
 const struct td_addr *td_udp_local(const struct td_udp *udp);
 /*
  * Queues; leaves with the others of this turn in one sendmmsg. buf is kept (counted) until then.
@@ -90,10 +90,10 @@ const struct td_udp_stats *td_udp_stats(const struct td_udp *udp);
 struct td_conn;
 
 struct td_conn_events {
-	void (*connected)(struct td_conn *c, void *arg);                 /* may be NULL */
+	void (*connected)(struct td_conn *c, void *arg); /* may be NULL */
 	/* bytes is borrowed. Not called again before it returns. */
 	void (*data)(struct td_conn *c, struct td_str bytes, void *arg);
-	void (*drained)(struct td_conn *c, void *arg);                   /* the output queue became empty; may be NULL */
+	void (*drained)(struct td_conn *c, void *arg); /* the output queue became empty; may be NULL */
 	/*
 	 * Once. 0: the peer closed its half; what we send still goes (td_conn_shutdown() writes the rest). Otherwise
 	 * nothing goes any more. The connection stays the owner's until td_conn_close() or td_conn_shutdown().
@@ -106,40 +106,40 @@ struct td_listener;
 typedef void td_accept_fn(struct td_listener *l, struct td_conn *c, void *arg);
 
 /* flags: TD_UDP_REUSEPORT, here as well: the kernel spreads new connections over the listeners that share the port. */
-int td_listener_open(struct td_listener **out, struct td_net *net, const struct td_addr *local, unsigned flags,
-		     td_accept_fn *fn, void *arg);
+int td_listener_open(struct td_listener **out, struct td_net *net, const struct td_addr *local, unsigned flags, td_accept_fn *fn,
+		     void *arg);
 void td_listener_close(struct td_listener *l);
 const struct td_addr *td_listener_local(const struct td_listener *l);
 
 /* Starts connecting; `connected` or `closed` follows from the loop. */
-int td_conn_open(struct td_conn **out, struct td_net *net, const struct td_addr *remote,
-		 const struct td_conn_events *ev, void *arg);
+int td_conn_open(struct td_conn **out, struct td_net *net, const struct td_addr *remote, const struct td_conn_events *ev,
+		 void *arg);
 void td_conn_handle(struct td_conn *c, const struct td_conn_events *ev, void *arg);
 /* Queues and writes at the end of the turn. buf kept (counted). TD_EFULL when more than the limit would wait; TD_ECLOSED. */
 int td_conn_send(struct td_conn *c, struct td_buf *buf);
-void td_conn_set_limit(struct td_conn *c, size_t max_queued_bytes);   /* default 1 MiB */
+void td_conn_set_limit(struct td_conn *c, size_t max_queued_bytes); /* default 1 MiB */
 size_t td_conn_queued(const struct td_conn *c);
 const struct td_addr *td_conn_peer(const struct td_conn *c);
 const struct td_addr *td_conn_local(const struct td_conn *c);
 /* No callback after either; both are safe inside callbacks, and c is not the caller's any more. */
-void td_conn_close(struct td_conn *c);              /* drops what is queued; freed at the end of the turn */
-void td_conn_shutdown(struct td_conn *c);           /* closes once the queue is written and the peer has seen it (at most 5 s) */
+void td_conn_close(struct td_conn *c);    /* drops what is queued; freed at the end of the turn */
+void td_conn_shutdown(struct td_conn *c); /* closes once the queue is written and the peer has seen it (at most 5 s) */
 
 /* ---- simulated wire ---- */
 
 struct td_wire;
 
 struct td_wire_rules {
-	double loss, duplicate, reorder;            /* probabilities per datagram, 0..1 */
+	double loss, duplicate, reorder; /* probabilities per datagram, 0..1 */
 	uint32_t delay_us, jitter_us;
-	uint32_t stream_chunk;                      /* TCP arrives in pieces of at most this many bytes; 0: as sent */
+	uint32_t stream_chunk; /* TCP arrives in pieces of at most this many bytes; 0: as sent */
 	/* Last word on one datagram as it leaves; NULL: none. Returns false to drop it. Must not touch a socket. */
 	bool (*filter)(void *arg, const struct td_addr *from, const struct td_addr *to, struct td_str bytes);
 	void *arg;
 };
 
 int td_wire_open(struct td_wire **out, struct td_sim *sim);
-void td_wire_close(struct td_wire *w);              /* after its nets; the simulation must not run again after it */
+void td_wire_close(struct td_wire *w); /* after its nets; the simulation must not run again after it */
 void td_wire_rules(struct td_wire *w, const struct td_wire_rules *r);
 /* A host with this address on the wire, its sockets on `loop`. Several nets may share one address (workers). */
 int td_net_open_sim(struct td_net **out, struct td_loop *loop, struct td_wire *w, const struct td_addr *ip);

@@ -14,11 +14,11 @@ extern "C" {
 #endif
 
 struct td_txl;
-struct td_srvtx;        /* server transaction */
-struct td_clitx;        /* client transaction */
+struct td_srvtx; /* server transaction */
+struct td_clitx; /* client transaction */
 
 struct td_txn_timers {
-	uint32_t t1_ms, t2_ms, t4_ms;     /* 500, 4000, 5000 */
+	uint32_t t1_ms, t2_ms, t4_ms; /* 500, 4000, 5000 */
 };
 
 struct td_txl_events {
@@ -34,12 +34,12 @@ struct td_txl_events {
 
 int td_txl_open(struct td_txl **out, struct td_tp *tp, const struct td_txn_timers *timers, struct td_log *log,
 		const struct td_txl_events *events, void *arg);
-void td_txl_close(struct td_txl *txl);                      /* ends all transactions without callbacks */
+void td_txl_close(struct td_txl *txl); /* ends all transactions without callbacks */
 /* Feeds a message (already on its owner worker). msg borrowed. Requests with a defect never come here. */
 void td_txl_receive(struct td_txl *txl, struct td_msg *msg, const struct td_flow *from);
 
 struct td_txl_stats {
-	uint64_t srvtx_open, clitx_open, retransmissions_in, retransmissions_out, timeouts;   /* the first two: now */
+	uint64_t srvtx_open, clitx_open, retransmissions_in, retransmissions_out, timeouts; /* the first two: now */
 };
 const struct td_txl_stats *td_txl_stats(const struct td_txl *txl);
 
@@ -74,7 +74,7 @@ int td_srvtx_open(struct td_srvtx **out, struct td_txl *txl, struct td_msg *msg,
 		  const struct td_srvtx_events *events, void *arg);
 struct td_srvtx *td_srvtx_ref(struct td_srvtx *st);
 void td_srvtx_unref(struct td_srvtx *st);
-struct td_msg *td_srvtx_msg(struct td_srvtx *st);           /* NULL once the final response was sent: ref it to have it longer */
+struct td_msg *td_srvtx_msg(struct td_srvtx *st); /* NULL once the final response was sent: ref it to have it longer */
 const struct td_flow *td_srvtx_flow(const struct td_srvtx *st);
 /* Sends a response and steps the machine. bytes kept (counted). In Accepted (RFC 6026 §7.1) further 2xx pass. TD_EORDER when
  * the state does not allow it (e.g. a second final response), and for 101-199 to anything but INVITE (RFC 4320): nothing
@@ -83,7 +83,7 @@ int td_srvtx_reply(struct td_srvtx *st, unsigned status, struct td_buf *bytes);
 /* Builds a plain response (no body) and sends it. extra: whole header lines or empty. to_tag empty: the stateless one (never on
  * 100). */
 int td_srvtx_reply_plain(struct td_srvtx *st, unsigned status, struct td_str reason, struct td_str to_tag, struct td_str extra);
-unsigned td_srvtx_last_status(const struct td_srvtx *st);   /* last status sent; 0: none */
+unsigned td_srvtx_last_status(const struct td_srvtx *st); /* last status sent; 0: none */
 /* Ends it: no callback after this returns; it keeps absorbing retransmissions as long as its state wants. */
 void td_srvtx_detach(struct td_srvtx *st);
 
@@ -99,10 +99,10 @@ struct td_clitx_events {
 
 struct td_clitx_options {
 	enum td_method method;
-	struct td_str branch;             /* of the top Via in bytes, as td_branch_make() makes them; copied */
-	struct td_buf *bytes;             /* the request as it goes out; kept (counted), also for retransmission, ACK and CANCEL */
+	struct td_str branch; /* of the top Via in bytes, as td_branch_make() makes them; copied */
+	struct td_buf *bytes; /* the request as it goes out; kept (counted), also for retransmission, ACK and CANCEL */
 	struct td_flow to;
-	bool forwarded;                   /* somebody else's request: a response without a Via below ours is none (§16.7 item 3) */
+	bool forwarded; /* somebody else's request: a response without a Via below ours is none (§16.7 item 3) */
 };
 
 /* An error (of sending, TD_EEXIST, -ENOMEM) means that there is no transaction and no callback will come. */
@@ -117,7 +117,7 @@ int td_clitx_cancel(struct td_clitx *ct, struct td_str extra);
 bool td_clitx_had_provisional(const struct td_clitx *ct);
 bool td_clitx_had_final(const struct td_clitx *ct);
 const struct td_flow *td_clitx_flow(const struct td_clitx *ct);
-struct td_buf *td_clitx_bytes(const struct td_clitx *ct);   /* NULL after the callback that told the final response */
+struct td_buf *td_clitx_bytes(const struct td_clitx *ct); /* NULL after the callback that told the final response */
 /* No callback after this returns; the machine still acknowledges what arrives (a late 2xx or 4xx to an INVITE is ACKed by it
  * only for 300-699) until it ends: at most 64*T1 from here without a final response. */
 void td_clitx_detach(struct td_clitx *ct);

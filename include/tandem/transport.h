@@ -17,7 +17,10 @@ enum td_proto { TD_UDP, TD_TCP, TD_TLS, TD_WS, TD_WSS, TD_PROTO_COUNT };
 
 struct td_str td_proto_name(enum td_proto p);               /* "UDP" as in Via */
 int td_proto_parse(enum td_proto *out, struct td_str name); /* any case */
-static inline bool td_proto_reliable(enum td_proto p) { return p != TD_UDP; }
+static inline bool td_proto_reliable(enum td_proto p)
+{
+	return p != TD_UDP;
+}
 
 /*
  * A way to a peer: where a message came from, or where one is to go. A plain value; binding and dialogs keep copies.
@@ -25,22 +28,25 @@ static inline bool td_proto_reliable(enum td_proto p) { return p != TD_UDP; }
  */
 struct td_flow {
 	struct td_addr peer;
-	uint64_t conn;                    /* 0 for datagrams; else the worker in the top 8 bits and a serial number */
+	uint64_t conn; /* 0 for datagrams; else the worker in the top 8 bits and a serial number */
 	uint8_t proto;
-	uint8_t listener;                 /* index of our listening address it came in by / leaves by */
+	uint8_t listener; /* index of our listening address it came in by / leaves by */
 };
 
-static inline unsigned td_flow_worker(const struct td_flow *f) { return (unsigned)(f->conn >> 56); }
+static inline unsigned td_flow_worker(const struct td_flow *f)
+{
+	return (unsigned)(f->conn >> 56);
+}
 
 struct td_tp;
 struct td_tp_group;
 
 struct td_tp_limits {
-	uint32_t max_message;             /* default TD_SIP_MAX_MESSAGE */
-	uint32_t message_deadline_ms;     /* a message begun must be whole by then: 10,000 (T1) */
-	uint32_t idle_ms;                 /* connections without traffic: 900,000; unauthenticated: message_deadline */
-	uint32_t per_source;              /* connections per address: 256 (T1) */
-	uint32_t out_queue_bytes;         /* per connection: 1 MiB (T3) */
+	uint32_t max_message;         /* default TD_SIP_MAX_MESSAGE */
+	uint32_t message_deadline_ms; /* a message begun must be whole by then: 10,000 (T1) */
+	uint32_t idle_ms;             /* connections without traffic: 900,000; unauthenticated: message_deadline */
+	uint32_t per_source;          /* connections per address: 256 (T1) */
+	uint32_t out_queue_bytes;     /* per connection: 1 MiB (T3) */
 };
 
 struct td_tp_stats {
@@ -59,7 +65,7 @@ struct td_tp_events {
 
 /* A group of `workers` transports; addresses of listeners are the same on every worker. */
 int td_tp_group_open(struct td_tp_group **out, unsigned workers);
-void td_tp_group_close(struct td_tp_group *g);              /* after td_loop_drain() of every loop that was in it */
+void td_tp_group_close(struct td_tp_group *g); /* after td_loop_drain() of every loop that was in it */
 
 /* events is borrowed for the life of tp. log may be NULL. limits NULL: defaults. */
 int td_tp_open(struct td_tp **out, struct td_tp_group *g, unsigned worker, struct td_net *net, struct td_log *log,

@@ -25,17 +25,17 @@ struct td_ua_events {
 };
 
 struct td_ua_options {
-	struct td_net *net;               /* kept */
-	struct td_log *log;               /* kept; may be NULL */
-	struct td_str address;            /* "sip:alice@example.test" */
-	struct td_str auth_user;          /* empty: the user part of the address */
-	struct td_str password;           /* empty: challenges are not answered */
-	struct td_str realm;              /* the only one whose challenges are answered; empty: the one that first lets us in */
+	struct td_net *net;      /* kept */
+	struct td_log *log;      /* kept; may be NULL */
+	struct td_str address;   /* "sip:alice@example.test" */
+	struct td_str auth_user; /* empty: the user part of the address */
+	struct td_str password;  /* empty: challenges are not answered */
+	struct td_str realm;     /* the only one whose challenges are answered; empty: the one that first lets us in */
 	enum td_proto proto;
-	struct td_addr proxy;             /* where requests outside dialogs go */
-	struct td_addr local;             /* own address; port 0: any free one */
-	struct td_str user_agent;         /* empty: no User-Agent header */
-	const struct td_ua_events *events;    /* borrowed for the life; may be NULL */
+	struct td_addr proxy;              /* where requests outside dialogs go */
+	struct td_addr local;              /* own address; port 0: any free one */
+	struct td_str user_agent;          /* empty: no User-Agent header */
+	const struct td_ua_events *events; /* borrowed for the life; may be NULL */
 	void *arg;
 };
 
@@ -56,23 +56,24 @@ typedef void td_request_fn(struct td_request *r, int err, const struct td_msg *r
 
 struct td_request_options {
 	struct td_str method, uri;
-	struct td_str to;                 /* To URI; empty: uri */
-	struct td_str headers;            /* whole lines, or empty */
+	struct td_str to;      /* To URI; empty: uri */
+	struct td_str headers; /* whole lines, or empty */
 	struct td_str content_type, body;
 };
 
 /* Challenges are met with the account's credentials, where the request went to the proxy. Everything is copied. TD_ESYNTAX: no URI. */
-int td_request_open(struct td_request **out, struct td_ua *ua, const struct td_request_options *opt, td_request_fn *fn, void *arg);
-void td_request_close(struct td_request *r);      /* no callback any more; safe in its own */
+int td_request_open(struct td_request **out, struct td_ua *ua, const struct td_request_options *opt, td_request_fn *fn,
+		    void *arg);
+void td_request_close(struct td_request *r); /* no callback any more; safe in its own */
 
 /* ---- registration (RFC 3261 §10.2) ---- */
 
 struct td_reg_state {
 	bool registered;
-	unsigned status;                  /* of the last answer; 0: there was none */
+	unsigned status; /* of the last answer; 0: there was none */
 	struct td_str reason;
-	uint32_t expires_s;               /* what the registrar granted */
-	int err;                          /* 0, TD_ETIMEOUT, TD_EDENIED … */
+	uint32_t expires_s; /* what the registrar granted */
+	int err;            /* 0, TD_ETIMEOUT, TD_EDENIED … */
 };
 
 typedef void td_reg_fn(struct td_reg *reg, const struct td_reg_state *st, void *arg);
@@ -81,29 +82,29 @@ typedef void td_reg_fn(struct td_reg *reg, const struct td_reg_state *st, void *
 int td_reg_open(struct td_reg **out, struct td_ua *ua, struct td_str contact, uint32_t expires_s, td_reg_fn *fn, void *arg);
 /* Removes the binding; fn hears of it (registered false), and may then td_reg_close(). */
 void td_reg_remove(struct td_reg *reg);
-void td_reg_close(struct td_reg *reg);            /* forgets it; the binding expires by itself */
+void td_reg_close(struct td_reg *reg); /* forgets it; the binding expires by itself */
 
 /* ---- calls ---- */
 
 /* Who describes the session (RFC 3264). Each returns 0, or TD_EUNSUPPORTED (488 is answered, or the call is ended), or another error. */
 struct td_session {
-	int (*offer)(void *arg, struct td_out *sdp);                            /* also where an INVITE came without one */
-	int (*answer)(void *arg, struct td_str offer, struct td_out *sdp);      /* also to a re-INVITE's, or an UPDATE's */
+	int (*offer)(void *arg, struct td_out *sdp);                       /* also where an INVITE came without one */
+	int (*answer)(void *arg, struct td_str offer, struct td_out *sdp); /* also to a re-INVITE's, or an UPDATE's */
 	/* The answer to our offer. It may come early, with a 183; when another phone then takes the call, its answer comes after it. */
 	int (*answered)(void *arg, struct td_str answer);
 };
 
 struct td_call_end {
-	unsigned status;                  /* of the refusal; 0: none (hung up, or no answer) */
+	unsigned status; /* of the refusal; 0: none (hung up, or no answer) */
 	struct td_str reason;
-	int err;                          /* TD_ETIMEOUT: nobody answered; a transport error; 0 */
-	bool by_peer;                     /* the other side hung up, refused or cancelled */
+	int err;      /* TD_ETIMEOUT: nobody answered; a transport error; 0 */
+	bool by_peer; /* the other side hung up, refused or cancelled */
 };
 
 struct td_call_events {
-	void (*progress)(struct td_call *c, unsigned status, struct td_str reason, void *arg);   /* 1xx, calls we make */
-	void (*up)(struct td_call *c, void *arg);                                /* answered and acknowledged */
-	void (*ended)(struct td_call *c, const struct td_call_end *end, void *arg);   /* once; then td_call_close() it */
+	void (*progress)(struct td_call *c, unsigned status, struct td_str reason, void *arg); /* 1xx, calls we make */
+	void (*up)(struct td_call *c, void *arg);                                              /* answered and acknowledged */
+	void (*ended)(struct td_call *c, const struct td_call_end *end, void *arg);            /* once; then td_call_close() it */
 };
 
 /* Calls uri. session, events: borrowed until td_call_close(). */
@@ -111,14 +112,14 @@ int td_call_open(struct td_call **out, struct td_ua *ua, struct td_str uri, cons
 		 const struct td_call_events *events, void *arg);
 /* Takes an incoming call over: from now on the caller owns it and hears its events. */
 void td_call_accept(struct td_call *c, const struct td_session *session, const struct td_call_events *events, void *arg);
-int td_call_ring(struct td_call *c);              /* 180 */
-int td_call_answer(struct td_call *c);            /* 200; TD_EUNSUPPORTED: 488 was sent and `ended` follows */
-int td_call_reject(struct td_call *c, unsigned status);   /* 300-699 */
+int td_call_ring(struct td_call *c);                    /* 180 */
+int td_call_answer(struct td_call *c);                  /* 200; TD_EUNSUPPORTED: 488 was sent and `ended` follows */
+int td_call_reject(struct td_call *c, unsigned status); /* 300-699 */
 /* BYE, CANCEL or a rejection, whichever its state asks for. `ended` follows from the loop. Repeating it does nothing. */
 void td_call_hangup(struct td_call *c);
 /* No callback after this; hangs up first if need be, and the agent sees it through. Safe in any callback. */
 void td_call_close(struct td_call *c);
-struct td_str td_call_peer(const struct td_call *c);      /* From of a call that came, URI of one we made */
+struct td_str td_call_peer(const struct td_call *c); /* From of a call that came, URI of one we made */
 struct td_str td_call_id(const struct td_call *c);
 bool td_call_is_up(const struct td_call *c);
 

@@ -7,20 +7,20 @@
 #include "auth/internal.h"
 
 enum {
-	MAX_REALMS = 8,                   /* proxies on one path that each want credentials */
-	MAX_STALE = 5,                    /* a server that calls every fresh nonce stale is refusing us */
+	MAX_REALMS = 8, /* proxies on one path that each want credentials */
+	MAX_STALE = 5,  /* a server that calls every fresh nonce stale is refusing us */
 	CNONCE_LEN = 16,
 };
 
 struct challenge {
 	struct td_link link;
 	bool proxy, qop, stale;
-	bool fresh;                       /* learnt from the response being read */
+	bool fresh; /* learnt from the response being read */
 	enum td_digest_alg alg;
-	bool named;                       /* the algorithm was written, so we write it too */
+	bool named; /* the algorithm was written, so we write it too */
 	unsigned stales;
 	uint32_t nc;
-	uint64_t learnt;                  /* the client's count when this one came */
+	uint64_t learnt; /* the client's count when this one came */
 	struct td_ha1 ha1;
 	struct td_str realm, nonce, opaque;
 	char text[];
@@ -31,7 +31,7 @@ struct td_auth_client {
 	struct td_str user, realm, password;
 	struct td_link challenges;
 	unsigned count;
-	uint64_t learnt;                  /* challenges, ever */
+	uint64_t learnt; /* challenges, ever */
 	char text[];
 };
 
@@ -147,15 +147,16 @@ static int read_challenge(struct challenge **out, struct td_str value, bool prox
 }
 
 /* 0: keep ch instead of old; TD_EEXIST: old is as good; TD_EDENIED; TD_EUNSUPPORTED. */
-static int judge(const struct td_auth_client *c, const struct challenge *old, const struct challenge *ch, const struct td_auth_sent *sent)
+static int judge(const struct td_auth_client *c, const struct challenge *old, const struct challenge *ch,
+		 const struct td_auth_sent *sent)
 {
 	if (c->realm.n && !td_str_eq(c->realm, ch->realm))
-		return TD_EUNSUPPORTED;                 /* credentials go to their realm only (A6) */
+		return TD_EUNSUPPORTED; /* credentials go to their realm only (A6) */
 	if (!old && sent->known_realms && !find(c, !ch->proxy, ch->realm))
 		return TD_EUNSUPPORTED;
 	if (!old)
 		return c->count < MAX_REALMS ? 0 : TD_EUNSUPPORTED;
-	if (old->fresh)                                 /* the same response, another algorithm */
+	if (old->fresh) /* the same response, another algorithm */
 		return ch->alg < old->alg ? 0 : TD_EEXIST;
 	return refused(old, ch, sent->mark) ? TD_EDENIED : 0;
 }
@@ -172,7 +173,7 @@ static int consider(struct td_auth_client *c, struct td_str value, bool proxy, c
 	if (err) {
 		free(ch);
 		if (err == TD_EDENIED)
-			drop(c, old);                   /* asked again later, we start afresh */
+			drop(c, old); /* asked again later, we start afresh */
 		return err == TD_EEXIST ? 0 : err;
 	}
 	if (old) {
@@ -227,11 +228,17 @@ static void put_one(struct td_out *o, struct td_auth_client *c, struct challenge
 
 	ch->nc++;
 	td_out_init_fixed(&count, nc, sizeof(nc));
-	td_out_hex(&count, (uint8_t[]){ (uint8_t)(ch->nc >> 24), (uint8_t)(ch->nc >> 16), (uint8_t)(ch->nc >> 8), (uint8_t)ch->nc }, 4);
+	td_out_hex(&count,
+		   (uint8_t[]){ (uint8_t)(ch->nc >> 24), (uint8_t)(ch->nc >> 16), (uint8_t)(ch->nc >> 8), (uint8_t)ch->nc }, 4);
 	td_rng_token(c->rng, cnonce, sizeof(cnonce));
 	struct td_digest_input in = {
-		.alg = ch->alg, .method = method, .uri = uri, .nonce = ch->nonce, .nc = td_out_view(&count),
-		.cnonce = td_str_n(cnonce, sizeof(cnonce)), .qop = ch->qop ? TD_STR("auth") : TD_STR_NULL,
+		.alg = ch->alg,
+		.method = method,
+		.uri = uri,
+		.nonce = ch->nonce,
+		.nc = td_out_view(&count),
+		.cnonce = td_str_n(cnonce, sizeof(cnonce)),
+		.qop = ch->qop ? TD_STR("auth") : TD_STR_NULL,
 	};
 	struct td_str answer = { response, td_digest_response(response, &ch->ha1, &in) };
 

@@ -102,13 +102,13 @@ size_t td_digest_response(char out[TD_DIGEST_HEX_MAX], const struct td_ha1 *ha1,
 	uint8_t sum[32];
 	struct td_digest d;
 
-	td_digest_init(&d, in->alg);                /* A2 = Method ":" request-uri (§3.4.3) */
+	td_digest_init(&d, in->alg); /* A2 = Method ":" request-uri (§3.4.3) */
 	td_digest_add(&d, in->method);
 	td_digest_add_colon(&d, in->uri);
 	td_digest_end(sum, &d);
 	struct td_str ha2 = hex(ha2_hex, sum, n);
 
-	td_digest_init(&d, in->alg);                /* KD(H(A1), nonce ":" nc ":" cnonce ":" qop ":" H(A2)) (§3.4.1) */
+	td_digest_init(&d, in->alg); /* KD(H(A1), nonce ":" nc ":" cnonce ":" qop ":" H(A2)) (§3.4.1) */
 	td_digest_add(&d, hex(ha1_hex, ha1->bytes, n));
 	td_digest_add_colon(&d, in->nonce);
 	if (in->qop.n) {

@@ -26,21 +26,22 @@ void td_digest_init(struct td_digest *d, enum td_digest_alg alg);
 void td_digest_add(struct td_digest *d, struct td_str s);
 /* Adds ":" and s. */
 void td_digest_add_colon(struct td_digest *d, struct td_str s);
-size_t td_digest_end(uint8_t out[32], struct td_digest *d);                  /* returns 16 or 32 */
+size_t td_digest_end(uint8_t out[32], struct td_digest *d); /* returns 16 or 32 */
 size_t td_digest_size(enum td_digest_alg alg);
 
 enum td_nonce_state {
 	TD_NONCE_GOOD,
-	TD_NONCE_OLD,                     /* ours, but past its lifetime */
-	TD_NONCE_FOREIGN,                 /* not made by this object for this realm */
+	TD_NONCE_OLD,     /* ours, but past its lifetime */
+	TD_NONCE_FOREIGN, /* not made by this object for this realm */
 };
 
 struct td_nonce {
 	uint64_t issued_ms;
-	uint64_t id;                      /* from the MAC: spreads evenly, nobody can choose it */
+	uint64_t id; /* from the MAC: spreads evenly, nobody can choose it */
 };
 
-enum td_nonce_state td_nonce_check(struct td_nonce *out, const struct td_nonces *n, uint64_t now_ms, struct td_str text, struct td_str realm);
+enum td_nonce_state td_nonce_check(struct td_nonce *out, const struct td_nonces *n, uint64_t now_ms, struct td_str text,
+				   struct td_str realm);
 /* Uses up one count. False: it was used, or it may have been (the nonce's window was forgotten). */
 bool td_nonce_use(struct td_nonces *n, const struct td_nonce *nonce, uint32_t count, uint64_t now_ms);
 

@@ -21,18 +21,23 @@
 #include "auth/internal.h"
 
 enum {
-	TIME_BYTES = 6, RANDOM_BYTES = 5, MAC_BYTES = 16,
+	TIME_BYTES = 6,
+	RANDOM_BYTES = 5,
+	MAC_BYTES = 16,
 	NONCE_BYTES = TIME_BYTES + RANDOM_BYTES + MAC_BYTES,
 	NONCE_TEXT = NONCE_BYTES / 3 * 4,
 	WAYS = 7,
 	COUNT_MAX = 0xffff,
-	SEEN_BITS = 16, COUNT_BITS = 16, UNIT_BITS = 12, TAG_BITS = 20,
+	SEEN_BITS = 16,
+	COUNT_BITS = 16,
+	UNIT_BITS = 12,
+	TAG_BITS = 20,
 	UNITS = 1 << UNIT_BITS,
-	SKEW_UNITS = 64,                  /* workers read their clocks once per turn */
+	SKEW_UNITS = 64, /* workers read their clocks once per turn */
 };
 
 struct set {
-	_Atomic uint64_t watermark;       /* in units */
+	_Atomic uint64_t watermark; /* in units */
 	_Atomic uint64_t window[WAYS];
 };
 _Static_assert(sizeof(struct set) == 64, "a set is a cache line");
@@ -41,7 +46,7 @@ _Static_assert(TAG_BITS + UNIT_BITS + COUNT_BITS + SEEN_BITS == 64, "a window is
 struct td_nonces {
 	uint8_t key[16];
 	uint64_t lifetime_ms;
-	uint64_t unit_ms;                 /* a thousandth of the lifetime, so that 12 bits cover it four times */
+	uint64_t unit_ms; /* a thousandth of the lifetime, so that 12 bits cover it four times */
 	size_t mask;
 	struct set *sets;
 	void *mem;
@@ -103,7 +108,8 @@ void td_nonce_make(struct td_out *o, struct td_nonces *n, struct td_rng *rng, ui
 	td_base64_encode(o, b, sizeof(b));
 }
 
-enum td_nonce_state td_nonce_check(struct td_nonce *out, const struct td_nonces *n, uint64_t now_ms, struct td_str text, struct td_str realm)
+enum td_nonce_state td_nonce_check(struct td_nonce *out, const struct td_nonces *n, uint64_t now_ms, struct td_str text,
+				   struct td_str realm)
 {
 	uint8_t b[NONCE_BYTES], mac[MAC_BYTES];
 	struct td_out o;
@@ -123,7 +129,7 @@ enum td_nonce_state td_nonce_check(struct td_nonce *out, const struct td_nonces 
 
 /* ---- the windows ---- */
 
-static inline uint64_t owner_of(uint64_t word)          /* tag and time: who the window belongs to */
+static inline uint64_t owner_of(uint64_t word) /* tag and time: who the window belongs to */
 {
 	return word >> (COUNT_BITS + SEEN_BITS);
 }
@@ -214,7 +220,7 @@ static int take_place(struct set *s, uint64_t mine, uint64_t now_unit)
 bool td_nonce_use(struct td_nonces *n, const struct td_nonce *nonce, uint32_t count, uint64_t now_ms)
 {
 	struct set *s = &n->sets[nonce->id & n->mask];
-	uint64_t unit = nonce->issued_ms / n->unit_ms + 1;        /* above a fresh set's watermark */
+	uint64_t unit = nonce->issued_ms / n->unit_ms + 1; /* above a fresh set's watermark */
 	uint64_t now_unit = now_ms / n->unit_ms + 1;
 	uint64_t owner = nonce->id >> (64 - TAG_BITS) << UNIT_BITS | (unit & (UNITS - 1));
 	uint64_t word = 0, mine;

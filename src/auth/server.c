@@ -5,7 +5,8 @@
  */
 #include "auth/internal.h"
 
-enum td_auth_verdict td_auth_find(struct td_auth *out, enum td_digest_alg *alg, const struct td_msg *m, bool proxy, struct td_str realm)
+enum td_auth_verdict td_auth_find(struct td_auth *out, enum td_digest_alg *alg, const struct td_msg *m, bool proxy,
+				  struct td_str realm)
 {
 	enum td_hdr_id id = proxy ? TD_HDR_PROXY_AUTHORIZATION : TD_HDR_AUTHORIZATION;
 	enum td_auth_verdict verdict = TD_AUTH_NONE;
@@ -24,7 +25,7 @@ enum td_auth_verdict td_auth_find(struct td_auth *out, enum td_digest_alg *alg, 
 		if (!td_str_eq(cred.realm, realm) || td_digest_alg_parse(&a, cred.algorithm))
 			continue;
 		if (verdict == TD_AUTH_OK && a >= *alg)
-			continue;                       /* the strongest answer counts */
+			continue; /* the strongest answer counts */
 		*out = cred;
 		*alg = a;
 		verdict = TD_AUTH_OK;
@@ -75,8 +76,8 @@ static bool same_target(struct td_str uri, struct td_str request_uri)
 	return !td_uri_parse(&a, uri) && !td_uri_parse(&b, request_uri) && td_uri_eq(&a, &b);
 }
 
-enum td_auth_verdict td_auth_check(struct td_nonces *n, const struct td_auth *cred, enum td_digest_alg alg, const struct td_ha1 *ha1,
-				   const struct td_msg *m, uint64_t now_ms)
+enum td_auth_verdict td_auth_check(struct td_nonces *n, const struct td_auth *cred, enum td_digest_alg alg,
+				   const struct td_ha1 *ha1, const struct td_msg *m, uint64_t now_ms)
 {
 	static const struct td_ha1 dummy;
 	struct td_nonce nonce;
@@ -85,12 +86,18 @@ enum td_auth_verdict td_auth_check(struct td_nonces *n, const struct td_auth *cr
 	if (!complete(cred, alg))
 		return TD_AUTH_MALFORMED;
 	if (!td_str_ieq(cred->qop, TD_STR("auth")))
-		return TD_AUTH_WRONG;                   /* without qop there is no count: replays would pass (A2) */
+		return TD_AUTH_WRONG; /* without qop there is no count: replays would pass (A2) */
 	enum td_nonce_state state = td_nonce_check(&nonce, n, now_ms, cred->nonce, cred->realm);
-	size_t len = td_digest_response(want, ha1 ? ha1 : &dummy, &(struct td_digest_input){
-		.alg = alg, .method = m->method_name, .uri = cred->uri, .nonce = cred->nonce, .nc = cred->nc,
-		.cnonce = cred->cnonce, .qop = cred->qop,
-	});
+	size_t len = td_digest_response(want, ha1 ? ha1 : &dummy,
+					&(struct td_digest_input){
+						.alg = alg,
+						.method = m->method_name,
+						.uri = cred->uri,
+						.nonce = cred->nonce,
+						.nc = cred->nc,
+						.cnonce = cred->cnonce,
+						.qop = cred->qop,
+					});
 	bool right = td_str_eq_secret(td_str_n(want, len), cred->response);
 	bool here = same_target(cred->uri, m->uri);
 
@@ -105,14 +112,14 @@ enum td_auth_verdict td_auth_check(struct td_nonces *n, const struct td_auth *cr
 	return td_nonce_use(n, &nonce, count_of(cred->nc), now_ms) ? TD_AUTH_OK : TD_AUTH_STALE;
 }
 
-void td_auth_put_challenges(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, bool proxy, struct td_str realm,
-			    unsigned algs, bool stale)
+void td_auth_put_challenges(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, bool proxy,
+			    struct td_str realm, unsigned algs, bool stale)
 {
 	char text[64];
 	struct td_out nonce;
 
 	td_out_init_fixed(&nonce, text, sizeof(text));
-	td_nonce_make(&nonce, n, rng, now_ms, realm);           /* one for all algorithms: only one will be answered */
+	td_nonce_make(&nonce, n, rng, now_ms, realm); /* one for all algorithms: only one will be answered */
 	for (unsigned a = 0; a < TD_DIGEST_ALGS; a++) {
 		if (!(algs & 1u << a))
 			continue;

@@ -35,8 +35,10 @@ static inline void sip_round(uint64_t v[4])
 uint64_t td_hash(const struct td_hash_key *key, const void *data, size_t n)
 {
 	uint64_t v[4] = {
-		key->k0 ^ 0x736f6d6570736575, key->k1 ^ 0x646f72616e646f6d,
-		key->k0 ^ 0x6c7967656e657261, key->k1 ^ 0x7465646279746573,
+		key->k0 ^ 0x736f6d6570736575,
+		key->k1 ^ 0x646f72616e646f6d,
+		key->k0 ^ 0x6c7967656e657261,
+		key->k1 ^ 0x7465646279746573,
 	};
 	const uint8_t *p = data;
 	uint64_t m, last = (uint64_t)n << 56;

@@ -18,21 +18,21 @@
 enum { FLOOD_LINES = 20, FLOOD_SLOTS = 64, FLOOD_PROBES = 8, VALUE_MAX = 512, LINE_MAX_BYTES = 8192 };
 
 struct flood {
-	uint64_t hash;                        /* of what */
-	uint64_t second, lines, more;         /* since `second`: written, and counted only */
+	uint64_t hash;                /* of what */
+	uint64_t second, lines, more; /* since `second`: written, and counted only */
 	enum td_log_level level;
 	char what[48];
 };
 
 struct td_log {
 	_Atomic int level;
-	pthread_mutex_t lock;                 /* all below */
+	pthread_mutex_t lock; /* all below */
 	td_log_sink_fn *sink;
 	void *sink_arg;
 	td_log_clock_fn *clock;
 	void *clock_arg;
-	unsigned pending;                     /* slots with more > 0 */
-	uint64_t lost;                        /* lines stderr did not take */
+	unsigned pending; /* slots with more > 0 */
+	uint64_t lost;    /* lines stderr did not take */
 	struct flood floods[FLOOD_SLOTS];
 };
 
@@ -91,18 +91,10 @@ static void out_kv(struct td_out *o, const struct td_kv *kv)
 	td_out_z(o, kv->key);
 	td_out_char(o, '=');
 	switch (kv->kind) {
-	case TD_KV_STR:
-		out_value(o, kv->s);
-		break;
-	case TD_KV_U64:
-		td_out_u64(o, kv->u);
-		break;
-	case TD_KV_I64:
-		td_out_i64(o, (int64_t)kv->u);
-		break;
-	case TD_KV_ERR:
-		out_value(o, td_str_of(td_strerror((int)(int64_t)kv->u)));
-		break;
+	case TD_KV_STR: out_value(o, kv->s); break;
+	case TD_KV_U64: td_out_u64(o, kv->u); break;
+	case TD_KV_I64: td_out_i64(o, (int64_t)kv->u); break;
+	case TD_KV_ERR: out_value(o, td_str_of(td_strerror((int)(int64_t)kv->u))); break;
 	}
 }
 
@@ -112,8 +104,8 @@ static void out_time(struct td_out *o, uint64_t ms)
 	struct tm tm = { 0 };
 
 	gmtime_r(&s, &tm);
-	td_out_fmt(o, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-		   tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms % 1000));
+	td_out_fmt(o, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+		   tm.tm_sec, (int)(ms % 1000));
 }
 
 static void put_line(struct td_log *log, uint64_t ms, enum td_log_level level, const char *what, const struct td_kv *kvs)
@@ -146,7 +138,9 @@ static void flood_end(struct td_log *log, struct flood *f, uint64_t ms)
 {
 	uint64_t now_s = ms / 1000;
 	const struct td_kv kvs[] = {
-		TD_KU("more_like_this", f->more), TD_KU("in_s", now_s > f->second ? now_s - f->second : 1), { 0 },
+		TD_KU("more_like_this", f->more),
+		TD_KU("in_s", now_s > f->second ? now_s - f->second : 1),
+		{ 0 },
 	};
 
 	if (f->more) {
@@ -158,7 +152,7 @@ static void flood_end(struct td_log *log, struct flood *f, uint64_t ms)
 
 static struct flood *flood_slot(struct td_log *log, const char *what, uint64_t ms)
 {
-	static const struct td_hash_key key = { 0, 0 };          /* `what` is ours: no secret needed */
+	static const struct td_hash_key key = { 0, 0 }; /* `what` is ours: no secret needed */
 	struct td_str text = td_str_of(what);
 	uint64_t hash = td_hash_str(&key, text) | 1;
 	struct flood *f, *victim = NULL;
@@ -167,7 +161,7 @@ static struct flood *flood_slot(struct td_log *log, const char *what, uint64_t m
 		f = &log->floods[((hash >> 32) + i) % FLOOD_SLOTS];
 		if (f->hash == hash)
 			return f;
-		if (!victim || f->second < victim->second)       /* an empty slot has second 0 */
+		if (!victim || f->second < victim->second) /* an empty slot has second 0 */
 			victim = f;
 	}
 	flood_end(log, victim, ms);
@@ -273,7 +267,7 @@ void td_log_write(struct td_log *log, enum td_log_level level, const char *what,
 		if (lost)
 			put_line(log, ms, TD_LOG_WARN, "log lost", (const struct td_kv[]){ TD_KU("lines", lost), { 0 } });
 		if (log->lost)
-			log->lost += lost;    /* still nobody reads: keep the sum */
+			log->lost += lost; /* still nobody reads: keep the sum */
 		else
 			put_line(log, ms, level, what, kvs);
 	}

@@ -83,7 +83,7 @@ static void grow(struct td_map *m)
 	struct td_map_node **buckets = calloc(n, sizeof(*buckets));
 
 	if (!buckets)
-		return;                       /* chains get longer; the next insertion tries again */
+		return; /* chains get longer; the next insertion tries again */
 	m->old = m->buckets;
 	m->old_mask = m->mask;
 	m->moved = 0;

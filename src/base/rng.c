@@ -117,7 +117,7 @@ uint64_t td_rng_below(struct td_rng *r, uint64_t n)
 
 	if (n < 2)
 		return 0;
-	floor = -n % n;                       /* 2^64 mod n: values below it would favour the small results */
+	floor = -n % n; /* 2^64 mod n: values below it would favour the small results */
 	do
 		v = td_rng_u64(r);
 	while (v < floor);
@@ -127,7 +127,7 @@ uint64_t td_rng_below(struct td_rng *r, uint64_t n)
 void td_rng_token(struct td_rng *r, char *out, size_t n)
 {
 	static const char digit[36] = "0123456789abcdefghijklmnopqrstuvwxyz";
-	const uint64_t digits12 = 4738381338321616896u;          /* 36^12, the most that fits 64 bits */
+	const uint64_t digits12 = 4738381338321616896u; /* 36^12, the most that fits 64 bits */
 	uint64_t v = 0;
 
 	for (size_t i = 0; i < n; i++) {

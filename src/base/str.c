@@ -100,7 +100,7 @@ int td_str_u32(uint32_t *out, struct td_str s)
 
 bool td_str_eq_secret(struct td_str a, struct td_str b)
 {
-	volatile unsigned char diff = 0;      /* volatile: the compiler must not leave the loop early */
+	volatile unsigned char diff = 0; /* volatile: the compiler must not leave the loop early */
 
 	if (a.n != b.n)
 		return false;

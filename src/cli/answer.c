@@ -17,7 +17,7 @@ static void leave(struct answering *a, int status)
 	a->leaving = true;
 	a->status = status;
 	if (a->reg)
-		td_reg_remove(a->reg);                    /* on_state ends the run */
+		td_reg_remove(a->reg); /* on_state ends the run */
 	else
 		phone_end(&a->voice.phone, status);
 }
@@ -49,7 +49,7 @@ static void on_incoming(struct td_ua *ua, struct td_call *c, void *arg)
 
 	(void)ua;
 	if (v->call || a->leaving || voice_open(v))
-		return;                                   /* busy */
+		return; /* busy */
 	td_call_accept(c, &voice_session, &voice_events, v);
 	v->call = c;
 	phone_event(&v->phone, "incoming", json_pack("{s:o}", "from", cli_text(peer)));
@@ -67,7 +67,8 @@ static void on_message(struct td_ua *ua, const struct td_msg *m, void *arg)
 	struct answering *a = arg;
 
 	(void)ua;
-	phone_event(&a->voice.phone, "message", json_pack("{s:o,s:o}", "from", cli_text(m->from.uri.text), "text", cli_text(m->body)));
+	phone_event(&a->voice.phone, "message",
+		    json_pack("{s:o,s:o}", "from", cli_text(m->from.uri.text), "text", cli_text(m->body)));
 	if (!a->voice.phone.json) {
 		cli_show(m->from.uri.text);
 		fputs(": ", stdout);
@@ -124,7 +125,9 @@ static int wait_for_calls(struct answering *a)
 static int run(const struct cli_command *cmd, int argc, char **argv)
 {
 	struct answering a = { .voice = { .phone = { .cmd = cmd, .interrupted = interrupted }, .over = over } };
-	struct cli_option options[] = { VOICE_OPTIONS(&a.voice), { "keep", 0, CLI_FLAG, &a.keep }, { "no-register", 0, CLI_FLAG, &a.no_register }, { 0 } };
+	struct cli_option options[] = {
+		VOICE_OPTIONS(&a.voice), { "keep", 0, CLI_FLAG, &a.keep }, { "no-register", 0, CLI_FLAG, &a.no_register }, { 0 }
+	};
 	bool done;
 	int n = cli_options(cmd, argc, argv, options, &done), status;
 

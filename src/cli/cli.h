@@ -14,32 +14,32 @@
 enum cli_exit {
 	CLI_OK = 0,
 	CLI_USAGE = 1,
-	CLI_CONFIG = 2,                   /* the configuration is wrong, or no server runs where one is needed */
-	CLI_REFUSED = 3,                  /* the peer refused (its status line was printed), or what is stored does not allow it */
+	CLI_CONFIG = 2,  /* the configuration is wrong, or no server runs where one is needed */
+	CLI_REFUSED = 3, /* the peer refused (its status line was printed), or what is stored does not allow it */
 	CLI_NO_ANSWER = 4,
-	CLI_FAULT = 5,                    /* our fault, or our machine's */
+	CLI_FAULT = 5, /* our fault, or our machine's */
 };
 
 struct cli_command {
 	const char *name;
-	const char *arguments;            /* after the name, for the usage line */
-	const char *summary;              /* one line */
-	const char *help;                 /* options, one a line; NULL: none but the common ones */
-	int (*run)(const struct cli_command *cmd, int argc, char **argv);      /* argv[0] is the command's name */
+	const char *arguments; /* after the name, for the usage line */
+	const char *summary;   /* one line */
+	const char *help;      /* options, one a line; NULL: none but the common ones */
+	int (*run)(const struct cli_command *cmd, int argc, char **argv); /* argv[0] is the command's name */
 };
 
-extern const struct cli_command cli_serve, cli_init, cli_user, cli_status, cli_registrations, cli_reload, cli_ping, cli_register, cli_call,
-	cli_answer, cli_message;
+extern const struct cli_command cli_serve, cli_init, cli_user, cli_status, cli_registrations, cli_reload, cli_ping, cli_register,
+	cli_call, cli_answer, cli_message;
 
 /* ---- options: long ones with values, short aliases; what is left over are the arguments ---- */
 
 enum cli_option_kind { CLI_FLAG, CLI_TEXT, CLI_NUMBER };
 
 struct cli_option {
-	const char *name;                 /* "config"; "--config VALUE" and "--config=VALUE" */
-	char letter;                      /* 'c', or 0 */
+	const char *name; /* "config"; "--config VALUE" and "--config=VALUE" */
+	char letter;      /* 'c', or 0 */
 	enum cli_option_kind kind;
-	void *out;                        /* bool *, const char **, uint32_t * */
+	void *out; /* bool *, const char **, uint32_t * */
 };
 
 /* Options may stand anywhere; "--" ends them. --help prints the command's help and sets *done. The arguments left are moved to
@@ -56,7 +56,7 @@ void cli_json(json_t *obj);
 json_t *cli_text(struct td_str s);
 /* Other people's text for a terminal: control characters and bytes that are no UTF-8 are written as \xNN, lines after the first indented. */
 void cli_put_shown(struct td_out *o, struct td_str s);
-void cli_show(struct td_str s);                           /* on stdout */
+void cli_show(struct td_str s); /* on stdout */
 
 /* ---- what server-side commands share ---- */
 

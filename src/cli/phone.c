@@ -55,7 +55,8 @@ static int read_proxy(struct phone *ph, enum td_proto *proto, struct td_addr *ad
 	int err = td_proto_parse(proto, scheme);
 
 	if (err || !s.n)
-		return cli_fail(ph->cmd, CLI_USAGE, "--proxy \"%s\" is no address (want udp:HOST:PORT or tcp:HOST:PORT)", ph->proxy);
+		return cli_fail(ph->cmd, CLI_USAGE, "--proxy \"%s\" is no address (want udp:HOST:PORT or tcp:HOST:PORT)",
+				ph->proxy);
 	host = s;
 	colon = memrchr(s.p, ':', s.n);
 	if (colon && !(s.p[0] == '[' && s.p[s.n - 1] == ']')) {
@@ -80,7 +81,8 @@ static int proxy_of_uri(struct phone *ph, enum td_proto *proto, struct td_addr *
 	if (td_param_find(&p, uri.params, TD_STR("transport")) && td_proto_parse(proto, p.value))
 		return cli_fail(ph->cmd, CLI_USAGE, "transport \"%.*s\" is not known", TD_FMT(p.value));
 	if (resolve(addr, uri.host, uri.port ? uri.port : 5060))
-		return cli_fail(ph->cmd, CLI_NO_ANSWER, "the name \"%.*s\" has no address (--proxy tells where to send)", TD_FMT(uri.host));
+		return cli_fail(ph->cmd, CLI_NO_ANSWER, "the name \"%.*s\" has no address (--proxy tells where to send)",
+				TD_FMT(uri.host));
 	return 0;
 }
 
@@ -91,10 +93,12 @@ int phone_uri(struct td_out *o, const struct phone *ph, const char *text)
 	struct td_uri check;
 	size_t start = o->n;
 
-	if (!td_str_chr(s, ':') || !(td_str_istarts(s, TD_STR("sip:")) || td_str_istarts(s, TD_STR("sips:")) || td_str_istarts(s, TD_STR("tel:"))))
+	if (!td_str_chr(s, ':') ||
+	    !(td_str_istarts(s, TD_STR("sip:")) || td_str_istarts(s, TD_STR("sips:")) || td_str_istarts(s, TD_STR("tel:"))))
 		td_out_z(o, "sip:");
 	td_out_str(o, s);
-	if (!td_str_chr(s, '@') && at && td_str_eq(td_str_n(o->p + start, 4), TD_STR("sip:")) && !td_str_istarts(s, TD_STR("sip:")))
+	if (!td_str_chr(s, '@') && at && td_str_eq(td_str_n(o->p + start, 4), TD_STR("sip:")) &&
+	    !td_str_istarts(s, TD_STR("sip:")))
 		td_out_str(o, td_str_n(at, (size_t)(as.p + as.n - at)));
 	if (o->failed)
 		return -ENOMEM;
@@ -126,7 +130,7 @@ static void on_signal(struct td_io *io, unsigned events, void *arg)
 		ph->interrupted(ph);
 		return;
 	}
-	stop_waiting(ph);                                 /* the second time, at once */
+	stop_waiting(ph); /* the second time, at once */
 }
 
 static int catch_signals(struct phone *ph)
@@ -184,7 +188,9 @@ int phone_run(struct phone *ph)
 
 static int open_agent(struct phone *ph, const struct td_ua_events *events, void *arg, const char *peer)
 {
-	struct td_ua_options opt = { .net = ph->net, .log = ph->log, .user_agent = TD_STR("tandem " TANDEM_VERSION), .events = events, .arg = arg };
+	struct td_ua_options opt = {
+		.net = ph->net, .log = ph->log, .user_agent = TD_STR("tandem " TANDEM_VERSION), .events = events, .arg = arg
+	};
 	struct td_out address;
 	char text[TD_ADDR_TEXT];
 	int status, err;
@@ -198,11 +204,12 @@ static int open_agent(struct phone *ph, const struct td_ua_events *events, void 
 		opt.password = td_str_of(getenv(ph->password_env));
 		if (!opt.password.n) {
 			td_out_free(&address);
-			return cli_fail(ph->cmd, CLI_USAGE, "the environment variable %s is empty; it should hold the password", ph->password_env);
+			return cli_fail(ph->cmd, CLI_USAGE, "the environment variable %s is empty; it should hold the password",
+					ph->password_env);
 		}
 	}
-	status = ph->proxy ? read_proxy(ph, &opt.proto, &opt.proxy) :
-			     proxy_of_uri(ph, &opt.proto, &opt.proxy, ph->as ? td_out_view(&address) : td_str_of(peer));
+	status = ph->proxy ? read_proxy(ph, &opt.proto, &opt.proxy)
+			   : proxy_of_uri(ph, &opt.proto, &opt.proxy, ph->as ? td_out_view(&address) : td_str_of(peer));
 	if (!status) {
 		err = td_net_source_for(&opt.local, &opt.proxy);
 		if (!err && !ph->as) {
@@ -217,7 +224,8 @@ static int open_agent(struct phone *ph, const struct td_ua_events *events, void 
 		if (err == TD_ESYNTAX)
 			status = cli_fail(ph->cmd, CLI_USAGE, "--as \"%s\" is no address (want NAME@DOMAIN)", ph->as);
 		else if (err)
-			status = cli_fail(ph->cmd, CLI_FAULT, "no way to %s: %s", td_addr_text(text, &opt.proxy), td_strerror(err));
+			status = cli_fail(ph->cmd, CLI_FAULT, "no way to %s: %s", td_addr_text(text, &opt.proxy),
+					  td_strerror(err));
 	}
 	td_out_free(&address);
 	return status;
@@ -289,12 +297,15 @@ void phone_event(struct phone *ph, const char *name, json_t *members)
 static const char *why_refused(unsigned status)
 {
 	switch (status) {
-	case 401: case 407: return "the password was not accepted, or none was given (--password-env NAME)";
+	case 401:
+	case 407: return "the password was not accepted, or none was given (--password-env NAME)";
 	case 403: return "not allowed";
 	case 404: return "there is no such user";
 	case 480: return "nobody is registered there now";
-	case 486: case 600: return "busy";
-	case 488: case 606: return "the two sides share no codec, or one speaks IPv4 and the other IPv6";
+	case 486:
+	case 600: return "busy";
+	case 488:
+	case 606: return "the two sides share no codec, or one speaks IPv4 and the other IPv6";
 	case 603: return "declined";
 	default: return NULL;
 	}
@@ -313,13 +324,15 @@ int phone_outcome(struct phone *ph, const char *what, int err, unsigned status, 
 		phone_event(ph, "refused", json_pack("{s:i,s:o}", "status", status, "reason", cli_text(reason)));
 		td_out_init(&shown);
 		cli_put_shown(&shown, reason);
-		cli_fail(ph->cmd, CLI_REFUSED, "%u %.*s%s%s", status, TD_FMT(td_out_view(&shown)), hint ? ": " : "", hint ? hint : "");
+		cli_fail(ph->cmd, CLI_REFUSED, "%u %.*s%s%s", status, TD_FMT(td_out_view(&shown)), hint ? ": " : "",
+			 hint ? hint : "");
 		td_out_free(&shown);
 		return CLI_REFUSED;
 	}
 	phone_event(ph, "no_answer", json_pack("{s:s}", "why", td_strerror(err)));
 	if (err == TD_ETIMEOUT)
-		cli_fail(ph->cmd, CLI_NO_ANSWER, "no answer: nothing came back in time (is the address right, the server running?)");
+		cli_fail(ph->cmd, CLI_NO_ANSWER,
+			 "no answer: nothing came back in time (is the address right, the server running?)");
 	else
 		cli_fail(ph->cmd, CLI_NO_ANSWER, "no answer: %s", td_strerror(err));
 	return CLI_NO_ANSWER;

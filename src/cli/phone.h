@@ -18,7 +18,7 @@ struct phone {
 	struct td_ua *ua;
 	struct td_io signals;
 	struct td_timer settle, goodbye;
-	int status;                       /* exit status so far */
+	int status; /* exit status so far */
 	bool ending, signalled;
 	uint64_t end_by_ms;
 	/* Ctrl-C or SIGTERM: the command says good-bye and calls phone_end(), within 5 s; NULL, or the second time: ends at once. */
@@ -26,22 +26,24 @@ struct phone {
 	void *arg;
 };
 
-#define PHONE_OPTIONS(ph)                                                                  \
+#define PHONE_OPTIONS(ph)                                                                       \
 	{ "as", 0, CLI_TEXT, &(ph)->as }, { "password-env", 0, CLI_TEXT, &(ph)->password_env }, \
-	{ "proxy", 0, CLI_TEXT, &(ph)->proxy }, { "json", 0, CLI_FLAG, &(ph)->json },           \
-	{ "verbose", 'v', CLI_FLAG, &(ph)->verbose }
+		{ "proxy", 0, CLI_TEXT, &(ph)->proxy }, { "json", 0, CLI_FLAG, &(ph)->json },   \
+	{                                                                                       \
+		"verbose", 'v', CLI_FLAG, &(ph)->verbose                                        \
+	}
 
-#define PHONE_HELP                                                                         \
-	"  --as ADDRESS          who you are, like alice@example.test\n"                   \
-	"  --password-env NAME   the environment variable your password is in\n"           \
+#define PHONE_HELP                                                                                          \
+	"  --as ADDRESS          who you are, like alice@example.test\n"                                    \
+	"  --password-env NAME   the environment variable your password is in\n"                            \
 	"  --proxy P:HOST:PORT   where requests go, like udp:127.0.0.1:5060 (default: the domain itself)\n" \
-	"  --json                one JSON object a line\n"                                 \
+	"  --json                one JSON object a line\n"                                                  \
 	"  -v, --verbose         log what happens\n"
 
 /* Loop, signals and agent. peer: the URI of whom it is about, or NULL; it tells where to send when neither --proxy nor --as does.
  * 0, or the status to exit with after saying why. */
 int phone_open(struct phone *ph, const struct td_ua_events *events, void *arg, const char *peer);
-int phone_run(struct phone *ph);                          /* until phone_end(); returns the exit status */
+int phone_run(struct phone *ph); /* until phone_end(); returns the exit status */
 /* Ends the run when the agent has nothing under way any more, after at most 5 s. */
 void phone_end(struct phone *ph, int status);
 void phone_close(struct phone *ph);

@@ -21,8 +21,11 @@ static void on_answer(struct td_request *r, int err, const struct td_msg *m, voi
 		printf(" in %.1f ms\n", ms);
 	}
 	if (!err && m->status < 300)
-		phone_event(ph, "answered", json_pack("{s:i,s:o,s:f}", "status", m->status, "reason", cli_text(m->reason), "ms", ms));
-	phone_end(ph, !err && m->status < 300 ? CLI_OK : phone_outcome(ph, "answered", err, m ? m->status : 0, m ? m->reason : TD_STR_NULL));
+		phone_event(ph, "answered",
+			    json_pack("{s:i,s:o,s:f}", "status", m->status, "reason", cli_text(m->reason), "ms", ms));
+	phone_end(ph, !err && m->status < 300
+			      ? CLI_OK
+			      : phone_outcome(ph, "answered", err, m ? m->status : 0, m ? m->reason : TD_STR_NULL));
 }
 
 static int run(const struct cli_command *cmd, int argc, char **argv)

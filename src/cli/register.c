@@ -25,10 +25,11 @@ static void on_state(struct td_reg *reg, const struct td_reg_state *st, void *ar
 
 		if (r->once || status == CLI_REFUSED)
 			phone_end(ph, status);
-		return;                                   /* else it is tried again */
+		return; /* else it is tried again */
 	}
-	phone_event(ph, "registered", json_pack("{s:i,s:o,s:I}", "status", st->status, "reason", cli_text(st->reason), "expires",
-						(json_int_t)st->expires_s));
+	phone_event(ph, "registered",
+		    json_pack("{s:i,s:o,s:I}", "status", st->status, "reason", cli_text(st->reason), "expires",
+			      (json_int_t)st->expires_s));
 	if (!ph->json)
 		printf("registered for %u s%s\n", st->expires_s, r->once ? "" : "; Ctrl-C ends it");
 	fflush(stdout);
@@ -51,8 +52,11 @@ static int run(const struct cli_command *cmd, int argc, char **argv)
 	struct registering r = { .phone = { .cmd = cmd, .interrupted = interrupted } };
 	const char *contact = NULL;
 	uint32_t expires = 3600;
-	struct cli_option options[] = { PHONE_OPTIONS(&r.phone), { "contact", 0, CLI_TEXT, &contact }, { "expires", 0, CLI_NUMBER, &expires },
-					{ "once", 0, CLI_FLAG, &r.once }, { 0 } };
+	struct cli_option options[] = { PHONE_OPTIONS(&r.phone),
+					{ "contact", 0, CLI_TEXT, &contact },
+					{ "expires", 0, CLI_NUMBER, &expires },
+					{ "once", 0, CLI_FLAG, &r.once },
+					{ 0 } };
 	bool done;
 	int n = cli_options(cmd, argc, argv, options, &done), status, err;
 

@@ -21,7 +21,8 @@ static void print_object(const json_t *obj, int depth)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach((json_t *)obj, key, v) {
+	json_object_foreach((json_t *)obj, key, v)
+	{
 		printf("%*s%-*s ", depth * 2, "", 24 - depth * 2, key);
 		if (json_is_object(v)) {
 			putchar('\n');
@@ -72,7 +73,8 @@ static int ask(const struct cli_command *cmd, const char *config, json_t *reques
 	path = cli_state_path(cfg, "control.sock");
 	err = path && request ? td_control_ask(path, request, fn, arg, &why) : -ENOMEM;
 	if (err == TD_ENOTFOUND)
-		cli_fail(cmd, CLI_CONFIG, "no server runs with the state folder %.*s (\"tandem serve\" starts one; -c FILE names another)",
+		cli_fail(cmd, CLI_CONFIG,
+			 "no server runs with the state folder %.*s (\"tandem serve\" starts one; -c FILE names another)",
 			 TD_FMT(cfg->state));
 	else if (err)
 		cli_fail(cmd, CLI_FAULT, "%.*s", TD_FMT(why.n ? td_out_view(&why) : td_str_of(td_strerror(err))));
@@ -136,7 +138,7 @@ static int run_reload(const struct cli_command *cmd, int argc, char **argv)
 	return ask(cmd, r.config, json_pack("{s:s}", "cmd", "reload"), r.json ? print_json : print_words, NULL);
 }
 
-#define REMOTE_HELP                                                                           \
+#define REMOTE_HELP                                                                        \
 	"  -c, --config FILE     configuration (./tandem.yaml, or the embedded default)\n" \
 	"  --json                one JSON object a line\n"
 

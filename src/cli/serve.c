@@ -117,7 +117,8 @@ static int route_key(struct serve *s, uint8_t out[16], struct td_out *why)
 	if (fd >= 0)
 		close(fd);
 	if (err)
-		td_out_fmt(why, "%s: %s (16 bytes; without the file a new one is made, and calls that run cannot hang up)", path, td_strerror(err));
+		td_out_fmt(why, "%s: %s (16 bytes; without the file a new one is made, and calls that run cannot hang up)", path,
+			   td_strerror(err));
 	free(path);
 	return err;
 }
@@ -129,7 +130,8 @@ static int open_store(struct serve *s, struct td_out *why)
 
 	if (!path)
 		return -ENOMEM;
-	err = td_store_open(&s->store, &(struct td_store_options){ .path = td_str_of(path), .threaded = true, .log = s->log }, why);
+	err = td_store_open(&s->store, &(struct td_store_options){ .path = td_str_of(path), .threaded = true, .log = s->log },
+			    why);
 	free(path);
 	return err;
 }
@@ -158,7 +160,7 @@ static void raise_file_limit(void)
 		setrlimit(RLIMIT_NOFILE, &r);
 	}
 	r = (struct rlimit){ 0 };
-	setrlimit(RLIMIT_CORE, &r);          /* a core file would hold secrets */
+	setrlimit(RLIMIT_CORE, &r); /* a core file would hold secrets */
 }
 
 static void say_ready(struct serve *s)
@@ -180,10 +182,11 @@ static void say_ready(struct serve *s)
 		td_out_char(&o, ' ');
 	}
 	if (s->json)
-		cli_json(json_pack("{s:s,s:o,s:O,s:o}", "event", "ready", "domain", cli_text(cfg->domains[0].name), "listen", list, "state",
-				   cli_text(cfg->state)));
+		cli_json(json_pack("{s:s,s:o,s:O,s:o}", "event", "ready", "domain", cli_text(cfg->domains[0].name), "listen",
+				   list, "state", cli_text(cfg->state)));
 	else
-		printf("tandem " TANDEM_VERSION " serves %.*s on %.*s\n(state %.*s, %u worker%s, registrations %s); Ctrl-C stops it\n",
+		printf("tandem " TANDEM_VERSION
+		       " serves %.*s on %.*s\n(state %.*s, %u worker%s, registrations %s); Ctrl-C stops it\n",
 		       TD_FMT(cfg->domains[0].name), TD_FMT(td_str_trim(td_out_view(&o))), TD_FMT(cfg->state), cfg->workers,
 		       cfg->workers == 1 ? "" : "s", cfg->registrations == TD_REG_MEMORY ? "in memory" : "durable");
 	fflush(stdout);
@@ -214,9 +217,11 @@ static int open_all(struct serve *s, struct td_out *why)
 	/* First of all: it tells whether another server has this state. */
 	err = td_control_open(&s->control, s->loop, path, serve_on_request, s);
 	if (err == TD_EEXIST)
-		td_out_fmt(why, "a server runs already with the state folder %.*s (\"tandem status\" asks it)", TD_FMT(s->cfg->state));
+		td_out_fmt(why, "a server runs already with the state folder %.*s (\"tandem status\" asks it)",
+			   TD_FMT(s->cfg->state));
 	else if (err)
-		td_out_fmt(why, "%s: %s%s", path, td_strerror(err), err == -ENAMETOOLONG ? " for a socket (want a shorter path as state)" : "");
+		td_out_fmt(why, "%s: %s%s", path, td_strerror(err),
+			   err == -ENAMETOOLONG ? " for a socket (want a shorter path as state)" : "");
 	free(path);
 	if (!err)
 		err = open_store(s, why);
@@ -229,7 +234,7 @@ static void close_all(struct serve *s)
 {
 	td_control_close(s->control);
 	if (s->server) {
-		do                                /* what the control socket asked last ends here; a listing goes to and fro */
+		do /* what the control socket asked last ends here; a listing goes to and fro */
 			td_server_stop(s->server);
 		while (td_loop_drain(s->loop));
 		td_server_close(s->server);
@@ -265,7 +270,8 @@ static int serve(struct serve *s)
 	td_out_init(&why);
 	err = open_all(s, &why);
 	if (err)
-		status = cli_fail(s->cmd, status_of(err), "%.*s", TD_FMT(why.n ? td_str_trim(td_out_view(&why)) : td_str_of(td_strerror(err))));
+		status = cli_fail(s->cmd, status_of(err), "%.*s",
+				  TD_FMT(why.n ? td_str_trim(td_out_view(&why)) : td_str_of(td_strerror(err))));
 	td_out_free(&why);
 	if (!err) {
 		s->started_ms = td_loop_now_ms(s->loop);
@@ -302,8 +308,9 @@ static int run(const struct cli_command *cmd, int argc, char **argv)
 	struct serve s = { .cmd = cmd };
 	bool done, only_check = false, effective = false;
 	struct cli_option options[] = {
-		{ "config", 'c', CLI_TEXT, &s.config }, { "check", 0, CLI_FLAG, &only_check }, { "effective", 0, CLI_FLAG, &effective },
-		{ "json", 0, CLI_FLAG, &s.json },	{ "verbose", 'v', CLI_FLAG, &s.verbose }, { 0 },
+		{ "config", 'c', CLI_TEXT, &s.config },   { "check", 0, CLI_FLAG, &only_check },
+		{ "effective", 0, CLI_FLAG, &effective }, { "json", 0, CLI_FLAG, &s.json },
+		{ "verbose", 'v', CLI_FLAG, &s.verbose }, { 0 },
 	};
 	int n = cli_options(cmd, argc, argv, options, &done);
 

@@ -9,10 +9,10 @@
 
 struct serve {
 	const struct cli_command *cmd;
-	const char *config;               /* as typed, or NULL */
+	const char *config; /* as typed, or NULL */
 	bool json, verbose;
 	struct td_config *cfg;
-	struct td_loop *loop;             /* of the main thread: signals and control; no SIP happens on it */
+	struct td_loop *loop; /* of the main thread: signals and control; no SIP happens on it */
 	struct td_io signals;
 	struct td_log *log;
 	struct td_rng rng;
@@ -23,7 +23,7 @@ struct serve {
 	uint64_t started_ms;
 };
 
-int serve_put_user(void *users, const struct td_store_user *row);       /* for td_store_each_user() */
+int serve_put_user(void *users, const struct td_store_user *row); /* for td_store_each_user() */
 /* Takes all users from the store; those no longer in it are gone. */
 int serve_load_users(struct serve *s);
 /* Takes configuration and users anew. 0 and notes ("listen: needs a restart"), or an error and why in notes; then all stays as it was. */

@@ -25,26 +25,35 @@ static json_t *status_json(const struct serve *s, const struct td_server_status 
 	json_object_set_new(o, "uptime_s", json_integer(N((td_loop_now_ms(s->loop) - s->started_ms) / 1000)));
 	json_object_set_new(o, "workers", json_integer(st->workers));
 	json_object_set_new(o, "users", json_integer(N(td_users_count(s->users))));
-	json_object_set_new(o, "registrations", json_pack("{s:I,s:I}", "addresses", N(st->location.aors), "contacts", N(st->location.contacts)));
-	json_object_set_new(o, "now", json_pack("{s:I,s:I}", "server_transactions", N(st->txn.srvtx_open), "client_transactions",
-						N(st->txn.clitx_open)));
-	json_object_set_new(o, "requests", json_pack("{s:I,s:I,s:I,s:I,s:I}", "all", N(st->count.requests), "register", N(st->count.registers),
-						     "invite", N(st->count.invites), "message", N(st->count.messages), "options",
-						     N(st->count.options)));
-	json_object_set_new(o, "calls", json_pack("{s:I,s:I}", "answered", N(st->count.calls_answered), "failed", N(st->count.calls_failed)));
-	json_object_set_new(o, "authentication", json_pack("{s:I,s:I,s:I}", "challenged", N(st->count.challenged), "accepted",
-							   N(st->count.auth_ok), "refused", N(st->count.auth_failed)));
-	json_object_set_new(o, "refused", json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "bad_requests", N(st->count.bad_requests), "relay",
-						    N(st->count.refused_relay), "rate_limited", N(st->count.rate_limited), "loops",
-						    N(st->count.loops), "junk", N(st->tp.dropped_junk + st->tp.dropped_syntax), "overload",
-						    N(st->count.overload)));
-	json_object_set_new(o, "transport", json_pack("{s:I,s:I,s:I,s:I}", "messages", N(st->tp.messages), "sent", N(st->tp.sent), "connections",
-						      N(st->tp.conns_opened + st->tp.conns_accepted - st->tp.conns_closed), "send_failed",
-						      N(st->tp.send_failed)));
-	json_object_set_new(o, "retransmissions", json_pack("{s:I,s:I,s:I}", "in", N(st->txn.retransmissions_in), "out",
-							    N(st->txn.retransmissions_out), "timeouts", N(st->txn.timeouts)));
-	json_object_set_new(o, "store", json_pack("{s:I,s:I,s:I,s:I}", "commits", N(store.commits), "writes", N(store.writes), "failed",
-						  N(store.failed), "queued", N(store.queued)));
+	json_object_set_new(o, "registrations",
+			    json_pack("{s:I,s:I}", "addresses", N(st->location.aors), "contacts", N(st->location.contacts)));
+	json_object_set_new(o, "now",
+			    json_pack("{s:I,s:I}", "server_transactions", N(st->txn.srvtx_open), "client_transactions",
+				      N(st->txn.clitx_open)));
+	json_object_set_new(o, "requests",
+			    json_pack("{s:I,s:I,s:I,s:I,s:I}", "all", N(st->count.requests), "register", N(st->count.registers),
+				      "invite", N(st->count.invites), "message", N(st->count.messages), "options",
+				      N(st->count.options)));
+	json_object_set_new(o, "calls",
+			    json_pack("{s:I,s:I}", "answered", N(st->count.calls_answered), "failed", N(st->count.calls_failed)));
+	json_object_set_new(o, "authentication",
+			    json_pack("{s:I,s:I,s:I}", "challenged", N(st->count.challenged), "accepted", N(st->count.auth_ok),
+				      "refused", N(st->count.auth_failed)));
+	json_object_set_new(o, "refused",
+			    json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "bad_requests", N(st->count.bad_requests), "relay",
+				      N(st->count.refused_relay), "rate_limited", N(st->count.rate_limited), "loops",
+				      N(st->count.loops), "junk", N(st->tp.dropped_junk + st->tp.dropped_syntax), "overload",
+				      N(st->count.overload)));
+	json_object_set_new(o, "transport",
+			    json_pack("{s:I,s:I,s:I,s:I}", "messages", N(st->tp.messages), "sent", N(st->tp.sent), "connections",
+				      N(st->tp.conns_opened + st->tp.conns_accepted - st->tp.conns_closed), "send_failed",
+				      N(st->tp.send_failed)));
+	json_object_set_new(o, "retransmissions",
+			    json_pack("{s:I,s:I,s:I}", "in", N(st->txn.retransmissions_in), "out", N(st->txn.retransmissions_out),
+				      "timeouts", N(st->txn.timeouts)));
+	json_object_set_new(o, "store",
+			    json_pack("{s:I,s:I,s:I,s:I}", "commits", N(store.commits), "writes", N(store.writes), "failed",
+				      N(store.failed), "queued", N(store.queued)));
 	return o;
 }
 
@@ -89,9 +98,9 @@ static void on_registration(void *arg, struct td_str aor, const struct td_bindin
 	}
 	td_addr_text(peer, &b->flow.peer);
 	proto = td_proto_name(b->flow.proto);
-	td_control_put(call->reply, json_pack("{s:o,s:o,s:I,s:s,s:o,s:o}", "aor", cli_text(aor), "contact", cli_text(b->contact), "expires",
-					      N(b->expires_at_s > call->now_s ? b->expires_at_s - call->now_s : 0), "via", peer, "transport",
-					      cli_text(proto), "user_agent", cli_text(b->user_agent)));
+	td_control_put(call->reply, json_pack("{s:o,s:o,s:I,s:s,s:o,s:o}", "aor", cli_text(aor), "contact", cli_text(b->contact),
+					      "expires", N(b->expires_at_s > call->now_s ? b->expires_at_s - call->now_s : 0),
+					      "via", peer, "transport", cli_text(proto), "user_agent", cli_text(b->user_agent)));
 }
 
 static void answer_registrations(struct serve *s, const json_t *request, struct td_control_reply *r)
@@ -134,7 +143,7 @@ static void answer_user(struct serve *s, const json_t *request, struct td_contro
 		td_users_remove(s->users, aor);
 		err = 0;
 	} else if (err == TD_EEXIST) {
-		err = serve_load_users(s);        /* its extension was another's, and that change was not told */
+		err = serve_load_users(s); /* its extension was another's, and that change was not told */
 	}
 	td_control_end(r, err ? td_strerror(err) : NULL);
 }

@@ -36,7 +36,7 @@ json_t *cli_text(struct td_str s)
 	td_out_init(&o);
 	for (at = 0; at < s.n; at += len ? len : 1) {
 		len = sequence(&c, (const unsigned char *)s.p + at, s.n - at);
-		td_out_str(&o, len ? td_str_n(s.p + at, len) : TD_STR("\xef\xbf\xbd"));      /* U+FFFD */
+		td_out_str(&o, len ? td_str_n(s.p + at, len) : TD_STR("\xef\xbf\xbd")); /* U+FFFD */
 	}
 	text = o.failed ? NULL : json_stringn(o.n ? o.p : "", o.n);
 	td_out_free(&o);

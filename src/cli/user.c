@@ -45,15 +45,16 @@ static int read_address(struct user_run *u, const char *text, struct td_out *aor
 		err = td_uri_aor(aor, &uri);
 	td_out_free(&full);
 	if (err)
-		return cli_fail(u->cmd, err == -ENOMEM ? CLI_FAULT : CLI_USAGE, "\"%s\" is no address (want NAME or NAME@DOMAIN)", text);
+		return cli_fail(u->cmd, err == -ENOMEM ? CLI_FAULT : CLI_USAGE, "\"%s\" is no address (want NAME or NAME@DOMAIN)",
+				text);
 	at = memrchr(aor->p, '@', aor->n);
 	if (!at)
 		return cli_fail(u->cmd, CLI_USAGE, "\"%s\" is no address (want NAME or NAME@DOMAIN)", text);
 	*user = td_str_n(aor->p, (size_t)(at - aor->p));
 	*domain = td_str_n(at + 1, aor->n - user->n - 1);
 	if (!td_config_domain(u->cfg, *domain))
-		return cli_fail(u->cmd, CLI_CONFIG, "\"%.*s\" is none of this server's domains (the first is \"%.*s\")", TD_FMT(*domain),
-				TD_FMT(u->cfg->domains[0].name));
+		return cli_fail(u->cmd, CLI_CONFIG, "\"%.*s\" is none of this server's domains (the first is \"%.*s\")",
+				TD_FMT(*domain), TD_FMT(u->cfg->domains[0].name));
 	return CLI_OK;
 }
 
@@ -109,7 +110,8 @@ static int tell_server(struct user_run *u, struct td_str aor)
 	td_out_init(&why);
 	err = path && q ? td_control_ask(path, q, NULL, NULL, &why) : -ENOMEM;
 	if (err && err != TD_ENOTFOUND)
-		err = cli_fail(u->cmd, CLI_FAULT, "stored, but the running server did not take it: %.*s (\"tandem reload\" makes it)",
+		err = cli_fail(u->cmd, CLI_FAULT,
+			       "stored, but the running server did not take it: %.*s (\"tandem reload\" makes it)",
 			       TD_FMT(why.n ? td_out_view(&why) : td_str_of(td_strerror(err))));
 	else
 		err = 0;
@@ -134,7 +136,8 @@ static int keep_extension(void *arg, const struct td_store_user *row)
 static void print_password(struct user_run *u, struct td_str aor, const char *password, bool generated, const char *what)
 {
 	if (u->json)
-		cli_json(json_pack("{s:o,s:s,s:s*}", "user", cli_text(aor), "done", what, "password", generated ? password : NULL));
+		cli_json(json_pack("{s:o,s:s,s:s*}", "user", cli_text(aor), "done", what, "password",
+				   generated ? password : NULL));
 	else if (generated)
 		printf("%s %.*s\npassword: %s   (shown once; only a digest of it is kept)\n", what, TD_FMT(aor), password);
 	else
@@ -157,7 +160,8 @@ static int check_presence(struct user_run *u, struct found_user *found, struct t
 	if (err && err != TD_ENOTFOUND)
 		return cli_fail(u->cmd, CLI_FAULT, "the store cannot be read: %s", td_strerror(err));
 	if (is_new && !err)
-		return cli_fail(u->cmd, CLI_REFUSED, "%.*s is there already (\"tandem user passwd\" gives a new password)", TD_FMT(aor));
+		return cli_fail(u->cmd, CLI_REFUSED, "%.*s is there already (\"tandem user passwd\" gives a new password)",
+				TD_FMT(aor));
 	if (!is_new && err)
 		return cli_fail(u->cmd, CLI_REFUSED, "there is no user %.*s (\"tandem user add\" makes one)", TD_FMT(aor));
 	return CLI_OK;
@@ -173,12 +177,14 @@ static int choose_password(struct user_run *u, char **out, bool *generated, stru
 	if (err)
 		return cli_fail(u->cmd, CLI_FAULT, "%s", td_strerror(err));
 	if (!*generated && (strlen(*out) < 8 || td_str_eq(td_str_of(*out), user)))
-		return cli_fail(u->cmd, CLI_USAGE, "that password is too weak (at least 8 characters, not the name; without --password-stdin a "
-						   "good one is made)");
+		return cli_fail(u->cmd, CLI_USAGE,
+				"that password is too weak (at least 8 characters, not the name; without --password-stdin a "
+				"good one is made)");
 	return CLI_OK;
 }
 
-static int store_user(struct user_run *u, struct td_store_user *row, struct td_str user, struct td_str domain, const char *password)
+static int store_user(struct user_run *u, struct td_store_user *row, struct td_str user, struct td_str domain,
+		      const char *password)
 {
 	int err = make_secrets(row, user, domain, td_str_of(password));
 
@@ -186,7 +192,8 @@ static int store_user(struct user_run *u, struct td_store_user *row, struct td_s
 		err = td_store_put_user(u->store, row);
 	explicit_bzero(row->ha1, sizeof(row->ha1));
 	if (err == TD_EEXIST)
-		return cli_fail(u->cmd, CLI_REFUSED, "another user of %.*s has the extension %.*s", TD_FMT(domain), TD_FMT(row->extension));
+		return cli_fail(u->cmd, CLI_REFUSED, "another user of %.*s has the extension %.*s", TD_FMT(domain),
+				TD_FMT(row->extension));
 	return err ? cli_fail(u->cmd, CLI_FAULT, "the user was not stored: %s", td_strerror(err)) : CLI_OK;
 }
 
@@ -270,7 +277,7 @@ static int list_users(struct user_run *u)
 
 struct import {
 	struct td_store_user rows[IMPORT_BATCH];
-	struct td_out texts;              /* the AORs of the batch, one behind the other */
+	struct td_out texts; /* the AORs of the batch, one behind the other */
 	size_t at[IMPORT_BATCH];
 	size_t n, total;
 };
@@ -392,7 +399,8 @@ static int dispatch(struct user_run *u, int n, char **argv)
 	if (td_str_eq(what, TD_STR("list")) && n == 1)
 		return list_users(u);
 	if (n != 2)
-		return cli_fail(u->cmd, CLI_USAGE, "want add, passwd or remove with one ADDRESS, import with a FILE, or list (try --help)");
+		return cli_fail(u->cmd, CLI_USAGE,
+				"want add, passwd or remove with one ADDRESS, import with a FILE, or list (try --help)");
 	if (td_str_eq(what, TD_STR("add")))
 		return put_user(u, argv[2], true);
 	if (td_str_eq(what, TD_STR("passwd")))
@@ -411,7 +419,8 @@ static int open_store(struct user_run *u)
 	int err = cli_make_state(u->cfg);
 
 	if (err)
-		return cli_fail(u->cmd, CLI_CONFIG, "the state folder %.*s cannot be made: %s", TD_FMT(u->cfg->state), td_strerror(err));
+		return cli_fail(u->cmd, CLI_CONFIG, "the state folder %.*s cannot be made: %s", TD_FMT(u->cfg->state),
+				td_strerror(err));
 	path = cli_state_path(u->cfg, "tandem.db");
 	if (!path)
 		return cli_fail(u->cmd, CLI_FAULT, "out of memory");

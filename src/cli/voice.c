@@ -69,8 +69,9 @@ static void on_up(struct td_call *c, void *arg)
 
 static json_t *stats_json(const struct td_media_stats *st, double seconds, bool by_peer)
 {
-	return json_pack("{s:s,s:f,s:I,s:I,s:I,s:f}", "by", by_peer ? "peer" : "us", "seconds", seconds, "sent", (json_int_t)st->sent,
-			 "received", (json_int_t)st->received, "lost", (json_int_t)st->lost, "jitter_ms", st->jitter_us / 1000.0);
+	return json_pack("{s:s,s:f,s:I,s:I,s:I,s:f}", "by", by_peer ? "peer" : "us", "seconds", seconds, "sent",
+			 (json_int_t)st->sent, "received", (json_int_t)st->received, "lost", (json_int_t)st->lost, "jitter_ms",
+			 st->jitter_us / 1000.0);
 }
 
 static void on_ended(struct td_call *c, const struct td_call_end *end, void *arg)
@@ -87,8 +88,9 @@ static void on_ended(struct td_call *c, const struct td_call_end *end, void *arg
 	if (v->up_ms) {
 		phone_event(ph, "ended", stats_json(&st, seconds, end->by_peer));
 		if (!ph->json)
-			printf("ended by %s after %.1f s: %llu packets sent, %llu received, %lld lost\n", end->by_peer ? "the other side" : "us", seconds,
-			       (unsigned long long)st.sent, (unsigned long long)st.received, (long long)st.lost);
+			printf("ended by %s after %.1f s: %llu packets sent, %llu received, %lld lost\n",
+			       end->by_peer ? "the other side" : "us", seconds, (unsigned long long)st.sent,
+			       (unsigned long long)st.received, (long long)st.lost);
 	} else if (!end->status && !end->err) {
 		phone_event(ph, "cancelled", NULL);
 		status = CLI_NO_ANSWER;
@@ -167,7 +169,7 @@ int voice_check(struct voice *v)
 		td_wav_free(&wav);
 	}
 	if (v->record) {
-		fd = open(v->record, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);      /* better said now than when somebody calls */
+		fd = open(v->record, O_WRONLY | O_CREAT | O_CLOEXEC, 0666); /* better said now than when somebody calls */
 		if (fd < 0)
 			return cli_fail(cmd, CLI_USAGE, "--record %s: %s", v->record, td_strerror(-errno));
 		close(fd);
@@ -218,8 +220,12 @@ static int attach_files(struct voice *v)
 
 int voice_open(struct voice *v)
 {
-	struct td_media_options opt = { .net = v->phone.net, .log = v->phone.log, .local = *td_ua_local(v->phone.ua), .codec = td_str_of(v->codec),
-					.events = &media_events, .arg = v };
+	struct td_media_options opt = { .net = v->phone.net,
+					.log = v->phone.log,
+					.local = *td_ua_local(v->phone.ua),
+					.codec = td_str_of(v->codec),
+					.events = &media_events,
+					.arg = v };
 	int err = td_media_open(&v->media, &opt), status;
 
 	if (err)

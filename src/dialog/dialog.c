@@ -62,7 +62,7 @@ static int contact_of(struct td_str *out, const struct td_msg *m)
 		err = TD_ESYNTAX;
 	if (!err) {
 		*out = c.addr.uri.text;
-		if (c.addr.uri.headers.p)                /* "?…" does not belong in a Request-URI (§19.1.1) */
+		if (c.addr.uri.headers.p) /* "?…" does not belong in a Request-URI (§19.1.1) */
 			out->n = (size_t)(c.addr.uri.headers.p - 1 - out->p);
 	}
 	return err;

@@ -9,13 +9,13 @@ enum { WHEEL_BITS = 6, WHEEL_SLOTS = 1 << WHEEL_BITS, WHEEL_LEVELS = (64 + WHEEL
 
 struct wheel {
 	uint64_t now_ms;
-	uint32_t levels;                              /* bit per level: it has timers */
-	uint64_t used[WHEEL_LEVELS];                  /* bit per slot: it has timers */
+	uint32_t levels;             /* bit per level: it has timers */
+	uint64_t used[WHEEL_LEVELS]; /* bit per slot: it has timers */
 	struct td_link slots[WHEEL_LEVELS][WHEEL_SLOTS];
 };
 
 void wheel_init(struct wheel *w, uint64_t now_ms);
-void wheel_add(struct wheel *w, struct td_timer *tm);           /* tm->when_ms is set and not before w->now_ms */
+void wheel_add(struct wheel *w, struct td_timer *tm); /* tm->when_ms is set and not before w->now_ms */
 void wheel_del(struct wheel *w, struct td_timer *tm);
 /* A time at which wheel_pop() has something to do, never later than the first timer. False: there is none. */
 bool wheel_next(const struct wheel *w, uint64_t *out_ms);
@@ -25,10 +25,10 @@ struct td_timer *wheel_pop(struct wheel *w, uint64_t now_ms);
 /* ---- mailbox.c ---- */
 
 struct mailbox {
-	char own_line_before[64];                     /* what other threads write shares no cache line with the loop's */
-	_Atomic(struct td_mail *) head;               /* newest first */
+	char own_line_before[64];       /* what other threads write shares no cache line with the loop's */
+	_Atomic(struct td_mail *) head; /* newest first */
 	_Atomic bool awake;
-	int fd;                                       /* eventfd; -1 in a simulation */
+	int fd; /* eventfd; -1 in a simulation */
 	char own_line_after[64];
 };
 
@@ -36,7 +36,7 @@ int mailbox_open(struct mailbox *b, bool real);
 void mailbox_close(struct mailbox *b);
 void mailbox_post(struct mailbox *b, struct td_mail *m);
 bool mailbox_empty(struct mailbox *b);
-bool mailbox_deliver(struct mailbox *b);              /* what was there at the call; false: nothing */
+bool mailbox_deliver(struct mailbox *b); /* what was there at the call; false: nothing */
 /* Announces that posting must wake us from here on. False: there is mail, do not sleep. */
 bool mailbox_sleep(struct mailbox *b);
 void mailbox_awake(struct mailbox *b);
@@ -46,12 +46,12 @@ void mailbox_drain_fd(struct mailbox *b);
 
 struct io_slot {
 	struct td_io *io;
-	uint32_t generation;                          /* goes up when the descriptor is forgotten */
+	uint32_t generation; /* goes up when the descriptor is forgotten */
 };
 
 struct poller {
-	int fd;                                       /* epoll; -1 in a simulation */
-	struct io_slot *slots;                        /* by descriptor */
+	int fd;                /* epoll; -1 in a simulation */
+	struct io_slot *slots; /* by descriptor */
 	size_t n;
 };
 
@@ -66,12 +66,12 @@ bool poller_event(struct poller *p, const struct epoll_event *ev);
 struct td_loop {
 	uint64_t now_us;
 	struct wheel wheel;
-	struct td_link soon;                          /* timers started with delay 0: next turn */
+	struct td_link soon; /* timers started with delay 0: next turn */
 	struct td_link defers, befores;
 	struct poller poller;
 	struct td_rng rng;
 	bool stop;
-	struct td_sim *sim;                           /* NULL: a real loop */
+	struct td_sim *sim; /* NULL: a real loop */
 	struct td_link sim_link;
 	struct mailbox mailbox;
 };

@@ -54,7 +54,7 @@ bool poller_event(struct poller *p, const struct epoll_event *ev)
 	/* Whoever reads or writes finds the error or the end there, as on any other day. */
 	if (ev->events & (EPOLLERR | EPOLLHUP))
 		events |= TD_IO_READ | TD_IO_WRITE | TD_IO_HUP;
-	events &= io->want | TD_IO_HUP;           /* it may have changed its mind earlier in this batch */
+	events &= io->want | TD_IO_HUP; /* it may have changed its mind earlier in this batch */
 	if (events)
 		io->fn(io, events, io->arg);
 	return false;
@@ -134,6 +134,6 @@ void td_io_close(struct td_io *io)
 	p = &io->loop->poller;
 	p->slots[io->fd].io = NULL;
 	p->slots[io->fd].generation++;
-	tell_kernel(p, EPOLL_CTL_DEL, io->fd, 0);     /* fails when fd is closed already, which forgot it as well */
+	tell_kernel(p, EPOLL_CTL_DEL, io->fd, 0); /* fails when fd is closed already, which forgot it as well */
 	io->loop = NULL;
 }

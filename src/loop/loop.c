@@ -13,7 +13,7 @@
 
 enum {
 	EVENTS_PER_TURN = 256,
-	ROUNDS_PER_TURN = 64,                         /* of deferred calls that defer again; the rest waits a turn */
+	ROUNDS_PER_TURN = 64, /* of deferred calls that defer again; the rest waits a turn */
 	SLEEP_MAX_MS = 3600 * 1000,
 };
 

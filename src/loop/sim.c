@@ -11,11 +11,11 @@
 #include <stdlib.h>
 
 enum {
-	FIRST_US = 1000000,                           /* not 0: that is what forgotten initialisation looks like */
+	FIRST_US = 1000000, /* not 0: that is what forgotten initialisation looks like */
 	HEAP_MIN = 1024,
-	ROUNDS_MAX = 1000000,                         /* at one instant: far more than any system under test needs */
+	ROUNDS_MAX = 1000000, /* at one instant: far more than any system under test needs */
 };
-static const uint64_t first_wall_ms = 1795219200000;  /* 2026-11-21T00:00:00Z */
+static const uint64_t first_wall_ms = 1795219200000; /* 2026-11-21T00:00:00Z */
 
 struct event {
 	uint64_t at_us, seq;
@@ -24,10 +24,10 @@ struct event {
 
 struct td_sim {
 	uint64_t now_us;
-	uint64_t wall_ms, wall_set_us;                /* the wall clock showed wall_ms at wall_set_us */
+	uint64_t wall_ms, wall_set_us; /* the wall clock showed wall_ms at wall_set_us */
 	struct td_rng rng;
-	struct td_link loops;                         /* oldest first */
-	struct event *heap;                           /* binary, earliest (at_us, seq) first */
+	struct td_link loops; /* oldest first */
+	struct event *heap;   /* binary, earliest (at_us, seq) first */
 	size_t n, cap;
 	uint64_t seq;
 };
@@ -68,11 +68,12 @@ int td_sim_at(struct td_sim *sim, uint64_t delay_us, struct td_mail *m)
 		sim->heap = heap;
 		sim->cap *= 2;
 	}
-	heap_up(sim->heap, sim->n++, (struct event){
-		.at_us = delay_us < UINT64_MAX - sim->now_us ? sim->now_us + delay_us : UINT64_MAX,
-		.seq = sim->seq++,
-		.mail = m,
-	});
+	heap_up(sim->heap, sim->n++,
+		(struct event){
+			.at_us = delay_us < UINT64_MAX - sim->now_us ? sim->now_us + delay_us : UINT64_MAX,
+			.seq = sim->seq++,
+			.mail = m,
+		});
 	return 0;
 }
 

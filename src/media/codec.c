@@ -76,10 +76,13 @@ size_t td_codec_list(struct td_sdp_codec out[TD_SDP_MAX_AGREED], struct td_str o
 		const struct td_codec *c = &codecs[i];
 
 		if (!only.n || td_str_ieq(c->name, only))
-			out[n++] = (struct td_sdp_codec){ .pt = c->pt, .channels = c->channels, .clock_hz = c->clock_hz, .name = c->name };
+			out[n++] = (struct td_sdp_codec){
+				.pt = c->pt, .channels = c->channels, .clock_hz = c->clock_hz, .name = c->name
+			};
 	}
-	if (n)          /* keys: events 0 to 15, RFC 4733 §3.2 */
-		out[n++] = (struct td_sdp_codec){ .pt = 101, .channels = 1, .clock_hz = 8000,
-						  .name = TD_STR("telephone-event"), .fmtp = TD_STR("0-15") };
+	if (n) /* keys: events 0 to 15, RFC 4733 §3.2 */
+		out[n++] = (struct td_sdp_codec){
+			.pt = 101, .channels = 1, .clock_hz = 8000, .name = TD_STR("telephone-event"), .fmtp = TD_STR("0-15")
+		};
 	return n;
 }

@@ -156,8 +156,8 @@ static uint8_t *packet(struct td_out *o, uint8_t type, unsigned count, size_t bo
 
 static void print_report(struct td_out *o, uint32_t ssrc, const struct td_rtcp_sender *sender, const struct td_rtcp_block *block)
 {
-	uint8_t *p = packet(o, sender ? TD_RTCP_SR : TD_RTCP_RR, block ? 1 : 0,
-			    WORD + (sender ? SENDER : 0) + (block ? BLOCK : 0));
+	uint8_t *p =
+		packet(o, sender ? TD_RTCP_SR : TD_RTCP_RR, block ? 1 : 0, WORD + (sender ? SENDER : 0) + (block ? BLOCK : 0));
 
 	if (!p)
 		return;
@@ -188,7 +188,7 @@ void td_rtcp_print(struct td_out *o, uint32_t ssrc, const struct td_rtcp_sender 
 	uint8_t *p;
 
 	print_report(o, ssrc, sender, block);
-	body = (WORD + 2 + n + WORD) / WORD * WORD;       /* at least one zero ends the items */
+	body = (WORD + 2 + n + WORD) / WORD * WORD; /* at least one zero ends the items */
 	p = packet(o, TD_RTCP_SDES, 1, body);
 	if (p) {
 		memset(p, 0, body);
@@ -227,7 +227,7 @@ uint32_t td_rtcp_interval_ms(struct td_rng *rng, unsigned members, unsigned send
 
 uint32_t td_rtcp_round_trip_us(const struct td_rtcp_block *b, uint32_t now_mid)
 {
-	uint32_t rtt = now_mid - b->lsr - b->dlsr;        /* in 1/65536 s */
+	uint32_t rtt = now_mid - b->lsr - b->dlsr; /* in 1/65536 s */
 
 	/* Clocks that run apart give small negative values; nonsense gives huge ones. */
 	if (!b->lsr || rtt > 60u << 16)

@@ -33,7 +33,7 @@ int td_rtp_parse(struct td_rtp *out, struct td_str bytes)
 		r.ext = td_str_n(bytes.p + at, n);
 		at += n;
 	}
-	if (b[0] & 0x20) {              /* the last byte counts the padding, itself included */
+	if (b[0] & 0x20) { /* the last byte counts the padding, itself included */
 		if (at == end || b[end - 1] == 0 || b[end - 1] > end - at)
 			return TD_ESYNTAX;
 		end -= b[end - 1];
@@ -69,5 +69,7 @@ void td_rtp_print(struct td_out *o, const struct td_rtp *p)
 
 void td_rtp_sender_init(struct td_rtp_sender *s, struct td_rng *rng)
 {
-	*s = (struct td_rtp_sender){ .ssrc = (uint32_t)td_rng_u64(rng), .ts = (uint32_t)td_rng_u64(rng), .seq = (uint16_t)td_rng_u64(rng) };
+	*s = (struct td_rtp_sender){ .ssrc = (uint32_t)td_rng_u64(rng),
+				     .ts = (uint32_t)td_rng_u64(rng),
+				     .seq = (uint16_t)td_rng_u64(rng) };
 }

@@ -7,7 +7,7 @@ static void init_seq(struct td_rtp_source *s, uint16_t seq)
 {
 	s->base_seq = seq;
 	s->max_seq = seq;
-	s->bad_seq = RTP_SEQ_MOD + 1;         /* so seq == bad_seq is false */
+	s->bad_seq = RTP_SEQ_MOD + 1; /* so seq == bad_seq is false */
 	s->cycles = 0;
 	s->received = 0;
 	s->received_prior = 0;

@@ -24,9 +24,9 @@ static int set_up(struct td_media *m, const struct td_media_options *opt)
 	td_out_init_fixed(&o, m->addr_text, sizeof(m->addr_text) - 1);
 	td_ip_print(&o, &opt->local);
 	m->want = TD_SDP_SENDRECV;
-	m->session_id = td_rng_u64(rng) >> 2;             /* grows, and stays below 2^63 */
+	m->session_id = td_rng_u64(rng) >> 2; /* grows, and stays below 2^63 */
 	td_rtp_sender_init(&m->out, rng);
-	td_rng_token(rng, m->cname, sizeof(m->cname));    /* RFC 7022 §4.2: says nothing about us */
+	td_rng_token(rng, m->cname, sizeof(m->cname)); /* RFC 7022 §4.2: says nothing about us */
 	td_timer_init(&m->tick, media_on_tick, m);
 	td_timer_init(&m->report, media_on_report, m);
 	td_arena_init(&m->arena);
@@ -124,11 +124,12 @@ static int check(struct agreed *out, const struct td_media *m, const struct td_s
 	/* Held by an address of zeros: nothing is sent, and what comes still comes from where it did. */
 	err = s->remote.kind == TD_SDP_ADDR_ANY ? 0 : target(&g.remote, m, &s->remote, s->port);
 	if (err) {
-		td_log(m->log, TD_LOG_INFO, "media refused", TD_KS("address", s->remote.addr), TD_KU("port", s->port), TD_KERR(err));
+		td_log(m->log, TD_LOG_INFO, "media refused", TD_KS("address", s->remote.addr), TD_KU("port", s->port),
+		       TD_KERR(err));
 		return TD_EUNSUPPORTED;
 	}
 	if (s->rtcp_remote.kind == TD_SDP_ADDR_ANY || target(&g.remote_rtcp, m, &s->rtcp_remote, s->rtcp_port))
-		g.remote_rtcp = (struct td_addr){ 0 };         /* reports go nowhere */
+		g.remote_rtcp = (struct td_addr){ 0 }; /* reports go nowhere */
 	for (i = 0; i < s->n_formats; i++) {
 		const struct td_codec *c = td_codec_find(m->offered[s->formats[i].local].name);
 
@@ -171,8 +172,14 @@ static void apply(struct td_media *m, const struct td_sdp_stream *s, const struc
 static struct td_sdp_local local_of(const struct td_media *m)
 {
 	return (struct td_sdp_local){
-		.addr = td_str_of(m->addr_text), .family = m->local.family, .port = m->local.port, .dir = m->want,
-		.ptime_ms = FRAME_MS, .session_id = m->session_id, .codecs = m->offered, .n_codecs = m->n_offered,
+		.addr = td_str_of(m->addr_text),
+		.family = m->local.family,
+		.port = m->local.port,
+		.dir = m->want,
+		.ptime_ms = FRAME_MS,
+		.session_id = m->session_id,
+		.codecs = m->offered,
+		.n_codecs = m->n_offered,
 	};
 }
 
@@ -300,7 +307,8 @@ void media_stop_record(struct td_media *m, int err)
 
 	err = err ? err : closing;
 	if (err)
-		td_log(m->log, TD_LOG_WARN, "media recording stopped", TD_KERR(err), TD_KZ("next", "the call goes on without it"));
+		td_log(m->log, TD_LOG_WARN, "media recording stopped", TD_KERR(err),
+		       TD_KZ("next", "the call goes on without it"));
 	m->record = NULL;
 }
 

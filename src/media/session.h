@@ -9,9 +9,9 @@
 
 enum {
 	FRAME_MS = 20,
-	CLOCK_HZ = 8000,                  /* of every codec there is; a codec with another needs a resampler before WAV files */
+	CLOCK_HZ = 8000, /* of every codec there is; a codec with another needs a resampler before WAV files */
 	FRAME = CLOCK_HZ / 1000 * FRAME_MS,
-	MAX_PAYLOAD = 1500,               /* samples taken from one packet */
+	MAX_PAYLOAD = 1500, /* samples taken from one packet */
 	MAX_KEYS = 64,
 };
 
@@ -22,10 +22,10 @@ struct media_format {
 
 /* A key on its way out (RFC 4733 §2.5.1). */
 struct media_key {
-	unsigned tick;                    /* packets of it sent; 0: none on its way */
-	unsigned pause;                   /* frames of audio before the next may begin */
+	unsigned tick;  /* packets of it sent; 0: none on its way */
+	unsigned pause; /* frames of audio before the next may begin */
 	uint8_t event;
-	uint32_t ts;                      /* of its beginning */
+	uint32_t ts; /* of its beginning */
 	bool marker;
 };
 
@@ -37,7 +37,7 @@ struct td_media {
 	void *arg;
 	struct td_udp *rtp, *rtcp;
 	struct td_addr local;
-	unsigned depth;                   /* callbacks of the loop being run; closing waits for them */
+	unsigned depth; /* callbacks of the loop being run; closing waits for them */
 	bool closed;
 
 	/* descriptions */
@@ -46,9 +46,9 @@ struct td_media {
 	size_t n_offered;
 	enum td_sdp_dir want;
 	uint64_t session_id;
-	struct td_arena arena;            /* of sent */
-	struct td_sdp *sent;              /* the last description that left; NULL: none */
-	bool sent_offer;                  /* and it was an offer: answers are read against it */
+	struct td_arena arena; /* of sent */
+	struct td_sdp *sent;   /* the last description that left; NULL: none */
+	bool sent_offer;       /* and it was an offer: answers are read against it */
 
 	/* the stream agreed on */
 	bool active;
@@ -61,10 +61,10 @@ struct td_media {
 
 	/* sending */
 	struct td_timer tick;
-	bool ticking;                     /* the clock of frames runs */
-	uint64_t next_ms;                 /* when the next frame is due; 0: there was none yet */
+	bool ticking;     /* the clock of frames runs */
+	uint64_t next_ms; /* when the next frame is due; 0: there was none yet */
 	struct td_rtp_sender out;
-	bool marker;                      /* the next packet begins a talkspurt (RFC 3551 §4.1) */
+	bool marker; /* the next packet begins a talkspurt (RFC 3551 §4.1) */
 	struct td_wav play;
 	size_t play_at;
 	bool playing;
@@ -73,14 +73,14 @@ struct td_media {
 	size_t n_keys;
 
 	/* receiving */
-	struct td_addr source;            /* where packets come from; family 0: not known yet */
+	struct td_addr source; /* where packets come from; family 0: not known yet */
 	struct td_rtp_source in;
 	bool has_in, had_packet;
-	int64_t lost_before;              /* of sources that ended */
+	int64_t lost_before; /* of sources that ended */
 	struct td_dtmf_receiver dtmf_in;
 	struct td_wav_writer *record;
 	uint64_t record_since_us;
-	bool has_place;                   /* timestamp place_ts lies at sample place of the recording */
+	bool has_place; /* timestamp place_ts lies at sample place of the recording */
 	uint32_t place_ts;
 	int64_t place;
 

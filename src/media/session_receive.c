@@ -6,7 +6,7 @@
  */
 #include "session.h"
 
-enum { PLACE_SLACK = 2 * CLOCK_HZ };      /* a timestamp further off the clock than this starts anew */
+enum { PLACE_SLACK = 2 * CLOCK_HZ }; /* a timestamp further off the clock than this starts anew */
 
 static bool from_peer(struct td_media *m, const struct td_addr *from)
 {
@@ -32,7 +32,7 @@ static int64_t place_of(struct td_media *m, uint32_t ts)
 	if (at > now + PLACE_SLACK || at < now - PLACE_SLACK)
 		at = now;
 	else if (m->has_place && (int32_t)(ts - m->place_ts) < 0)
-		return at;                /* late; the reference stays */
+		return at; /* late; the reference stays */
 	m->has_place = true;
 	m->place = at;
 	m->place_ts = ts;

@@ -1,7 +1,7 @@
 /* RTCP of a session (RFC 3550 §6): a report every five seconds or so, what the peer's reports say, BYE at the end. */
 #include "session.h"
 
-enum { BYTES_PER_S = 400, AVERAGE_BYTES = 120 };      /* a twentieth of 64 kbit/s, for the two of us */
+enum { BYTES_PER_S = 400, AVERAGE_BYTES = 120 }; /* a twentieth of 64 kbit/s, for the two of us */
 
 /* Middle 32 bits of the NTP timestamp. Seconds are the wall clock's at the start and then monotonic. */
 static uint64_t ntp_now(const struct td_media *m)
@@ -31,8 +31,10 @@ static void send_report(struct td_media *m, bool bye)
 {
 	/* The timestamp of this moment, counted from the frame that is next. */
 	int64_t ahead_ms = (int64_t)(m->next_ms - td_loop_now_ms(m->loop));
-	struct td_rtcp_sender s = { .ntp = ntp_now(m), .ts = m->out.ts - (uint32_t)(ahead_ms * (CLOCK_HZ / 1000)),
-				    .packets = m->out.packets, .octets = m->out.octets };
+	struct td_rtcp_sender s = { .ntp = ntp_now(m),
+				    .ts = m->out.ts - (uint32_t)(ahead_ms * (CLOCK_HZ / 1000)),
+				    .packets = m->out.packets,
+				    .octets = m->out.octets };
 	bool sent = m->out.packets != m->reported_packets;
 	struct td_rtcp_block b;
 	struct td_buf *buf;

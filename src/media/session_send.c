@@ -7,15 +7,19 @@
 
 enum {
 	CATCH_UP = 5,
-	KEY_TICKS = 5,                    /* a key lasts 100 ms … */
-	KEY_ENDS = 3,                     /* … its end is said three times (RFC 4733 §2.5.1.4) … */
-	KEY_PAUSE = 3,                    /* … and the next comes 100 ms after it */
+	KEY_TICKS = 5, /* a key lasts 100 ms … */
+	KEY_ENDS = 3,  /* … its end is said three times (RFC 4733 §2.5.1.4) … */
+	KEY_PAUSE = 3, /* … and the next comes 100 ms after it */
 	KEY_VOLUME = 10,
 };
 
 static void send_packet(struct td_media *m, bool marker, uint8_t pt, uint32_t ts, const uint8_t *payload, size_t n)
 {
-	struct td_rtp r = { .marker = marker, .pt = pt, .seq = m->out.seq, .ts = ts, .ssrc = m->out.ssrc,
+	struct td_rtp r = { .marker = marker,
+			    .pt = pt,
+			    .seq = m->out.seq,
+			    .ts = ts,
+			    .ssrc = m->out.ssrc,
 			    .payload = td_str_n((const char *)payload, n) };
 	struct td_buf *buf = td_buf_new(TD_RTP_HEADER + n);
 	struct td_out o;
@@ -58,8 +62,9 @@ static bool key_on_its_way(struct td_media *m)
 static void send_key(struct td_media *m)
 {
 	unsigned tick = ++m->key.tick, lasted = tick < KEY_TICKS ? tick : KEY_TICKS;
-	struct td_dtmf e = { .event = m->key.event, .volume = KEY_VOLUME, .end = tick >= KEY_TICKS,
-			     .duration = (uint16_t)(lasted * FRAME) };
+	struct td_dtmf e = {
+		.event = m->key.event, .volume = KEY_VOLUME, .end = tick >= KEY_TICKS, .duration = (uint16_t)(lasted * FRAME)
+	};
 	uint8_t payload[4];
 
 	td_dtmf_print(payload, &e);
@@ -105,7 +110,7 @@ static void send_frame(struct td_media *m)
 	} else if (m->has_dtmf && key_on_its_way(m)) {
 		send_key(m);
 	} else {
-		m->key.tick = 0;          /* of a key the peer takes no longer */
+		m->key.tick = 0; /* of a key the peer takes no longer */
 		send_audio(m);
 	}
 	m->out.ts = ts + FRAME;
@@ -142,7 +147,7 @@ void media_start_sending(struct td_media *m)
 
 	if (m->ticking)
 		return;
-	if (m->next_ms)           /* the stream rested */
+	if (m->next_ms) /* the stream rested */
 		m->out.ts += (uint32_t)((now_ms - m->next_ms) * (CLOCK_HZ / 1000));
 	m->ticking = true;
 	m->next_ms = now_ms;

@@ -86,7 +86,7 @@ int td_wav_parse(struct td_wav *out, struct td_str bytes, const char **why)
 			return 0;
 		}
 		at += n;
-		at += n % 2 && at < bytes.n;          /* chunks begin on even positions */
+		at += n % 2 && at < bytes.n; /* chunks begin on even positions */
 	}
 	return refuse(TD_ESYNTAX, why, has_format ? "it has no data chunk" : "it has no fmt chunk");
 }

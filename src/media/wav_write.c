@@ -58,8 +58,8 @@ static int write_header(struct td_wav_writer *w)
 	put_le32(h + 4, HEADER - 8 + bytes);
 	memcpy(h + 8, "WAVEfmt ", 8);
 	put_le32(h + 16, 16);
-	put_le16(h + 20, 1);                     /* PCM */
-	put_le16(h + 22, 1);                     /* mono */
+	put_le16(h + 20, 1); /* PCM */
+	put_le16(h + 22, 1); /* mono */
 	put_le32(h + 24, w->rate_hz);
 	put_le32(h + 28, 2 * w->rate_hz);
 	put_le16(h + 32, 2);

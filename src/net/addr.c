@@ -11,7 +11,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };     /* ::ffff:0:0/96, RFC 4291 §2.5.5.2 */
+static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff }; /* ::ffff:0:0/96, RFC 4291 §2.5.5.2 */
 
 static bool digit(char c)
 {
@@ -98,7 +98,7 @@ static bool parse_v6(uint8_t out[16], const char *p, const char *end)
 	}
 	if (gap < 0)
 		return n == 16;
-	if (n == 16)                /* "::" stands for at least one group */
+	if (n == 16) /* "::" stands for at least one group */
 		return false;
 	memmove(out + 16 - (n - gap), out + gap, (size_t)(n - gap));
 	memset(out + gap, 0, (size_t)(16 - n));
@@ -263,7 +263,7 @@ const char *td_addr_text(char out[TD_ADDR_TEXT], const struct td_addr *a)
 {
 	struct td_out o;
 
-	td_out_init_fixed(&o, out, TD_ADDR_TEXT - 1);        /* the longest, "[8 groups of 4]:65535", has 47 bytes */
+	td_out_init_fixed(&o, out, TD_ADDR_TEXT - 1); /* the longest, "[8 groups of 4]:65535", has 47 bytes */
 	td_addr_print(&o, a);
 	out[o.n] = '\0';
 	return out;

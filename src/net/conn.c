@@ -26,8 +26,8 @@ void net_conn_init(struct td_conn *c, struct td_net *net, enum net_conn_state st
 	net->n_sockets++;
 }
 
-int td_conn_open(struct td_conn **out, struct td_net *net, const struct td_addr *remote,
-		 const struct td_conn_events *ev, void *arg)
+int td_conn_open(struct td_conn **out, struct td_net *net, const struct td_addr *remote, const struct td_conn_events *ev,
+		 void *arg)
 {
 	struct td_conn *c;
 	int err;
@@ -133,7 +133,7 @@ void net_conn_written(struct td_conn *c, size_t n)
 		n -= left;
 		drop_first(c);
 	}
-	if (c->count == 0 && c->cap > 16)       /* a burst is over: an idle connection stays small */
+	if (c->count == 0 && c->cap > 16) /* a burst is over: an idle connection stays small */
 		free_queue(c);
 }
 

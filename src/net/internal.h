@@ -16,12 +16,12 @@
 #include <sys/uio.h>
 
 enum {
-	NET_UDP_BATCH = 64,               /* datagrams of one recvmmsg or sendmmsg */
-	NET_UDP_QUEUE_MAX = 4096,         /* datagrams waiting for the kernel */
-	NET_CONN_LIMIT_BYTES = 1 << 20,   /* default of td_conn_set_limit() */
-	NET_CONN_QUEUE_MAX = 16384,       /* buffers; bounds what a queue of tiny ones costs */
+	NET_UDP_BATCH = 64,             /* datagrams of one recvmmsg or sendmmsg */
+	NET_UDP_QUEUE_MAX = 4096,       /* datagrams waiting for the kernel */
+	NET_CONN_LIMIT_BYTES = 1 << 20, /* default of td_conn_set_limit() */
+	NET_CONN_QUEUE_MAX = 16384,     /* buffers; bounds what a queue of tiny ones costs */
 	NET_ACCEPT_BATCH = 64,
-	NET_LINGER_MS = 5000,             /* after td_conn_shutdown() */
+	NET_LINGER_MS = 5000, /* after td_conn_shutdown() */
 	NET_LINGER_MAX = 1024,
 	/* Unacknowledged data or connect attempt; RFC 5626 §4.4.1 calls a flow failed after as long without a pong. */
 	NET_TCP_TIMEOUT_MS = 10000,
@@ -29,7 +29,7 @@ enum {
 
 struct net_ops {
 	int (*udp_open)(struct td_udp **out, struct td_net *net, const struct td_addr *local, unsigned flags);
-	void (*udp_flush)(struct td_udp *u);      /* sends what it can; sets u->blocked when some must wait */
+	void (*udp_flush)(struct td_udp *u); /* sends what it can; sets u->blocked when some must wait */
 	void (*udp_close)(struct td_udp *u);
 	int (*listener_open)(struct td_listener **out, struct td_net *net, const struct td_addr *local, unsigned flags);
 	void (*listener_close)(struct td_listener *l);
@@ -37,17 +37,17 @@ struct net_ops {
 	int (*conn_write)(struct td_conn *c);     /* 0: as far as it goes, c->blocked when some must wait; -errno: broken */
 	void (*conn_read_off)(struct td_conn *c); /* the peer sent its FIN */
 	void (*conn_fin)(struct td_conn *c);
-	void (*conn_close)(struct td_conn *c);    /* called once */
+	void (*conn_close)(struct td_conn *c); /* called once */
 	int (*source)(struct td_addr *out, struct td_net *net, const struct td_addr *peer);
-	void (*close)(struct td_net *net);        /* frees it */
+	void (*close)(struct td_net *net); /* frees it */
 };
 
 struct td_net {
 	struct td_loop *loop;
 	const struct net_ops *ops;
-	struct td_link dirty_udps, dirty_conns;   /* with output collected in this turn */
-	struct td_link closing;                   /* closed in this turn */
-	struct td_link lingering;                 /* connections nobody owns any more, oldest first */
+	struct td_link dirty_udps, dirty_conns; /* with output collected in this turn */
+	struct td_link closing;                 /* closed in this turn */
+	struct td_link lingering;               /* connections nobody owns any more, oldest first */
 	struct td_defer flush, reap;
 	struct td_timer linger;
 	unsigned n_sockets, n_lingering;
@@ -72,12 +72,12 @@ struct td_udp {
 	void *arg;
 	struct td_addr local;
 	bool closed, blocked;
-	struct net_datagram *ring;                /* cap is a power of two */
+	struct net_datagram *ring; /* cap is a power of two */
 	uint32_t head, count, cap;
 	struct td_udp_stats stats;
 };
 
-struct net_datagram *net_udp_queued(struct td_udp *u, uint32_t i);   /* the i-th from the head */
+struct net_datagram *net_udp_queued(struct td_udp *u, uint32_t i); /* the i-th from the head */
 void net_udp_pop(struct td_udp *u);
 /* Counts and delivers; u may be closed after. */
 void net_udp_deliver(struct td_udp *u, struct td_buf *buf, const struct td_addr *from);
@@ -87,9 +87,9 @@ void net_udp_deliver(struct td_udp *u, struct td_buf *buf, const struct td_addr 
 enum net_conn_state {
 	CONN_CONNECTING,
 	CONN_OPEN,
-	CONN_EOF,                                 /* the peer sent its FIN, and `closed` was called; output still goes */
-	CONN_DEAD,                                /* failed, and `closed` was called; the backend is closed */
-	CONN_CLOSED,                              /* by its owner */
+	CONN_EOF,    /* the peer sent its FIN, and `closed` was called; output still goes */
+	CONN_DEAD,   /* failed, and `closed` was called; the backend is closed */
+	CONN_CLOSED, /* by its owner */
 };
 
 struct td_conn {
@@ -98,14 +98,14 @@ struct td_conn {
 	const struct td_conn_events *ev;
 	void *arg;
 	struct td_addr peer, local;
-	struct td_buf **ring;                     /* cap is a power of two */
+	struct td_buf **ring; /* cap is a power of two */
 	uint32_t head, count, cap;
-	uint32_t head_off;                        /* bytes of the first buffer that are written */
+	uint32_t head_off; /* bytes of the first buffer that are written */
 	size_t queued, limit;
 	uint64_t linger_until_ms;
-	int err;                                  /* of a connect() that failed at once, to be told from the loop */
+	int err; /* of a connect() that failed at once, to be told from the loop */
 	uint8_t state;
-	bool blocked, detached;                   /* detached: td_conn_shutdown() was called */
+	bool blocked, detached; /* detached: td_conn_shutdown() was called */
 };
 
 void net_conn_init(struct td_conn *c, struct td_net *net, enum net_conn_state state, const struct td_addr *peer);
@@ -137,9 +137,9 @@ struct net_recv_batch;
 
 struct net_real {
 	struct td_net net;
-	struct net_recv_batch *batch;             /* made with the first UDP socket, shared by all */
-	char *scratch;                            /* made with the first stream */
-	int reserve_fd;                           /* given up for a moment when descriptors run out (accept) */
+	struct net_recv_batch *batch; /* made with the first UDP socket, shared by all */
+	char *scratch;                /* made with the first stream */
+	int reserve_fd;               /* given up for a moment when descriptors run out (accept) */
 };
 
 enum { NET_SCRATCH_BYTES = 16384 };

@@ -5,8 +5,8 @@
 
 #include <errno.h>
 
-int td_listener_open(struct td_listener **out, struct td_net *net, const struct td_addr *local, unsigned flags,
-		     td_accept_fn *fn, void *arg)
+int td_listener_open(struct td_listener **out, struct td_net *net, const struct td_addr *local, unsigned flags, td_accept_fn *fn,
+		     void *arg)
 {
 	struct td_listener *l;
 	int err;

@@ -146,11 +146,18 @@ static void real_close(struct td_net *net)
 }
 
 static const struct net_ops real_ops = {
-	.udp_open = udp_socket_open, .udp_flush = udp_socket_flush, .udp_close = udp_socket_close,
-	.listener_open = tcp_listen, .listener_close = tcp_listen_close,
-	.conn_open = tcp_connect, .conn_write = tcp_write, .conn_read_off = tcp_read_off, .conn_fin = tcp_fin,
+	.udp_open = udp_socket_open,
+	.udp_flush = udp_socket_flush,
+	.udp_close = udp_socket_close,
+	.listener_open = tcp_listen,
+	.listener_close = tcp_listen_close,
+	.conn_open = tcp_connect,
+	.conn_write = tcp_write,
+	.conn_read_off = tcp_read_off,
+	.conn_fin = tcp_fin,
 	.conn_close = tcp_close,
-	.source = real_source, .close = real_close,
+	.source = real_source,
+	.close = real_close,
 };
 
 int td_net_open(struct td_net **out, struct td_loop *loop)
@@ -184,9 +191,9 @@ static int bind_to(int fd, struct td_addr *out_addr, int type, const struct td_a
 	socklen_t n = td_addr_to_sockaddr(&ss, local);
 	int err = 0;
 
-	if (local->family == TD_AF_V6)          /* a v4 address stays a v4 address: one text form for policy */
+	if (local->family == TD_AF_V6) /* a v4 address stays a v4 address: one text form for policy */
 		err = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	if (!err && type == SOCK_STREAM)        /* a restart must not wait for TIME_WAIT */
+	if (!err && type == SOCK_STREAM) /* a restart must not wait for TIME_WAIT */
 		err = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (!err && reuseport)
 		err = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);

@@ -35,7 +35,7 @@ int td_net_probe(const struct td_addr *local, bool stream)
 
 	if (fd < 0)
 		return -errno;
-	if (stream)                                      /* connections of a server that ended may linger; they do not count */
+	if (stream) /* connections of a server that ended may linger; they do not count */
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (ss.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));

@@ -16,7 +16,7 @@ enum {
 	READS_PER_EVENT = 4,
 	IOV_PER_WRITE = 64,
 	ACCEPT_PAUSE_MS = 100,
-	BACKLOG = 4096,                   /* capped by net.core.somaxconn */
+	BACKLOG = 4096, /* capped by net.core.somaxconn */
 };
 
 struct tcp_conn {
@@ -114,7 +114,7 @@ static void on_conn_io(struct td_io *io, unsigned events, void *arg)
 	}
 	if (t->c.state == CONN_OPEN && (events & (TD_IO_READ | TD_IO_HUP)))
 		receive(t);
-	else if (t->c.state == CONN_EOF && (events & TD_IO_HUP))    /* both halves are gone, and epoll would not stop saying so */
+	else if (t->c.state == CONN_EOF && (events & TD_IO_HUP)) /* both halves are gone, and epoll would not stop saying so */
 		net_conn_failed(&t->c, -EPIPE);
 }
 
@@ -270,7 +270,7 @@ static void on_listener_io(struct td_io *io, unsigned events, void *arg)
 		if (errno == EAGAIN)
 			return;
 		if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
-			continue;               /* ECONNABORTED and the like concern that connection alone, accept(2) */
+			continue; /* ECONNABORTED and the like concern that connection alone, accept(2) */
 		if (turn_away(tl))
 			continue;
 		td_io_want(io, 0);

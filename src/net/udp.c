@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int td_udp_open(struct td_udp **out, struct td_net *net, const struct td_addr *local, unsigned flags,
-		td_udp_recv_fn *fn, void *arg)
+int td_udp_open(struct td_udp **out, struct td_net *net, const struct td_addr *local, unsigned flags, td_udp_recv_fn *fn,
+		void *arg)
 {
 	struct td_udp *u;
 	int err;

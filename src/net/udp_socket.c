@@ -19,13 +19,13 @@ enum {
 	SLOT_BYTES = 2048,
 	OVERFLOW_BYTES = 65536 - SLOT_BYTES,
 	BATCH_MIN = 8,
-	ROUNDS = 4,                       /* full batches before other descriptors get their turn */
+	ROUNDS = 4, /* full batches before other descriptors get their turn */
 	RCVBUF_BYTES = 4 << 20,
 };
 
 struct net_recv_batch {
-	char *overflow;                   /* NET_UDP_BATCH times OVERFLOW_BYTES */
-	unsigned size;                    /* slots to offer next: follows what arrives */
+	char *overflow; /* NET_UDP_BATCH times OVERFLOW_BYTES */
+	unsigned size;  /* slots to offer next: follows what arrives */
 	struct td_buf *bufs[NET_UDP_BATCH];
 	struct mmsghdr msgs[NET_UDP_BATCH];
 	struct iovec iov[NET_UDP_BATCH][2];
@@ -141,7 +141,7 @@ static void receive(struct udp_socket *s)
 			return;
 		}
 		got = recvmmsg(s->io.fd, b->msgs, n, MSG_DONTWAIT, NULL);
-		if (got < 0)            /* EAGAIN; an ICMP error, told once; anything else: the loop calls again */
+		if (got < 0) /* EAGAIN; an ICMP error, told once; anything else: the loop calls again */
 			return;
 		for (int i = 0; i < got && !s->u.closed; i++)
 			deliver(&s->u, b, (unsigned)i);
@@ -228,8 +228,10 @@ static int send_some(struct udp_socket *s, unsigned n)
 
 		iov[i] = (struct iovec){ d->buf->data, d->buf->len };
 		msgs[i].msg_hdr = (struct msghdr){
-			.msg_name = &to[i], .msg_namelen = td_addr_to_sockaddr(&to[i], &d->to),
-			.msg_iov = &iov[i], .msg_iovlen = 1,
+			.msg_name = &to[i],
+			.msg_namelen = td_addr_to_sockaddr(&to[i], &d->to),
+			.msg_iov = &iov[i],
+			.msg_iovlen = 1,
 		};
 	}
 	sent = sendmmsg(s->io.fd, msgs, n, MSG_DONTWAIT | MSG_NOSIGNAL);

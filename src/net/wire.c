@@ -16,7 +16,7 @@ struct wire_port {
 	struct td_map_node node;
 	struct td_addr addr;
 	enum wire_type type;
-	struct td_link members;                   /* wire_bound.link, oldest first */
+	struct td_link members; /* wire_bound.link, oldest first */
 	unsigned n;
 };
 
@@ -42,7 +42,7 @@ struct wire_packet *wire_packet_new(struct td_wire *w, enum wire_kind kind, stru
 	p->mail.arg = p;
 	p->wire = w;
 	p->kind = kind;
-	p->buf = td_buf_new(bytes.n);             /* exact, so that a sanitizer sees who reads on */
+	p->buf = td_buf_new(bytes.n); /* exact, so that a sanitizer sees who reads on */
 	if (!p->buf) {
 		free(p);
 		return NULL;
@@ -158,8 +158,7 @@ static uint16_t next_ephemeral(struct td_wire *w)
 	return w->next_port;
 }
 
-int wire_bind(struct wire_bound *b, struct wire_host *h, enum wire_type type, struct td_addr *local, bool reuseport,
-	      void *socket)
+int wire_bind(struct wire_bound *b, struct wire_host *h, enum wire_type type, struct td_addr *local, bool reuseport, void *socket)
 {
 	struct td_addr at = wire_address(h, local->port);
 	struct wire_port *port;
@@ -248,11 +247,18 @@ static int host_source(struct td_addr *out, struct td_net *net, const struct td_
 }
 
 static const struct net_ops wire_ops = {
-	.udp_open = wire_udp_open, .udp_flush = wire_udp_flush, .udp_close = wire_udp_close,
-	.listener_open = wire_listen, .listener_close = wire_listen_close,
-	.conn_open = wire_connect, .conn_write = wire_write, .conn_read_off = wire_read_off, .conn_fin = wire_fin,
+	.udp_open = wire_udp_open,
+	.udp_flush = wire_udp_flush,
+	.udp_close = wire_udp_close,
+	.listener_open = wire_listen,
+	.listener_close = wire_listen_close,
+	.conn_open = wire_connect,
+	.conn_write = wire_write,
+	.conn_read_off = wire_read_off,
+	.conn_fin = wire_fin,
 	.conn_close = wire_close,
-	.source = host_source, .close = host_close,
+	.source = host_source,
+	.close = host_close,
 };
 
 int td_net_open_sim(struct td_net **out, struct td_loop *loop, struct td_wire *w, const struct td_addr *ip)
@@ -311,7 +317,7 @@ void td_wire_close(struct td_wire *w)
 	if (!w)
 		return;
 	assert(td_list_empty(&w->hosts));
-	while (!td_list_empty(&w->packets))             /* the simulation forgets them unread when it is closed */
+	while (!td_list_empty(&w->packets)) /* the simulation forgets them unread when it is closed */
 		wire_packet_free(TD_CONTAINER_OF(w->packets.next, struct wire_packet, all));
 	assert(td_list_empty(&w->streams) && w->ports.count == 0);
 	td_map_free(&w->ports);

@@ -15,7 +15,7 @@ enum wire_kind { WIRE_DATAGRAM, WIRE_SYN, WIRE_SYNACK, WIRE_DATA, WIRE_FIN, WIRE
 struct td_wire {
 	struct td_sim *sim;
 	struct td_wire_rules rules;
-	struct td_hash_key key;                   /* of ports, and of the choice among sockets that share one */
+	struct td_hash_key key; /* of ports, and of the choice among sockets that share one */
 	struct td_map ports;
 	struct td_link hosts, streams, packets;
 	uint16_t next_port;
@@ -26,7 +26,7 @@ struct wire_host {
 	struct td_wire *wire;
 	struct td_addr ip;
 	struct td_link link;
-	struct td_link inbox;                     /* wire_packet.link */
+	struct td_link inbox; /* wire_packet.link */
 	struct td_defer take;
 	bool unplugged;
 };
@@ -36,21 +36,21 @@ struct wire_bound {
 	struct td_link link;
 	struct wire_port *port;
 	struct wire_host *host;
-	void *socket;                             /* struct td_udp or struct td_listener */
+	void *socket; /* struct td_udp or struct td_listener */
 	bool reuseport;
 };
 
 struct wire_packet {
 	struct td_mail mail;
-	struct td_link all;                       /* wire->packets */
-	struct td_link link;                      /* a stream's way, or a host's inbox */
+	struct td_link all;  /* wire->packets */
+	struct td_link link; /* a stream's way, or a host's inbox */
 	struct td_wire *wire;
-	struct td_addr src, dst;                  /* of datagrams and SYNs */
+	struct td_addr src, dst; /* of datagrams and SYNs */
 	struct td_buf *buf;
-	struct wire_stream *stream;               /* counted */
-	void *target;                             /* the td_udp or td_listener it has reached; NULL once that is closed */
+	struct wire_stream *stream; /* counted */
+	void *target;               /* the td_udp or td_listener it has reached; NULL once that is closed */
 	enum wire_kind kind;
-	uint8_t to;                               /* side of the stream */
+	uint8_t to; /* side of the stream */
 	uint8_t retries;
 	bool arrived;
 };

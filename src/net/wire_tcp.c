@@ -12,21 +12,21 @@
 enum {
 	WINDOW_BYTES = 65536,
 	RETRY_US = 500000,
-	RETRIES = 2 * NET_TCP_TIMEOUT_MS * 1000 / RETRY_US,      /* after that, both sides have given up */
+	RETRIES = 2 * NET_TCP_TIMEOUT_MS * 1000 / RETRY_US, /* after that, both sides have given up */
 };
 
 enum { CALLER, ACCEPTER };
 
 struct wire_side {
-	struct wire_conn *conn;                   /* NULL: not accepted yet, or closed */
+	struct wire_conn *conn; /* NULL: not accepted yet, or closed */
 	struct wire_host *host;
-	struct td_link way;                       /* wire_packet.link: what flies towards it, in order */
+	struct td_link way; /* wire_packet.link: what flies towards it, in order */
 };
 
 struct wire_stream {
 	struct td_link link;
-	unsigned refs;                            /* each connection and each packet holds one */
-	bool broken;                              /* nothing arrives any more */
+	unsigned refs; /* each connection and each packet holds one */
+	bool broken;   /* nothing arrives any more */
 	struct wire_side side[2];
 };
 
@@ -253,7 +253,7 @@ void wire_stream_take(struct wire_host *h, struct wire_packet *p)
 	} else if (p->kind == WIRE_RST) {
 		reset(p, wc);
 	} else if (!wc) {
-		if (p->kind == WIRE_DATA)               /* as a kernel whose user has closed */
+		if (p->kind == WIRE_DATA) /* as a kernel whose user has closed */
 			(void)launch(p->wire, p->stream, p->to, WIRE_RST, TD_STR_NULL);
 	} else if (p->kind == WIRE_SYNACK) {
 		td_timer_stop(h->net.loop, &wc->timeout);

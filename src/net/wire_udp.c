@@ -39,7 +39,7 @@ static void send_copy(struct td_wire *w, const struct td_addr *src, const struct
 	if (r->filter && !r->filter(r->arg, src, dst, bytes))
 		return;
 	p = wire_packet_new(w, WIRE_DATAGRAM, bytes);
-	if (!p)                         /* lost, like others */
+	if (!p) /* lost, like others */
 		return;
 	p->src = *src;
 	p->dst = *dst;

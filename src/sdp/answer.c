@@ -79,7 +79,8 @@ static enum td_sdp_dir agree_dir(enum td_sdp_dir ours, enum td_sdp_dir theirs, c
 /* ---- answering ---- */
 
 /* Takes this stream of the offer if we can: the offerer's most preferred codec of those we have, and keys. */
-static bool take(struct td_sdp_stream *out, const struct td_sdp_local *l, const struct td_sdp *offer, const struct td_sdp_media *m)
+static bool take(struct td_sdp_stream *out, const struct td_sdp_local *l, const struct td_sdp *offer,
+		 const struct td_sdp_media *m)
 {
 	struct td_sdp_codec codecs[TD_SDP_MAX_FORMATS];
 	struct td_sdp_stream s = { .active = true };

@@ -140,7 +140,7 @@ int sdp_add_refused(struct td_sdp *sdp, struct td_arena *a, const struct td_sdp_
 		return -ENOMEM;
 	err = td_arena_dup(&m->kind, a, like->kind);
 	err = err ? err : td_arena_dup(&m->proto, a, like->proto);
-	if (!err && like->n_formats) {      /* the list means nothing any more; one keeps the grammar (§6) */
+	if (!err && like->n_formats) { /* the list means nothing any more; one keeps the grammar (§6) */
 		err = td_arena_dup(&m->formats[0], a, like->formats[0]);
 		m->n_formats = 1;
 	}

@@ -91,8 +91,9 @@ static int classify(struct td_sdp_conn *c)
 		return 0;
 	if (is_zero(ip, c->family == 4 ? 4 : 16))
 		c->kind = TD_SDP_ADDR_ANY;
-	else if (c->family == 4 ? ip[0] >> 4 == 14 || is_zero((uint8_t[]){ ip[0] ^ 255, ip[1] ^ 255, ip[2] ^ 255, ip[3] ^ 255 }, 4)
-				: ip[0] == 0xff)
+	else if (c->family == 4
+			 ? ip[0] >> 4 == 14 || is_zero((uint8_t[]){ ip[0] ^ 255, ip[1] ^ 255, ip[2] ^ 255, ip[3] ^ 255 }, 4)
+			 : ip[0] == 0xff)
 		c->kind = TD_SDP_ADDR_MULTICAST;
 	else
 		c->kind = TD_SDP_ADDR_UNICAST;
@@ -255,14 +256,11 @@ static int parse_media(struct td_sdp *sdp, struct td_arena *a, struct td_str val
 	if (!m->proto.n)
 		return TD_ESYNTAX;
 	switch (td_str_u64(&v, td_str_split(&port, '/'), 65535)) {
-	case 0:
-		m->port = (uint16_t)v;
-		break;
+	case 0: m->port = (uint16_t)v; break;
 	case TD_ELIMIT:
-		m->bad_port = true;     /* RFC 6871, 7006 and 8859 print some; the other streams are good */
+		m->bad_port = true; /* RFC 6871, 7006 and 8859 print some; the other streams are good */
 		break;
-	default:
-		return TD_ESYNTAX;
+	default: return TD_ESYNTAX;
 	}
 	if (port.p) {
 		if (td_str_u64(&v, port, UINT32_MAX) || v == 0)
@@ -332,7 +330,7 @@ static struct td_str next_line(struct td_str *rest)
 		i++;
 	line.n = i;
 	if (i < rest->n)
-		i++;              /* the LF of CR LF leaves an empty line, which is skipped */
+		i++; /* the LF of CR LF leaves an empty line, which is skipped */
 	*rest = td_str_n(rest->p + i, rest->n - i);
 	return line;
 }
@@ -342,8 +340,7 @@ static int take_line(struct td_sdp *sdp, struct td_sdp_media **m, struct td_aren
 	int err;
 
 	switch (type) {
-	case 'v':
-		return TD_ESYNTAX;      /* a second description: SAP may not concatenate them, nor may SIP (§5) */
+	case 'v': return TD_ESYNTAX; /* a second description: SAP may not concatenate them, nor may SIP (§5) */
 	case 'o':
 		if (!*m) {
 			parse_origin(sdp, value);
@@ -358,8 +355,7 @@ static int take_line(struct td_sdp *sdp, struct td_sdp_media **m, struct td_aren
 			return 0;
 		}
 		break;
-	case 'c':
-		return add_conn(sdp, *m, a, value);
+	case 'c': return add_conn(sdp, *m, a, value);
 	case 'm':
 		err = parse_media(sdp, a, value);
 		if (!err)

@@ -4,7 +4,10 @@
  */
 #include "internal.h"
 
-static const struct { uint16_t status; struct td_str text; } phrases[] = {
+static const struct {
+	uint16_t status;
+	struct td_str text;
+} phrases[] = {
 	{ 100, TD_STR_INIT("Trying") },
 	{ 180, TD_STR_INIT("Ringing") },
 	{ 181, TD_STR_INIT("Call Is Being Forwarded") },
@@ -72,12 +75,8 @@ static const struct { uint16_t status; struct td_str text; } phrases[] = {
 };
 
 static const struct td_str classes[] = {
-	[1] = TD_STR_INIT("Progress"),
-	[2] = TD_STR_INIT("Success"),
-	[3] = TD_STR_INIT("Redirection"),
-	[4] = TD_STR_INIT("Request Failure"),
-	[5] = TD_STR_INIT("Server Failure"),
-	[6] = TD_STR_INIT("Global Failure"),
+	[1] = TD_STR_INIT("Progress"),        [2] = TD_STR_INIT("Success"),        [3] = TD_STR_INIT("Redirection"),
+	[4] = TD_STR_INIT("Request Failure"), [5] = TD_STR_INIT("Server Failure"), [6] = TD_STR_INIT("Global Failure"),
 };
 
 struct td_str td_reason_phrase(unsigned status)
@@ -204,8 +203,8 @@ static void copy_vias(struct td_out *o, const struct td_msg *req)
 		copy_field(o, req, h, NULL, 0, TD_STR_NULL);
 }
 
-void td_put_response_head(struct td_out *o, const struct td_msg *req, unsigned status, struct td_str reason,
-			  struct td_str to_tag, bool record_route)
+void td_put_response_head(struct td_out *o, const struct td_msg *req, unsigned status, struct td_str reason, struct td_str to_tag,
+			  bool record_route)
 {
 	/* A To that did not parse is only echoed: nobody can say where in it a tag would end up. */
 	bool tagless = req->to.text.n && !req->to_tag.p;

@@ -206,8 +206,8 @@ void td_put_edited(struct td_out *o, const char *bytes, size_t from, size_t to, 
 static int64_t outcome(const struct td_edits *ed)
 {
 	int64_t n = (int64_t)ed->msg->bytes.n;
-	uint32_t busy = 0;                /* bytes before it are spoken for */
-	uint32_t at = 0;                  /* where the edit that spoke for them starts */
+	uint32_t busy = 0; /* bytes before it are spoken for */
+	uint32_t at = 0;   /* where the edit that spoke for them starts */
 	unsigned i;
 
 	for (i = 0; i < ed->n; i++) {

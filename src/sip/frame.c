@@ -21,7 +21,7 @@ static int body_length(uint64_t *out, const char *p, const char *end)
 
 	for (; p < end; p = eol + 2) {
 		/* Folds belong to the value: one inside a Content-Length's is either blank or an error. */
-		for (eol = line_end(p, end); eol + 2 < end && td_is(eol[2], TD_CC_WSP); )
+		for (eol = line_end(p, end); eol + 2 < end && td_is(eol[2], TD_CC_WSP);)
 			eol = line_end(eol + 2, end);
 		if (td_lower(*p) != 'c' && td_lower(*p) != 'l')
 			continue;
@@ -95,7 +95,7 @@ int td_msg_frame(size_t *out, struct td_str bytes, size_t *scan)
 	if (!promising(bytes))
 		return TD_ESYNTAX;
 	broken = *scan & BROKEN;
-	for (p = bytes.p + (*scan & ~BROKEN); ; ) {
+	for (p = bytes.p + (*scan & ~BROKEN);;) {
 		p = td_scan_eol(p, end);
 		while (p < end && *p == '\0' && td_is_escaped(bytes.p, p))
 			p = td_scan_eol(p + 1, end);
@@ -106,7 +106,7 @@ int td_msg_frame(size_t *out, struct td_str bytes, size_t *scan)
 			p++;
 			continue;
 		}
-		if (p[-1] == '\n') {          /* not the first byte: that one was promising */
+		if (p[-1] == '\n') { /* not the first byte: that one was promising */
 			err = broken ? TD_ESYNTAX : message_length(&total, bytes.p, (size_t)(p - bytes.p) + 2);
 			return err ? err : finish(out, total, bytes.n, scan);
 		}

@@ -10,19 +10,14 @@ static const struct known {
 	struct td_str name;
 	uint16_t at, max;
 } known[] = {
-#define PARAM(field, limit) { TD_STR_INIT(#field), offsetof(struct td_auth, field), limit }
-	PARAM(realm, TD_SIP_MAX_TOKEN),
-	PARAM(nonce, TD_SIP_MAX_TOKEN),
-	PARAM(username, TD_SIP_MAX_TOKEN),
-	PARAM(uri, TD_SIP_MAX_URI),
-	PARAM(response, TD_SIP_MAX_TOKEN),
-	PARAM(algorithm, TD_SIP_MAX_TOKEN),
-	PARAM(cnonce, TD_SIP_MAX_TOKEN),
-	PARAM(nc, TD_SIP_MAX_TOKEN),
-	PARAM(qop, TD_SIP_MAX_TOKEN),
-	PARAM(opaque, TD_SIP_MAX_TOKEN),
-	PARAM(stale, TD_SIP_MAX_TOKEN),
-	PARAM(domain, TD_SIP_MAX_URI),
+#define PARAM(field, limit)                                                 \
+	{                                                                   \
+		TD_STR_INIT(#field), offsetof(struct td_auth, field), limit \
+	}
+	PARAM(realm, TD_SIP_MAX_TOKEN),  PARAM(nonce, TD_SIP_MAX_TOKEN),    PARAM(username, TD_SIP_MAX_TOKEN),
+	PARAM(uri, TD_SIP_MAX_URI),      PARAM(response, TD_SIP_MAX_TOKEN), PARAM(algorithm, TD_SIP_MAX_TOKEN),
+	PARAM(cnonce, TD_SIP_MAX_TOKEN), PARAM(nc, TD_SIP_MAX_TOKEN),       PARAM(qop, TD_SIP_MAX_TOKEN),
+	PARAM(opaque, TD_SIP_MAX_TOKEN), PARAM(stale, TD_SIP_MAX_TOKEN),    PARAM(domain, TD_SIP_MAX_URI),
 #undef PARAM
 };
 

@@ -7,7 +7,7 @@ int td_cseq_parse(struct td_cseq *out, struct td_str value)
 	struct td_cur c = td_cur_of(value);
 	struct td_cseq cs;
 
-	cs.num = (uint32_t)td_cur_u64(&c, INT32_MAX);      /* "MUST be less than 2**31", §8.1.1.5 (P2) */
+	cs.num = (uint32_t)td_cur_u64(&c, INT32_MAX); /* "MUST be less than 2**31", §8.1.1.5 (P2) */
 	td_cur_lws1(&c);
 	cs.method_name = td_cur_token(&c);
 	if (!td_cur_end(&c))

@@ -88,7 +88,7 @@ int td_date_parse(uint64_t *out_unix_s, struct td_str value)
 	min = digits(&c, 2);
 	literal(&c, TD_STR(":"));
 	sec = digits(&c, 2);
-	literal(&c, TD_STR(" GMT"));        /* "SIP restricts the time zone to GMT", §20.17 */
+	literal(&c, TD_STR(" GMT")); /* "SIP restricts the time zone to GMT", §20.17 */
 	if (c.bad || c.p != c.end)
 		return TD_ESYNTAX;
 	if (day < 1 || day > days_in_month(year, month) || hour > 23 || min > 59 || sec > 59)

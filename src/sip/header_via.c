@@ -96,16 +96,13 @@ static int ttl(struct td_via *v, struct td_str s)
 static int via_param(struct td_via *v, const struct td_param *p)
 {
 	switch (p->name.n) {
-	case 3:
-		return td_token_is(p->name, TD_STR("ttl")) ? ttl(v, p->value) : 0;
+	case 3: return td_token_is(p->name, TD_STR("ttl")) ? ttl(v, p->value) : 0;
 	case 5:
 		if (td_token_is(p->name, TD_STR("rport")))
 			return rport(v, p);
 		return td_token_is(p->name, TD_STR("maddr")) ? maddr(v, p->value) : 0;
-	case 6:
-		return td_token_is(p->name, TD_STR("branch")) ? branch(v, p->value) : 0;
-	case 8:
-		return td_token_is(p->name, TD_STR("received")) ? received(v, p->value) : 0;
+	case 6: return td_token_is(p->name, TD_STR("branch")) ? branch(v, p->value) : 0;
+	case 8: return td_token_is(p->name, TD_STR("received")) ? received(v, p->value) : 0;
 	}
 	return 0;
 }

@@ -19,19 +19,19 @@ enum {
 	TD_CC_HEX = 1 << 1,
 	TD_CC_ALPHA = 1 << 2,
 	TD_CC_TOKEN = 1 << 3,
-	TD_CC_WORD = 1 << 4,              /* Call-ID is word [ "@" word ] */
-	TD_CC_HOST = 1 << 5,              /* hostname and IPv4address; "_" too: names with it exist */
-	TD_CC_V6 = 1 << 6,                /* between the brackets */
-	TD_CC_USER = 1 << 7,              /* user-unreserved / unreserved, without "%" */
+	TD_CC_WORD = 1 << 4, /* Call-ID is word [ "@" word ] */
+	TD_CC_HOST = 1 << 5, /* hostname and IPv4address; "_" too: names with it exist */
+	TD_CC_V6 = 1 << 6,   /* between the brackets */
+	TD_CC_USER = 1 << 7, /* user-unreserved / unreserved, without "%" */
 	TD_CC_PASSWORD = 1 << 8,
-	TD_CC_URI_PARAM = 1 << 9,         /* paramchar, without "%" */
-	TD_CC_URI_HEADER = 1 << 10,       /* hnv-unreserved / unreserved, without "%" */
-	TD_CC_URIC = 1 << 11,             /* reserved / unreserved, without "%": what a URI of another scheme is made of */
-	TD_CC_RESERVED = 1 << 12,         /* of RFC 2396: not equal to their escaped form */
-	TD_CC_WSP = 1 << 13,              /* SP, HTAB */
-	TD_CC_CTL = 1 << 14,              /* 0..31 and 127 */
-	TD_CC_SCHEME = 1 << 15,           /* alphanum "+" "-" "." */
-	TD_CC_GEN_VALUE = TD_CC_TOKEN | TD_CC_HOST | TD_CC_V6 | 1 << 16,   /* token / host: "[" and "]" included */
+	TD_CC_URI_PARAM = 1 << 9,   /* paramchar, without "%" */
+	TD_CC_URI_HEADER = 1 << 10, /* hnv-unreserved / unreserved, without "%" */
+	TD_CC_URIC = 1 << 11,       /* reserved / unreserved, without "%": what a URI of another scheme is made of */
+	TD_CC_RESERVED = 1 << 12,   /* of RFC 2396: not equal to their escaped form */
+	TD_CC_WSP = 1 << 13,        /* SP, HTAB */
+	TD_CC_CTL = 1 << 14,        /* 0..31 and 127 */
+	TD_CC_SCHEME = 1 << 15,     /* alphanum "+" "-" "." */
+	TD_CC_GEN_VALUE = TD_CC_TOKEN | TD_CC_HOST | TD_CC_V6 | 1 << 16, /* token / host: "[" and "]" included */
 };
 
 extern const uint32_t td_cc[256];
@@ -132,7 +132,7 @@ static inline bool td_cur_end(const struct td_cur *c)
 /* The longest run of the class, possibly empty. */
 static inline struct td_str td_cur_span(struct td_cur *c, uint32_t cls)
 {
-	const char *p = c->p, *q = p, *end = c->end;      /* in registers: the bytes read could alias *c */
+	const char *p = c->p, *q = p, *end = c->end; /* in registers: the bytes read could alias *c */
 
 	if (c->bad)
 		return TD_STR_NULL;
@@ -214,9 +214,9 @@ static inline struct td_str td_cur_since(const struct td_cur *c, const char *p)
 
 /* ---- lexer.c ---- */
 
-uint64_t td_cur_u64(struct td_cur *c, uint64_t max);          /* 1*DIGIT, at most max */
-struct td_str td_cur_quoted(struct td_cur *c);                /* quoted-string with its quotes */
-struct td_str td_cur_comment(struct td_cur *c);               /* comment with its parentheses, nested ones inside */
+uint64_t td_cur_u64(struct td_cur *c, uint64_t max); /* 1*DIGIT, at most max */
+struct td_str td_cur_quoted(struct td_cur *c);       /* quoted-string with its quotes */
+struct td_str td_cur_comment(struct td_cur *c);      /* comment with its parentheses, nested ones inside */
 /* host [ ":" port ]: v6 without its brackets, port 0 when not given. lws_colon: blanks may surround the colon (sent-by). */
 struct td_str td_cur_hostport(struct td_cur *c, bool *v6, uint16_t *port, bool lws_colon);
 /*
@@ -230,7 +230,7 @@ struct td_str td_cur_params(struct td_cur *c);
 /* Runs of the class and escapes ("%" HEX HEX), possibly empty. */
 struct td_str td_cur_escaped(struct td_cur *c, uint32_t cls);
 
-int td_hex_digit(char ch);                                    /* 0..15 or -1 */
+int td_hex_digit(char ch); /* 0..15 or -1 */
 /* IPv6address without brackets; the ":::" of RFC 5118 §4.10 is tolerated, a zone is not. False, and out untouched, if it is none. */
 bool td_v6_parse(uint8_t out[16], struct td_str s);
 
@@ -315,7 +315,7 @@ static inline const char *td_scan_list(const char *p, const char *end)
 
 struct td_pctchar {
 	unsigned char ch;
-	bool escaped;                     /* written as %HH */
+	bool escaped; /* written as %HH */
 };
 
 /* Next character of a text whose escapes were checked. False at the end. */
@@ -325,8 +325,8 @@ bool td_pct_next(struct td_pctchar *out, struct td_str *rest);
 
 /* From, To: td_name_addr_parse() which finds the tag in the same pass. p NULL: none; an empty or doubled one is TD_ESYNTAX. */
 int td_name_addr_parse_tag(struct td_name_addr *out, struct td_str *tag, struct td_str value);
-int td_qvalue(int16_t *out, struct td_str s);                 /* 0..1000 */
-int td_auth_info_parse(struct td_auth *out, struct td_str value);   /* Authentication-Info: td_auth_parse() without a scheme */
+int td_qvalue(int16_t *out, struct td_str s);                     /* 0..1000 */
+int td_auth_info_parse(struct td_auth *out, struct td_str value); /* Authentication-Info: td_auth_parse() without a scheme */
 
 /* ---- names.c ---- */
 
@@ -338,8 +338,8 @@ enum td_hdr_id td_hdr_id_of_token(const char *p, size_t n);
 struct td_start_line {
 	bool request;
 	struct td_str method, uri, reason;
-	uint16_t status;                  /* responses: 100..699 */
-	struct td_defect defect;          /* requests: what is wrong with it (400, 505) */
+	uint16_t status;         /* responses: 100..699 */
+	struct td_defect defect; /* requests: what is wrong with it (400, 505) */
 };
 
 /* A start line without its CRLF. TD_ESYNTAX: neither a request line nor a good status line of any SIP. */

@@ -233,7 +233,7 @@ struct td_str td_cur_params(struct td_cur *c)
 		return TD_STR_NULL;
 	out.n = (size_t)(end - out.p);
 	if (out.n)
-		while (*out.p != ';') {       /* blanks before the first one are not part of it */
+		while (*out.p != ';') { /* blanks before the first one are not part of it */
 			out.p++;
 			out.n--;
 		}

@@ -24,7 +24,7 @@ static void defect(struct td_msg *m, uint16_t status, const char *why)
 struct indexer {
 	struct td_msg *msg;
 	const char *p, *end;
-	uint8_t last[TD_HDR_COUNT];       /* 1 + index of the last field with this id, where first[] is set */
+	uint8_t last[TD_HDR_COUNT]; /* 1 + index of the last field with this id, where first[] is set */
 };
 
 static inline bool is_wsp(char ch)
@@ -212,7 +212,7 @@ static int salvage_via(struct td_msg *m, struct td_str value)
 {
 	size_t i;
 
-	for (i = 0; i < value.n && value.p[i] != ';' && value.p[i] != ','; )
+	for (i = 0; i < value.n && value.p[i] != ';' && value.p[i] != ',';)
 		i++;
 	value.n = i;
 	if (td_via_parse(&m->via, td_str_trim(value))) {
@@ -302,7 +302,7 @@ static void body(struct td_msg *m, size_t at)
 
 	m->body = (struct td_str){ m->bytes.p + at, m->bytes.n - at };
 	if (!v.p)
-		return;                       /* to the end of the datagram, §18.3 */
+		return; /* to the end of the datagram, §18.3 */
 	if (td_str_u64(&n, v, UINT64_MAX)) {
 		defect(m, 400, "Malformed Content-Length");
 	} else if (n > m->body.n) {
@@ -358,7 +358,7 @@ static void start(struct td_msg *m, const struct td_start_line *s)
 	else if (err)
 		defect(m, 400, "Malformed Request-URI");
 	else if (m->ruri.headers.n)
-		defect(m, 400, "Header Fields in Request-URI");   /* §19.1.1: not allowed there */
+		defect(m, 400, "Header Fields in Request-URI"); /* §19.1.1: not allowed there */
 }
 
 static int parse(struct td_msg *m)

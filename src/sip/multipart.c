@@ -5,7 +5,7 @@
  */
 #include "internal.h"
 
-enum { MAX_PARTS = 16, MAX_BOUNDARY = 70 };       /* 70: RFC 2046 §5.1.1 */
+enum { MAX_PARTS = 16, MAX_BOUNDARY = 70 }; /* 70: RFC 2046 §5.1.1 */
 
 enum delimiter { DELIM_NONE, DELIM_NEXT, DELIM_CLOSE };
 
@@ -41,7 +41,7 @@ static enum delimiter find_delimiter(struct td_str *before, struct td_str *after
 			q++;
 		if (end - q < 2 || q[0] != '\r' || q[1] != '\n')
 			continue;
-		*after = td_str_n(q, (size_t)(end - q));      /* its CRLF stays: it may start the next delimiter (empty part) */
+		*after = td_str_n(q, (size_t)(end - q)); /* its CRLF stays: it may start the next delimiter (empty part) */
 		return DELIM_NEXT;
 	}
 	return DELIM_NONE;
@@ -77,7 +77,7 @@ int td_parts_of(struct td_parts *it, struct td_str content_type, struct td_str b
 	if (err)
 		return err;
 	if (find_delimiter(&preamble, &parts.rest, body, parts.boundary, true) != DELIM_NEXT)
-		return TD_ESYNTAX;          /* at least one body-part, RFC 2046 §5.1.1 */
+		return TD_ESYNTAX; /* at least one body-part, RFC 2046 §5.1.1 */
 	*it = parts;
 	return 0;
 }
@@ -116,7 +116,7 @@ int td_parts_next(struct td_part *out, struct td_parts *it)
 		return TD_ELIMIT;
 	d = find_delimiter(&text, &after, it->rest, it->boundary, false);
 	if (d == DELIM_NONE)
-		return TD_ESYNTAX;          /* cut off: the last part cannot be trusted to be whole */
+		return TD_ESYNTAX; /* cut off: the last part cannot be trusted to be whole */
 	/* rest starts with the CRLF of the delimiter line before; an empty part has used it up */
 	if (text.n >= 2)
 		text = td_str_n(text.p + 2, text.n - 2);

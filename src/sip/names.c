@@ -6,7 +6,7 @@
 #include "internal.h"
 
 /* id, canonical form, its first letter and the one at [length / 2], both in lower case */
-#define HEADERS(X) \
+#define HEADERS(X)                                                \
 	X(ACCEPT, "Accept", 'a', 'e')                             \
 	X(ACCEPT_ENCODING, "Accept-Encoding", 'a', 'e')           \
 	X(ACCEPT_LANGUAGE, "Accept-Language", 'a', 'l')           \
@@ -72,7 +72,7 @@
 	X(SIP_IF_MATCH, "SIP-If-Match", 's', '-')                 \
 	X(SUBSCRIPTION_STATE, "Subscription-State", 's', 'i')
 
-#define SLOT(n, first, middle) (((n) * 2 + (first) * 25 + (middle) * 19) & 255)
+#define SLOT(n, first, middle) (((n)*2 + (first)*25 + (middle)*19) & 255)
 
 #define NAME(id, name, first, middle) [TD_HDR_##id] = TD_STR_INIT(name),
 #define PLACE(id, name, first, middle) [SLOT(sizeof(name) - 1, first, middle)] = TD_HDR_##id,
@@ -82,21 +82,11 @@ static const uint8_t hdr_slots[256] = { HEADERS(PLACE) };
 
 /* §7.3.3, §20 and the later RFCs that registered one (3515, 3892, 4028, 6665, 8224). */
 static const uint8_t hdr_compact[26] = {
-	['b' - 'a'] = TD_HDR_REFERRED_BY,
-	['c' - 'a'] = TD_HDR_CONTENT_TYPE,
-	['e' - 'a'] = TD_HDR_CONTENT_ENCODING,
-	['f' - 'a'] = TD_HDR_FROM,
-	['i' - 'a'] = TD_HDR_CALL_ID,
-	['k' - 'a'] = TD_HDR_SUPPORTED,
-	['l' - 'a'] = TD_HDR_CONTENT_LENGTH,
-	['m' - 'a'] = TD_HDR_CONTACT,
-	['o' - 'a'] = TD_HDR_EVENT,
-	['r' - 'a'] = TD_HDR_REFER_TO,
-	['s' - 'a'] = TD_HDR_SUBJECT,
-	['t' - 'a'] = TD_HDR_TO,
-	['u' - 'a'] = TD_HDR_ALLOW_EVENTS,
-	['v' - 'a'] = TD_HDR_VIA,
-	['x' - 'a'] = TD_HDR_SESSION_EXPIRES,
+	['b' - 'a'] = TD_HDR_REFERRED_BY,    ['c' - 'a'] = TD_HDR_CONTENT_TYPE, ['e' - 'a'] = TD_HDR_CONTENT_ENCODING,
+	['f' - 'a'] = TD_HDR_FROM,           ['i' - 'a'] = TD_HDR_CALL_ID,      ['k' - 'a'] = TD_HDR_SUPPORTED,
+	['l' - 'a'] = TD_HDR_CONTENT_LENGTH, ['m' - 'a'] = TD_HDR_CONTACT,      ['o' - 'a'] = TD_HDR_EVENT,
+	['r' - 'a'] = TD_HDR_REFER_TO,       ['s' - 'a'] = TD_HDR_SUBJECT,      ['t' - 'a'] = TD_HDR_TO,
+	['u' - 'a'] = TD_HDR_ALLOW_EVENTS,   ['v' - 'a'] = TD_HDR_VIA,          ['x' - 'a'] = TD_HDR_SESSION_EXPIRES,
 	['y' - 'a'] = TD_HDR_IDENTITY,
 };
 
@@ -126,20 +116,11 @@ struct td_str td_hdr_name(enum td_hdr_id id)
 }
 
 static const struct td_str method_names[TD_METHOD_COUNT] = {
-	[TD_INVITE] = TD_STR_INIT("INVITE"),
-	[TD_ACK] = TD_STR_INIT("ACK"),
-	[TD_BYE] = TD_STR_INIT("BYE"),
-	[TD_CANCEL] = TD_STR_INIT("CANCEL"),
-	[TD_OPTIONS] = TD_STR_INIT("OPTIONS"),
-	[TD_REGISTER] = TD_STR_INIT("REGISTER"),
-	[TD_MESSAGE] = TD_STR_INIT("MESSAGE"),
-	[TD_PRACK] = TD_STR_INIT("PRACK"),
-	[TD_UPDATE] = TD_STR_INIT("UPDATE"),
-	[TD_INFO] = TD_STR_INIT("INFO"),
-	[TD_REFER] = TD_STR_INIT("REFER"),
-	[TD_NOTIFY] = TD_STR_INIT("NOTIFY"),
-	[TD_SUBSCRIBE] = TD_STR_INIT("SUBSCRIBE"),
-	[TD_PUBLISH] = TD_STR_INIT("PUBLISH"),
+	[TD_INVITE] = TD_STR_INIT("INVITE"),       [TD_ACK] = TD_STR_INIT("ACK"),         [TD_BYE] = TD_STR_INIT("BYE"),
+	[TD_CANCEL] = TD_STR_INIT("CANCEL"),       [TD_OPTIONS] = TD_STR_INIT("OPTIONS"), [TD_REGISTER] = TD_STR_INIT("REGISTER"),
+	[TD_MESSAGE] = TD_STR_INIT("MESSAGE"),     [TD_PRACK] = TD_STR_INIT("PRACK"),     [TD_UPDATE] = TD_STR_INIT("UPDATE"),
+	[TD_INFO] = TD_STR_INIT("INFO"),           [TD_REFER] = TD_STR_INIT("REFER"),     [TD_NOTIFY] = TD_STR_INIT("NOTIFY"),
+	[TD_SUBSCRIBE] = TD_STR_INIT("SUBSCRIBE"), [TD_PUBLISH] = TD_STR_INIT("PUBLISH"),
 };
 
 /* The method a name can be at all, by what tells the fourteen apart. */

@@ -59,7 +59,7 @@ int td_unquote(struct td_out *o, struct td_str v)
 		return TD_ESYNTAX;
 	c = td_cur_of((struct td_str){ s.p + 1, s.n - 2 });
 	while (c.p < c.end) {
-		if (*c.p == '\r') {             /* a fold reads as one blank */
+		if (*c.p == '\r') { /* a fold reads as one blank */
 			td_cur_lws(&c);
 			td_out_char(o, ' ');
 			continue;

@@ -194,7 +194,7 @@ int td_unescape(struct td_out *o, struct td_str v)
 	while (td_pct_next(&c, &rest))
 		if ((c.ch == '%' && !c.escaped) || td_is((char)c.ch, TD_CC_CTL))
 			return TD_ESYNTAX;
-	for (rest = v; td_pct_next(&c, &rest); )
+	for (rest = v; td_pct_next(&c, &rest);)
 		td_out_char(o, (char)c.ch);
 	return 0;
 }
@@ -304,15 +304,9 @@ int td_uri_aor(struct td_out *o, const struct td_uri *u)
 
 	switch (u->scheme) {
 	case TD_SCHEME_SIP:
-	case TD_SCHEME_SIPS:
-		err = sip_aor(o, u);
-		break;
-	case TD_SCHEME_TEL:
-		tel_aor(o, u);
-		break;
-	case TD_SCHEME_OTHER:
-		td_out_str(o, u->text);
-		break;
+	case TD_SCHEME_SIPS: err = sip_aor(o, u); break;
+	case TD_SCHEME_TEL: tel_aor(o, u); break;
+	case TD_SCHEME_OTHER: td_out_str(o, u->text); break;
 	}
 	if (err)
 		o->n = n;

@@ -131,7 +131,7 @@ static bool headers_eq(struct td_str a, struct td_str b)
 		if (header_count(a, &p) != header_count(b, &p))
 			return false;
 	}
-	for (rest = b; header_next(&p, &rest); )
+	for (rest = b; header_next(&p, &rest);)
 		nb++;
 	return na == nb;
 }
@@ -174,8 +174,8 @@ static bool tel_params_fit(struct td_str a, struct td_str b)
 	struct td_param p, q;
 
 	while (td_param_next(&p, &a) == 1) {
-		bool number = td_str_ieq(p.name, TD_STR("ext")) || (td_str_ieq(p.name, TD_STR("phone-context")) && p.value.n &&
-								    p.value.p[0] == '+');
+		bool number = td_str_ieq(p.name, TD_STR("ext")) ||
+			      (td_str_ieq(p.name, TD_STR("phone-context")) && p.value.n && p.value.p[0] == '+');
 
 		if (!find(&q, b, p.name))
 			return false;
@@ -199,12 +199,9 @@ bool td_uri_eq(const struct td_uri *a, const struct td_uri *b)
 		return false;
 	switch (a->scheme) {
 	case TD_SCHEME_SIP:
-	case TD_SCHEME_SIPS:
-		return sip_eq(a, b);
-	case TD_SCHEME_TEL:
-		return tel_eq(a, b);
-	case TD_SCHEME_OTHER:
-		break;
+	case TD_SCHEME_SIPS: return sip_eq(a, b);
+	case TD_SCHEME_TEL: return tel_eq(a, b);
+	case TD_SCHEME_OTHER: break;
 	}
 	if (!td_str_ieq(a->scheme_name, b->scheme_name))
 		return false;

@@ -196,7 +196,7 @@ static int is_challenge(struct td_str v)
 
 	if (err)
 		return err;
-	return a.digest && (!a.realm.p || !a.nonce.p) ? TD_ESYNTAX : 0;        /* RFC 2617 §3.2.1 */
+	return a.digest && (!a.realm.p || !a.nonce.p) ? TD_ESYNTAX : 0; /* RFC 2617 §3.2.1 */
 }
 
 /* "If a directive or its value is improper, or required directives are missing, the proper response is 400", RFC 2617 §3.2.2 */
@@ -281,10 +281,10 @@ static int is_warning(struct td_str v)
  * which are lists inside and so stand in a field each.
  */
 enum shape {
-	ONE,                              /* one field, one value */
-	FIELDS,                           /* any number of fields, one value each */
-	LIST,                             /* comma list, at least one */
-	LIST0,                            /* comma list, possibly empty */
+	ONE,    /* one field, one value */
+	FIELDS, /* any number of fields, one value each */
+	LIST,   /* comma list, at least one */
+	LIST0,  /* comma list, possibly empty */
 };
 
 static const struct rule {
@@ -404,8 +404,8 @@ struct td_defect td_msg_validate(const struct td_msg *m)
 	if (!contacts_ok(m))
 		return (struct td_defect){ 400, "Bad Contact" };
 	if (m->body.n && !td_msg_hdr(m, TD_HDR_CONTENT_TYPE))
-		return (struct td_defect){ 400, "Missing Content-Type" };      /* §20.15 */
+		return (struct td_defect){ 400, "Missing Content-Type" }; /* §20.15 */
 	if (m->request && m->ruri.scheme == TD_SCHEME_OTHER)
-		return (struct td_defect){ 416, "Unsupported URI Scheme" };    /* §8.2.2.1 */
+		return (struct td_defect){ 416, "Unsupported URI Scheme" }; /* §8.2.2.1 */
 	return d;
 }

@@ -74,8 +74,8 @@ int txn_build_cancel(struct td_buf **out, struct td_buf *invite, struct td_str e
 	return err;
 }
 
-int txn_build_response(struct td_buf **out, const struct td_msg *req, unsigned status, struct td_str reason,
-		       struct td_str to_tag, struct td_str extra)
+int txn_build_response(struct td_buf **out, const struct td_msg *req, unsigned status, struct td_str reason, struct td_str to_tag,
+		       struct td_str extra)
 {
 	struct td_out o;
 
@@ -93,8 +93,10 @@ void td_stateless_tag(char out[16], struct td_txl *txl, const struct td_msg *req
 {
 	static const char hex[] = "0123456789abcdef";
 	uint64_t fields[] = {
-		td_hash_str(&txl->key, req->call_id), td_hash_str(&txl->key, req->from_tag),
-		td_hash_str(&txl->key, req->via.branch), req->cseq.num,
+		td_hash_str(&txl->key, req->call_id),
+		td_hash_str(&txl->key, req->from_tag),
+		td_hash_str(&txl->key, req->via.branch),
+		req->cseq.num,
 	};
 	uint64_t h = td_hash(&txl->key, fields, sizeof(fields));
 	unsigned i;

@@ -32,5 +32,7 @@ const struct machine td_client_machine = {
 	.rules = rules,
 	.retry_event = { [TRYING] = EV_TIMER_E, [PROCEEDING] = EV_TIMER_E },
 	.life_event = { [TRYING] = EV_TIMER_F, [PROCEEDING] = EV_TIMER_F, [COMPLETED] = EV_TIMER_K },
-	.act = clitx_act, .ended = clitx_ended, .free = clitx_free,
+	.act = clitx_act,
+	.ended = clitx_ended,
+	.free = clitx_free,
 };

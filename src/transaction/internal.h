@@ -7,40 +7,56 @@
 
 #include <tandem/transaction.h>
 
-enum txn_state {
-	NO_STATE, CALLING, TRYING, PROCEEDING, COMPLETED, CONFIRMED, ACCEPTED, TERMINATED, TXN_STATES
-};
+enum txn_state { NO_STATE, CALLING, TRYING, PROCEEDING, COMPLETED, CONFIRMED, ACCEPTED, TERMINATED, TXN_STATES };
 
 enum txn_event {
-	EV_START,                         /* the request: sent by our TU, or received and passed to it */
-	EV_1XX, EV_2XX, EV_300_699,       /* client: received. Server: from TU */
-	EV_REQUEST, EV_ACK,               /* server: received again; ACK received */
-	EV_TIMER_A, EV_TIMER_B, EV_TIMER_D, EV_TIMER_E, EV_TIMER_F, EV_TIMER_G, EV_TIMER_H, EV_TIMER_I, EV_TIMER_J,
-	EV_TIMER_K, EV_TIMER_L, EV_TIMER_M,
-	EV_TIMER_100,                     /* the TU said nothing for 200 ms (§17.2.1), or T1+2*T1+4*T1 (RFC 4320 §4.1) */
-	EV_GIVE_UP,                       /* nobody will end it any more: see each table */
+	EV_START, /* the request: sent by our TU, or received and passed to it */
+	EV_1XX,
+	EV_2XX,
+	EV_300_699, /* client: received. Server: from TU */
+	EV_REQUEST,
+	EV_ACK, /* server: received again; ACK received */
+	EV_TIMER_A,
+	EV_TIMER_B,
+	EV_TIMER_D,
+	EV_TIMER_E,
+	EV_TIMER_F,
+	EV_TIMER_G,
+	EV_TIMER_H,
+	EV_TIMER_I,
+	EV_TIMER_J,
+	EV_TIMER_K,
+	EV_TIMER_L,
+	EV_TIMER_M,
+	EV_TIMER_100, /* the TU said nothing for 200 ms (§17.2.1), or T1+2*T1+4*T1 (RFC 4320 §4.1) */
+	EV_GIVE_UP,   /* nobody will end it any more: see each table */
 	EV_TPORT_ERR,
 	TXN_EVENTS
 };
 
 /* Actions of an arrow. Timers are set first, then bytes leave, then the TU hears of it, then memory is given back. */
 enum {
-	SEND = 1 << 0,                    /* the TU's bytes, kept for RESEND */
+	SEND = 1 << 0, /* the TU's bytes, kept for RESEND */
 	RESEND = 1 << 1,
 	SEND_100 = 1 << 2,
 	SEND_ACK = 1 << 3,
-	TO_TU = 1 << 4,                   /* what came */
-	TELL_ERROR = 1 << 5,              /* and stay */
-	FORGET = 1 << 6,                  /* what this machine does not need from here on */
-	ARM_A = 1 << 8,                   /* T1, doubling */
-	ARM_E = 1 << 9,                   /* T1, doubling up to T2 */
+	TO_TU = 1 << 4,      /* what came */
+	TELL_ERROR = 1 << 5, /* and stay */
+	FORGET = 1 << 6,     /* what this machine does not need from here on */
+	ARM_A = 1 << 8,      /* T1, doubling */
+	ARM_E = 1 << 9,      /* T1, doubling up to T2 */
 	ARM_E_AT_T2 = 1 << 10,
 	ARM_G = ARM_E,
 	ARM_64T1 = 1 << 11,
-	ARM_B = ARM_64T1, ARM_F = ARM_64T1, ARM_H = ARM_64T1, ARM_L = ARM_64T1, ARM_M = ARM_64T1,
-	ARM_D = 1 << 12,                  /* at least 32 s; 0 on reliable transports, as I, J and K are (table 4) */
+	ARM_B = ARM_64T1,
+	ARM_F = ARM_64T1,
+	ARM_H = ARM_64T1,
+	ARM_L = ARM_64T1,
+	ARM_M = ARM_64T1,
+	ARM_D = 1 << 12, /* at least 32 s; 0 on reliable transports, as I, J and K are (table 4) */
 	ARM_T4 = 1 << 13,
-	ARM_I = ARM_T4, ARM_K = ARM_T4,
+	ARM_I = ARM_T4,
+	ARM_K = ARM_T4,
 	ARM_J = 1 << 14,
 	ARM_100 = 1 << 15,
 	STOP_RETRY = 1 << 16,
@@ -48,7 +64,7 @@ enum {
 };
 
 struct arrow {
-	uint8_t next;                     /* NO_STATE: the figure has no such arrow; nothing happens */
+	uint8_t next; /* NO_STATE: the figure has no such arrow; nothing happens */
 	uint32_t actions;
 };
 
@@ -68,7 +84,7 @@ struct machine {
 	bool client;
 	const struct arrow (*rules)[TXN_EVENTS];
 	uint8_t retry_event[TXN_STATES], life_event[TXN_STATES];
-	uint32_t quiet_t1;                /* ARM_100 in T1s; 0: 200 ms */
+	uint32_t quiet_t1; /* ARM_100 in T1s; 0: 200 ms */
 	int (*act)(struct txn *t, uint32_t actions, const struct stimulus *s);
 	void (*ended)(struct txn *t, int why);
 	void (*free)(struct txn *t);
@@ -81,20 +97,20 @@ struct txn {
 	struct td_txl *txl;
 	const struct machine *machine;
 	struct td_timer retry, life;
-	struct td_flow flow;              /* client: where it was sent; server: where it came from */
+	struct td_flow flow; /* client: where it was sent; server: where it came from */
 	struct td_flow_watch watch;
-	struct td_buf *out;               /* the last bytes sent, for RESEND */
+	struct td_buf *out; /* the last bytes sent, for RESEND */
 	uint32_t refs;
-	uint32_t retry_ms;                /* the last interval of A, E, G */
+	uint32_t retry_ms; /* the last interval of A, E, G */
 	uint8_t state;
 };
 
 struct td_clitx {
 	struct txn t;
-	const struct td_clitx_events *events;   /* NULL: detached */
+	const struct td_clitx_events *events; /* NULL: detached */
 	void *arg;
-	struct td_buf *ack;               /* for 300-699 */
-	struct td_buf *cancel;            /* waits for a provisional response */
+	struct td_buf *ack;    /* for 300-699 */
+	struct td_buf *cancel; /* waits for a provisional response */
 	uint8_t method;
 	bool provisional, final, cancelled, forwarded;
 	uint16_t branch_n;
@@ -103,14 +119,14 @@ struct td_clitx {
 
 struct td_srvtx {
 	struct txn t;
-	struct td_msg *msg;               /* until the final response */
-	const struct td_srvtx_events *events;   /* NULL: detached */
+	struct td_msg *msg;                   /* until the final response */
+	const struct td_srvtx_events *events; /* NULL: detached */
 	void *arg;
-	uint32_t users;                   /* references that are not the layer's */
+	uint32_t users; /* references that are not the layer's */
 	uint16_t last_status;
 	uint16_t reply_port;
 	bool invite, cancelled;
-	char key[];                       /* match.c */
+	char key[]; /* match.c */
 };
 
 struct td_txl {
@@ -178,7 +194,7 @@ bool txn_ack_fits(const struct td_srvtx *st, const struct td_msg *ack);
 
 int txn_build_ack(struct td_buf **out, struct td_buf *invite, const struct td_msg *response);
 int txn_build_cancel(struct td_buf **out, struct td_buf *invite, struct td_str extra);
-int txn_build_response(struct td_buf **out, const struct td_msg *req, unsigned status, struct td_str reason,
-		       struct td_str to_tag, struct td_str extra);
+int txn_build_response(struct td_buf **out, const struct td_msg *req, unsigned status, struct td_str reason, struct td_str to_tag,
+		       struct td_str extra);
 
 #endif

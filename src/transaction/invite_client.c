@@ -44,5 +44,7 @@ const struct machine td_invite_client_machine = {
 	.rules = rules,
 	.retry_event = { [CALLING] = EV_TIMER_A },
 	.life_event = { [CALLING] = EV_TIMER_B, [PROCEEDING] = EV_GIVE_UP, [COMPLETED] = EV_TIMER_D, [ACCEPTED] = EV_TIMER_M },
-	.act = clitx_act, .ended = clitx_ended, .free = clitx_free,
+	.act = clitx_act,
+	.ended = clitx_ended,
+	.free = clitx_free,
 };

@@ -43,5 +43,7 @@ const struct machine td_invite_server_machine = {
 	.rules = rules,
 	.retry_event = { [PROCEEDING] = EV_TIMER_100, [COMPLETED] = EV_TIMER_G },
 	.life_event = { [PROCEEDING] = EV_GIVE_UP, [COMPLETED] = EV_TIMER_H, [CONFIRMED] = EV_TIMER_I, [ACCEPTED] = EV_TIMER_L },
-	.act = srvtx_act, .ended = srvtx_ended, .free = srvtx_free,
+	.act = srvtx_act,
+	.ended = srvtx_ended,
+	.free = srvtx_free,
 };

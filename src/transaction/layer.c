@@ -102,7 +102,7 @@ static void receive_response(struct td_txl *txl, struct td_msg *msg, const struc
 	enum txn_event ev = msg->status < 200 ? EV_1XX : msg->status < 300 ? EV_2XX : EV_300_699;
 
 	if (ct && ct->forwarded && !has_second_via(msg))
-		ct = NULL;                /* it must not end a transaction whose client would never hear of it (P11) */
+		ct = NULL; /* it must not end a transaction whose client would never hear of it (P11) */
 	if (ct) {
 		if (ct->final)
 			txl->stats.retransmissions_in++;

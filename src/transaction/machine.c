@@ -10,8 +10,8 @@ static const char *const state_names[TXN_STATES] = {
 };
 
 enum {
-	TRYING_AFTER_MS = 200,            /* §17.2.1 */
-	TIMER_D_LEAST_MS = 32000,         /* RFC 6026 §8.4: not from our T1, the peer's counts */
+	TRYING_AFTER_MS = 200,    /* §17.2.1 */
+	TIMER_D_LEAST_MS = 32000, /* RFC 6026 §8.4: not from our T1, the peer's counts */
 };
 
 static void fire(struct txn *t, enum txn_event ev)
@@ -44,7 +44,7 @@ void txn_init(struct txn *t, struct td_txl *txl, const struct machine *machine, 
 	t->txl = txl;
 	t->machine = machine;
 	t->flow = *flow;
-	t->refs = 1;                      /* the layer's */
+	t->refs = 1; /* the layer's */
 	td_timer_init(&t->retry, on_retry, t);
 	td_timer_init(&t->life, on_life, t);
 	td_flow_watch(txl->tp, flow, &t->watch, on_flow_lost, t);
@@ -143,12 +143,9 @@ static int reason(enum txn_event ev, const struct stimulus *s)
 	case EV_TIMER_B:
 	case EV_TIMER_F:
 	case EV_TIMER_H:
-	case EV_GIVE_UP:
-		return TD_ETIMEOUT;
-	case EV_TPORT_ERR:
-		return s->err;
-	default:
-		return 0;
+	case EV_GIVE_UP: return TD_ETIMEOUT;
+	case EV_TPORT_ERR: return s->err;
+	default: return 0;
 	}
 }
 

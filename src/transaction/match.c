@@ -13,7 +13,7 @@
 
 static const struct td_str cookie = TD_STR_INIT("z9hG4bK");
 
-enum { LAST = KEY_PARTS - 1 };            /* modern: the host, any case. Older: the To tag, which an ACK is not matched by */
+enum { LAST = KEY_PARTS - 1 }; /* modern: the host, any case. Older: the To tag, which an ACK is not matched by */
 
 static uint8_t method_of(const struct td_msg *req)
 {
@@ -171,8 +171,8 @@ int td_branch_owner(unsigned *out, struct td_str branch)
 {
 	uint8_t worker;
 
-	if (branch.n < TD_BRANCH_LEN || (branch.n > TD_BRANCH_LEN && branch.p[TD_BRANCH_LEN] != '.') || !td_str_starts(branch, cookie) ||
-	    td_hex_decode(&worker, 1, td_str_n(branch.p + 7, 2)))
+	if (branch.n < TD_BRANCH_LEN || (branch.n > TD_BRANCH_LEN && branch.p[TD_BRANCH_LEN] != '.') ||
+	    !td_str_starts(branch, cookie) || td_hex_decode(&worker, 1, td_str_n(branch.p + 7, 2)))
 		return TD_ENOTFOUND;
 	*out = worker;
 	return 0;

@@ -39,6 +39,8 @@ const struct machine td_server_machine = {
 	.rules = rules,
 	.retry_event = { [TRYING] = EV_TIMER_100 },
 	.life_event = { [TRYING] = EV_GIVE_UP, [PROCEEDING] = EV_GIVE_UP, [COMPLETED] = EV_TIMER_J },
-	.quiet_t1 = 7,                    /* T1 + 2*T1 + 4*T1: then E is reset to T2 */
-	.act = srvtx_act, .ended = srvtx_ended, .free = srvtx_free,
+	.quiet_t1 = 7, /* T1 + 2*T1 + 4*T1: then E is reset to T2 */
+	.act = srvtx_act,
+	.ended = srvtx_ended,
+	.free = srvtx_free,
 };

@@ -116,7 +116,7 @@ static bool make_room(struct td_tp *tp, struct tp_source *s)
 	if (td_list_empty(&s->strangers))
 		return false;
 	oldest = TD_CONTAINER_OF(s->strangers.next, struct tp_conn, stranger);
-	s->count++;                       /* so that s outlives it */
+	s->count++; /* so that s outlives it */
 	tp_conn_end(oldest, TD_ELIMIT, false);
 	s->count--;
 	return true;
@@ -184,11 +184,13 @@ static void on_data(struct td_conn *io, struct td_str bytes, void *arg)
 
 static void on_closed(struct td_conn *io, int err, void *arg)
 {
-	tp_conn_end(arg, err ? err : TD_ECLOSED, err == 0);     /* what was sent to a half-closed peer still goes */
+	tp_conn_end(arg, err ? err : TD_ECLOSED, err == 0); /* what was sent to a half-closed peer still goes */
 }
 
 static const struct td_conn_events conn_events = {
-	.connected = on_connected, .data = on_data, .closed = on_closed,
+	.connected = on_connected,
+	.data = on_data,
+	.closed = on_closed,
 };
 
 static struct tp_conn *conn_new(struct td_tp *tp, struct td_conn *io, const struct tp_listener *ln)
@@ -258,7 +260,7 @@ int tp_conn_to(struct td_flow *out, struct td_tp *tp, const struct tp_listener *
 		return -ENOMEM;
 	}
 	td_conn_handle(io, &conn_events, c);
-	c->trusted = true;                /* we chose the peer */
+	c->trusted = true; /* we chose the peer */
 	register_conn(c);
 	tp_conn_arm(c);
 	tp->stats.conns_opened++;
@@ -275,7 +277,7 @@ int tp_conn_send(struct tp_conn *c, struct td_buf *buf)
 			c->active_ms = td_loop_now_ms(c->tp->loop);
 		return 0;
 	}
-	if (err == TD_EFULL || err == TD_ECLOSED)      /* T3: a peer that does not read is not waited for */
+	if (err == TD_EFULL || err == TD_ECLOSED) /* T3: a peer that does not read is not waited for */
 		tp_conn_end(c, err, false);
 	return err;
 }
@@ -305,7 +307,7 @@ void tp_conn_end(struct tp_conn *c, int why, bool linger)
 		td_conn_close(c->io);
 	tp->stats.conns_closed++;
 	tp_lose(tp, &c->watches, why);
-	if (!tp->closing)                 /* then nobody runs who could hear of it */
+	if (!tp->closing) /* then nobody runs who could hear of it */
 		tp_post_lost(tp, c->mates, c->id, why);
 	td_list_add_tail(&tp->gone, &c->stranger);
 	td_loop_defer(tp->loop, &tp->sweep);

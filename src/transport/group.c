@@ -16,11 +16,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { SHARDS = 16 };                     /* of the table of peers, so that workers seldom meet at a lock */
+enum { SHARDS = 16 }; /* of the table of peers, so that workers seldom meet at a lock */
 
 struct shard {
 	pthread_mutex_t lock;
-	struct td_map peers;              /* of tp_shared.node */
+	struct td_map peers; /* of tp_shared.node */
 };
 
 struct slot {
@@ -40,7 +40,7 @@ struct post {
 	struct td_tp_group *group;
 	enum { POST_SEND, POST_TRUST, POST_LOST } kind;
 	int err;
-	uint8_t to, from;                 /* workers */
+	uint8_t to, from; /* workers */
 	uint64_t conn;
 	struct td_buf *buf;
 };
@@ -50,7 +50,7 @@ int td_tp_group_open(struct td_tp_group **out, unsigned workers)
 	struct td_tp_group *g;
 	unsigned i;
 
-	if (workers == 0 || workers > 256)        /* the worker's number has 8 bits of a flow */
+	if (workers == 0 || workers > 256) /* the worker's number has 8 bits of a flow */
 		return TD_ELIMIT;
 	g = calloc(1, sizeof(*g) + workers * sizeof(g->slot[0]));
 	if (!g)

@@ -6,7 +6,7 @@
 
 enum {
 	TP_MAX_LISTENERS = 64,
-	TP_CONN_SERIAL_BITS = 56,         /* of td_flow.conn; above it stands the worker */
+	TP_CONN_SERIAL_BITS = 56, /* of td_flow.conn; above it stands the worker */
 	TP_REMOTE_BUCKETS = 64,
 };
 
@@ -24,29 +24,29 @@ struct tp_listener {
 /* One address that connects to us (T1): how often, and which of its connections nobody has vouched for yet. */
 struct tp_source {
 	struct td_map_node node;
-	struct td_addr ip;                /* port 0 */
-	struct td_link strangers;         /* of tp_conn.stranger, oldest first */
+	struct td_addr ip;        /* port 0 */
+	struct td_link strangers; /* of tp_conn.stranger, oldest first */
 	uint32_t count;
 };
 
 struct tp_conn {
 	struct td_map_node by_id, by_peer;
-	struct tp_shared {                /* the group's table: what other workers may read of it */
+	struct tp_shared { /* the group's table: what other workers may read of it */
 		struct td_map_node node;
 		struct td_flow flow;
 	} shared;
 	struct td_tp *tp;
 	struct td_conn *io;
-	struct tp_source *source;         /* NULL: we opened it */
-	struct td_link stranger;          /* in source->strangers; when gone: in tp->gone */
+	struct tp_source *source; /* NULL: we opened it */
+	struct td_link stranger;  /* in source->strangers; when gone: in tp->gone */
 	struct td_link watches;
 	struct td_timer timer;
-	struct td_buf *part;              /* the beginning of a message, while one waits for its end */
-	size_t scan;                      /* how far td_msg_frame() has looked into part */
+	struct td_buf *part; /* the beginning of a message, while one waits for its end */
+	size_t scan;         /* how far td_msg_frame() has looked into part */
 	uint64_t id;
-	uint64_t begun_ms, active_ms;     /* part's first byte; the last whole message */
-	uint64_t mates;                   /* bit per worker (mod 64) that has sent over it and wants to hear of its end */
-	uint8_t proto, listener, crlf;    /* crlf: bytes of CR LF CR LF seen between messages */
+	uint64_t begun_ms, active_ms;  /* part's first byte; the last whole message */
+	uint64_t mates;                /* bit per worker (mod 64) that has sent over it and wants to hear of its end */
+	uint8_t proto, listener, crlf; /* crlf: bytes of CR LF CR LF seen between messages */
 	bool trusted, gone;
 };
 
@@ -65,9 +65,9 @@ struct td_tp {
 	unsigned n_listeners;
 	struct td_map conns, peers, sources;
 	uint64_t serial;
-	struct td_link gone;              /* connections to free at the end of the turn */
-	struct td_link lost;              /* watches to call at the end of the turn */
-	struct td_link remote[TP_REMOTE_BUCKETS];   /* watches of flows whose connection lives on another worker */
+	struct td_link gone;                      /* connections to free at the end of the turn */
+	struct td_link lost;                      /* watches to call at the end of the turn */
+	struct td_link remote[TP_REMOTE_BUCKETS]; /* watches of flows whose connection lives on another worker */
 	struct td_defer sweep;
 	bool closing;
 };
@@ -100,7 +100,7 @@ int tp_conn_send(struct tp_conn *c, struct td_buf *buf);
 /* Takes it off every table and tells those who watch it; the bytes already queued are still written when `linger`. */
 void tp_conn_end(struct tp_conn *c, int why, bool linger);
 void tp_conn_trust(struct tp_conn *c);
-void tp_conn_arm(struct tp_conn *c);                /* its nearest limit has changed */
+void tp_conn_arm(struct tp_conn *c); /* its nearest limit has changed */
 struct td_flow tp_conn_flow(const struct tp_conn *c);
 
 /* stream.c */

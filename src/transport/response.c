@@ -95,7 +95,7 @@ int td_tp_via_flow(struct td_flow *out, struct td_tp *tp, const struct td_via *v
 
 /* ---- our own address in text ---- */
 
-enum { SOURCE_KEPT_MS = 5000 };           /* routes change seldom, and an answer by an old one is no worse than none */
+enum { SOURCE_KEPT_MS = 5000 }; /* routes change seldom, and an answer by an old one is no worse than none */
 
 /* An address is ours when packets to it would leave from it; all of 127/8 is. */
 static bool is_local(const struct td_tp *tp, const struct td_addr *ip)

@@ -123,7 +123,7 @@ static void cut(struct tp_conn *c, struct td_buf *b)
 			return;
 		if (c->crlf & 1 || !tp_starts_like_sip(b->data[at])) {
 			c->tp->stats.dropped_junk++;
-			tp_conn_end(c, TD_ESYNTAX, true);         /* answers to what came before still go */
+			tp_conn_end(c, TD_ESYNTAX, true); /* answers to what came before still go */
 			return;
 		}
 		c->crlf = 0;

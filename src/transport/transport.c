@@ -185,7 +185,7 @@ int td_tp_send(struct td_tp *tp, const struct td_flow *to, struct td_buf *buf)
 			return TD_EUNSUPPORTED;
 		err = td_udp_send(tp->listeners[to->listener]->udp, &to->peer, buf);
 	} else if (td_flow_worker(to) != tp->worker) {
-		return tp_post_send(tp, to, buf);         /* counted where it is sent */
+		return tp_post_send(tp, to, buf); /* counted where it is sent */
 	} else {
 		c = tp_conn_find(tp, to->conn);
 		err = c ? tp_conn_send(c, buf) : TD_ECLOSED;

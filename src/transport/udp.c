@@ -4,7 +4,7 @@
  */
 #include "internal.h"
 
-enum { SHORTEST = 16 };                 /* well below any message with its six mandatory header fields */
+enum { SHORTEST = 16 }; /* well below any message with its six mandatory header fields */
 
 static bool only_crlf(struct td_str bytes)
 {

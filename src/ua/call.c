@@ -46,7 +46,7 @@ static void on_report(struct td_defer *d, void *arg)
 {
 	struct td_call *c = arg;
 
-	if (!c->taken)                                    /* rejected before anybody took it */
+	if (!c->taken) /* rejected before anybody took it */
 		c->closed = true;
 	if (!c->closed && c->events && c->events->ended)
 		c->events->ended(c, &c->end, c->arg);
@@ -102,22 +102,19 @@ void td_call_hangup(struct td_call *c)
 	c->hangup_wanted = true;
 	switch (c->state) {
 	case CALL_TRYING:
-		c->state = CALL_CANCELLED;               /* `ended` follows with the 487, or with whatever crosses it */
+		c->state = CALL_CANCELLED; /* `ended` follows with the 487, or with whatever crosses it */
 		if (c->ct)
 			td_clitx_cancel(c->ct, TD_STR_NULL);
 		break;
-	case CALL_RINGING:
-		td_call_reject(c, 603);
-		break;
+	case CALL_RINGING: td_call_reject(c, 603); break;
 	case CALL_UP:
 		if (c->answered.bytes)
-			break;                           /* not before its ACK came, or will not come any more (§15) */
+			break; /* not before its ACK came, or will not come any more (§15) */
 		ua_call_bye(c);
 		ua_call_over(c, &(struct td_call_end){ 0 });
 		break;
 	case CALL_CANCELLED:
-	case CALL_OVER:
-		break;
+	case CALL_OVER: break;
 	}
 }
 
@@ -189,7 +186,7 @@ static void send_2xx_again(struct td_timer *tm, void *arg)
 	struct answered *a = &c->answered;
 	uint32_t left;
 
-	if (a->sent_ms >= GIVE_UP_MS) {                   /* §13.3.1.4: the session is over, with a BYE */
+	if (a->sent_ms >= GIVE_UP_MS) { /* §13.3.1.4: the session is over, with a BYE */
 		ua_call_stop_2xx(c);
 		ua_call_bye(c);
 		ua_call_over(c, &(struct td_call_end){ .err = TD_ETIMEOUT });
@@ -265,7 +262,7 @@ void ua_call_ack(struct td_call *c, struct td_msg *ack)
 		err = ua_call_is_sdp(ack) ? c->session->answered(c->arg, ack->body) : TD_ESYNTAX;
 	if (c->state != CALL_UP)
 		return;
-	if (err || c->hangup_wanted) {                    /* an answer we cannot use ends the call, politely */
+	if (err || c->hangup_wanted) { /* an answer we cannot use ends the call, politely */
 		ua_call_bye(c);
 		ua_call_over(c, &(struct td_call_end){ .err = err });
 	} else if (first && c->events && c->events->up) {
@@ -313,7 +310,7 @@ static unsigned offer_refused(const struct td_call *c, const struct td_msg *m)
 	if (m->body.n && !ua_call_is_sdp(m))
 		return 415;
 	if (m->method == TD_UPDATE && !m->body.n)
-		return 0;                                /* it only refreshes the target */
+		return 0; /* it only refreshes the target */
 	if (c->state != CALL_UP)
 		return c->out ? 491 : 500;
 	if (c->answered.bytes && (m->method == TD_INVITE || c->answered.expects_answer))
@@ -323,7 +320,10 @@ static unsigned offer_refused(const struct td_call *c, const struct td_msg *m)
 
 static void refuse_offer(struct td_srvtx *st, unsigned status)
 {
-	td_srvtx_reply_plain(st, status, TD_STR_NULL, TD_STR_NULL, status == 415 ? accept_sdp : status == 500 ? retry_after : TD_STR_NULL);
+	td_srvtx_reply_plain(st, status, TD_STR_NULL, TD_STR_NULL,
+			     status == 415   ? accept_sdp
+			     : status == 500 ? retry_after
+					     : TD_STR_NULL);
 }
 
 /* The target moves when the request that says so is accepted, and not before (§12.2). */
@@ -394,17 +394,9 @@ void ua_call_in_dialog(struct td_call *c, struct td_msg *m, const struct td_flow
 		return;
 	}
 	switch (m->method) {
-	case TD_BYE:
-		on_bye(c, m, from);
-		break;
-	case TD_INVITE:
-		on_reinvite(c, m, from);
-		break;
-	case TD_UPDATE:
-		on_update(c, m, from);
-		break;
-	default:
-		on_other(c, m, from);
-		break;
+	case TD_BYE: on_bye(c, m, from); break;
+	case TD_INVITE: on_reinvite(c, m, from); break;
+	case TD_UPDATE: on_update(c, m, from); break;
+	default: on_other(c, m, from); break;
 	}
 }

@@ -94,7 +94,7 @@ void ua_call_incoming(struct td_ua *ua, struct td_msg *m, const struct td_flow *
 	c->state = CALL_RINGING;
 	if (ua->events && ua->events->incoming)
 		ua->events->incoming(ua, c, ua->arg);
-	if (!c->taken)                                    /* nobody wants it: busy here */
+	if (!c->taken) /* nobody wants it: busy here */
 		td_call_reject(c, 486);
 }
 

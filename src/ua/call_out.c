@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { MAX_ANSWERS = 16 };                        /* phones of a fork that answer */
+enum { MAX_ANSWERS = 16 }; /* phones of a fork that answer */
 
 static const struct td_clitx_events invite_events;
 
@@ -99,7 +99,7 @@ static int make_ack(struct acked *a, struct td_call *c, const struct td_dialog *
 	if (via.failed)
 		o.failed = true;
 	td_out_free(&via);
-	if (td_ip_eq(&a->flow.peer, &c->flow.peer))       /* A6: not to whom a Contact names */
+	if (td_ip_eq(&a->flow.peer, &c->flow.peer)) /* A6: not to whom a Contact names */
 		td_out_str(&o, c->credentials);
 	td_put_body(&o, TD_STR_NULL, TD_STR_NULL);
 	a->bytes = td_out_buf(&o);
@@ -127,7 +127,7 @@ static int acknowledge(struct td_call *c, const struct td_dialog *d)
 	a->next = c->acked;
 	c->acked = a;
 	c->acked_n++;
-	td_tp_send(c->ua->tp, &a->flow, a->bytes);        /* if it is lost, the 2xx comes again */
+	td_tp_send(c->ua->tp, &a->flow, a->bytes); /* if it is lost, the 2xx comes again */
 	return 0;
 }
 
@@ -166,7 +166,7 @@ static void established(struct td_call *c, struct td_dialog *d, const struct td_
 	err = take_answer(c, m);
 	if (c->state != CALL_UP)
 		return;
-	if (err) {                                        /* an answer we cannot use ends the call, politely */
+	if (err) { /* an answer we cannot use ends the call, politely */
 		ua_call_bye(c);
 		ua_call_over(c, &(struct td_call_end){ .err = err });
 	} else if (c->events && c->events->up) {
@@ -210,10 +210,10 @@ static void on_provisional(struct td_call *c, const struct td_msg *m)
 	if (c->state != CALL_TRYING)
 		return;
 	if (m->to_tag.p && !c->dialog)
-		td_dialog_of_response(&c->dialog, m);     /* early; the 2xx decides anyway */
+		td_dialog_of_response(&c->dialog, m); /* early; the 2xx decides anyway */
 	if (!c->answer_tag.n && m->to_tag.n && ua_call_is_sdp(m) && c->session->answered(c->arg, m->body) == 0 &&
 	    td_arena_dup(&c->answer_tag, &c->arena, m->to_tag))
-		c->answer_tag = TD_STR_NULL;              /* without memory for it the 2xx tells the same again */
+		c->answer_tag = TD_STR_NULL; /* without memory for it the 2xx tells the same again */
 	if (m->status > 100 && c->events && c->events->progress)
 		c->events->progress(c, m->status, m->reason, c->arg);
 }
@@ -233,7 +233,7 @@ static void on_refusal(struct td_call *c, const struct td_msg *m)
 	drop_transaction(c);
 	if (c->state == CALL_TRYING && ua_auth_again(c->ua, &c->auth, &c->flow, m) && challenged(c) == 0)
 		return;
-	if (c->state == CALL_CANCELLED)                   /* 487 is what we asked for */
+	if (c->state == CALL_CANCELLED) /* 487 is what we asked for */
 		end = (struct td_call_end){ 0 };
 	if (c->state != CALL_OVER && c->state != CALL_UP)
 		ua_call_over(c, &end);

@@ -18,7 +18,7 @@ struct td_ua {
 	struct td_tp *tp;
 	struct td_txl *txl;
 	struct td_auth_client *auth;
-	bool realm_known;                 /* a challenge was met with success: no other realm is answered any more (A6) */
+	bool realm_known; /* a challenge was met with success: no other realm is answered any more (A6) */
 	struct td_uri address;
 	struct td_str user_agent;
 	enum td_proto proto;
@@ -29,17 +29,17 @@ struct td_ua {
 	struct td_link calls, requests, regs;
 };
 
-extern const struct td_str ua_allow;              /* "Allow: …" line with its CRLF */
+extern const struct td_str ua_allow; /* "Allow: …" line with its CRLF */
 
 enum { UA_TAG_LEN = 12, UA_CALL_ID_LEN = 22 };
-struct td_str ua_token(struct td_ua *ua, struct td_arena *a, size_t n);       /* p NULL when memory is out */
-void ua_put_contact(struct td_out *o, struct td_ua *ua, const struct td_flow *flow);      /* the whole line */
+struct td_str ua_token(struct td_ua *ua, struct td_arena *a, size_t n);              /* p NULL when memory is out */
+void ua_put_contact(struct td_out *o, struct td_ua *ua, const struct td_flow *flow); /* the whole line */
 /* A flow to the URI of a next hop when its host is a number, else to the proxy. */
 int ua_flow_to(struct td_flow *out, struct td_ua *ua, struct td_str uri);
 void ua_put_from(struct td_out *o, struct td_ua *ua, struct td_str tag);
 /* A response to a request in st: contact adds ours; sdp empty: no body. */
-int ua_reply(struct td_ua *ua, struct td_srvtx *st, const struct td_msg *req, unsigned status, struct td_str to_tag, struct td_str headers,
-	     struct td_str sdp);
+int ua_reply(struct td_ua *ua, struct td_srvtx *st, const struct td_msg *req, unsigned status, struct td_str to_tag,
+	     struct td_str headers, struct td_str sdp);
 
 /* ---- authentication: what a request carried, and what to do when that was not enough ---- */
 
@@ -50,7 +50,8 @@ struct ua_auth {
 };
 
 /* Credentials for a request to this flow: they go to the proxy alone, not to whom a Contact names (A6). */
-void ua_auth_put(struct td_out *o, struct td_ua *ua, struct ua_auth *au, const struct td_flow *to, struct td_str method, struct td_str uri);
+void ua_auth_put(struct td_out *o, struct td_ua *ua, struct ua_auth *au, const struct td_flow *to, struct td_str method,
+		 struct td_str uri);
 /* A final response to it, from that flow. True: a challenge we can meet: send it again. */
 bool ua_auth_again(struct td_ua *ua, struct ua_auth *au, const struct td_flow *to, const struct td_msg *response);
 
@@ -62,7 +63,7 @@ struct td_request {
 	struct td_arena arena;
 	struct td_str method, uri, to, headers, content_type, body, call_id, from_tag;
 	uint32_t cseq;
-	struct td_dialog *dialog;         /* of an in-dialog request: borrowed, or owned when own_dialog */
+	struct td_dialog *dialog; /* of an in-dialog request: borrowed, or owned when own_dialog */
 	bool own_dialog, finished;
 	struct ua_auth auth;
 	struct td_flow flow;
@@ -74,8 +75,8 @@ struct td_request {
 /* In a dialog: head from it, its next CSeq. fn NULL: nobody wants to know. Takes the dialog over when own. */
 int ua_request_in_dialog(struct td_ua *ua, struct td_dialog *d, bool own, struct td_str method, td_request_fn *fn, void *arg);
 /* Outside, with an identity that lasts (REGISTER): call_id and *cseq are the caller's. */
-int ua_request_open(struct td_request **out, struct td_ua *ua, const struct td_request_options *opt, struct td_str call_id, uint32_t cseq,
-		    td_request_fn *fn, void *arg);
+int ua_request_open(struct td_request **out, struct td_ua *ua, const struct td_request_options *opt, struct td_str call_id,
+		    uint32_t cseq, td_request_fn *fn, void *arg);
 
 /* ---- registrations ---- */
 
@@ -95,9 +96,9 @@ struct td_reg {
 /* ---- calls ---- */
 
 enum call_state {
-	CALL_TRYING,                      /* ours: INVITE sent */
-	CALL_CANCELLED,                   /* ours: hung up before an answer */
-	CALL_RINGING,                     /* theirs: not answered yet */
+	CALL_TRYING,    /* ours: INVITE sent */
+	CALL_CANCELLED, /* ours: hung up before an answer */
+	CALL_RINGING,   /* theirs: not answered yet */
 	CALL_UP,
 	CALL_OVER,
 };
@@ -109,7 +110,7 @@ struct answered {
 	struct td_timer again;
 	uint32_t interval_ms, sent_ms;
 	uint32_t cseq;
-	bool expects_answer;              /* our offer was in the 2xx; their answer comes with the ACK */
+	bool expects_answer; /* our offer was in the 2xx; their answer comes with the ACK */
 };
 
 /* A 2xx to our INVITE, and the ACK that is sent again with each retransmission of it. Of a fork there may be several. */
@@ -139,8 +140,8 @@ struct td_call {
 	struct td_call_end end;
 	/* ours */
 	struct td_str uri, offer;
-	struct td_str answer_tag;         /* whose answer came early */
-	struct td_str credentials;        /* the INVITE's, for its ACK (§13.2.2.4) */
+	struct td_str answer_tag;  /* whose answer came early */
+	struct td_str credentials; /* the INVITE's, for its ACK (§13.2.2.4) */
 	struct ua_auth auth;
 	struct td_flow flow;
 	uint32_t invite_cseq;
@@ -148,7 +149,7 @@ struct td_call {
 	struct acked *acked;
 	unsigned acked_n;
 	/* theirs */
-	struct td_srvtx *st;              /* the INVITE that is not answered yet */
+	struct td_srvtx *st; /* the INVITE that is not answered yet */
 	struct td_msg *invite;
 	struct td_timer ringing;
 	struct answered answered;

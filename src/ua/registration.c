@@ -26,7 +26,8 @@ static uint32_t granted(const struct td_reg *reg, const struct td_msg *m)
 		return seconds;
 	td_values_of(&it, m, TD_HDR_CONTACT);
 	while (td_values_next(&v, &it) == 1) {
-		if (td_contact_parse(&c, v) || c.star || c.expires < 0 || td_uri_parse(&theirs, c.addr.uri.text) || !td_uri_eq(&mine, &theirs))
+		if (td_contact_parse(&c, v) || c.star || c.expires < 0 || td_uri_parse(&theirs, c.addr.uri.text) ||
+		    !td_uri_eq(&mine, &theirs))
 			continue;
 		return (uint32_t)c.expires;
 	}
@@ -66,8 +67,8 @@ static bool lengthen(struct td_reg *reg, const struct td_msg *m)
 {
 	uint32_t seconds;
 
-	if (m->status != 423 || reg->removing || reg->lengthened || td_delta_seconds(&seconds, td_msg_value(m, TD_HDR_MIN_EXPIRES)) ||
-	    seconds <= reg->expires_s)
+	if (m->status != 423 || reg->removing || reg->lengthened ||
+	    td_delta_seconds(&seconds, td_msg_value(m, TD_HDR_MIN_EXPIRES)) || seconds <= reg->expires_s)
 		return false;
 	reg->lengthened = true;
 	reg->expires_s = seconds;
@@ -202,7 +203,7 @@ void td_reg_remove(struct td_reg *reg)
 	}
 	err = send_register(reg);
 	if (err)
-		td_timer_start(reg->ua->loop, &reg->timer, 0);      /* tells of it from the loop */
+		td_timer_start(reg->ua->loop, &reg->timer, 0); /* tells of it from the loop */
 }
 
 void td_reg_close(struct td_reg *reg)

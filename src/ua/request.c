@@ -10,7 +10,7 @@
 static void finish(struct td_request *r, int err, const struct td_msg *response)
 {
 	td_list_del(&r->link);
-	r->finished = true;                              /* fn may close it as well */
+	r->finished = true; /* fn may close it as well */
 	if (r->fn)
 		r->fn(r, err, response, r->arg);
 	r->finished = false;
@@ -124,8 +124,8 @@ static struct td_request *make(struct td_ua *ua, td_request_fn *fn, void *arg)
 	return r;
 }
 
-int ua_request_open(struct td_request **out, struct td_ua *ua, const struct td_request_options *opt, struct td_str call_id, uint32_t cseq,
-		    td_request_fn *fn, void *arg)
+int ua_request_open(struct td_request **out, struct td_ua *ua, const struct td_request_options *opt, struct td_str call_id,
+		    uint32_t cseq, td_request_fn *fn, void *arg)
 {
 	struct td_request *r = make(ua, fn, arg);
 	struct td_uri check;

@@ -53,14 +53,15 @@ int ua_flow_to(struct td_flow *out, struct td_ua *ua, struct td_str text)
 
 /* ---- authentication ---- */
 
-enum { MAX_TRIES = 4 };                           /* a proxy's and a registrar's challenge, each with one stale nonce */
+enum { MAX_TRIES = 4 }; /* a proxy's and a registrar's challenge, each with one stale nonce */
 
 static bool to_proxy(const struct td_ua *ua, const struct td_flow *to)
 {
 	return td_ip_eq(&to->peer, &ua->proxy);
 }
 
-void ua_auth_put(struct td_out *o, struct td_ua *ua, struct ua_auth *au, const struct td_flow *to, struct td_str method, struct td_str uri)
+void ua_auth_put(struct td_out *o, struct td_ua *ua, struct ua_auth *au, const struct td_flow *to, struct td_str method,
+		 struct td_str uri)
 {
 	size_t before = o->n;
 
@@ -84,8 +85,8 @@ bool ua_auth_again(struct td_ua *ua, struct ua_auth *au, const struct td_flow *t
 	return td_auth_client_challenge(ua->auth, response, &au->sent) == 0;
 }
 
-int ua_reply(struct td_ua *ua, struct td_srvtx *st, const struct td_msg *req, unsigned status, struct td_str to_tag, struct td_str headers,
-	     struct td_str sdp)
+int ua_reply(struct td_ua *ua, struct td_srvtx *st, const struct td_msg *req, unsigned status, struct td_str to_tag,
+	     struct td_str headers, struct td_str sdp)
 {
 	struct td_out o;
 	struct td_buf *b;
@@ -180,7 +181,11 @@ static void on_request(void *arg, struct td_msg *m, const struct td_flow *from)
 	else if (m->method == TD_MESSAGE)
 		on_message(ua, m, from);
 	else
-		td_reply_stateless(ua->txl, m, from, m->method == TD_METHOD_OTHER ? 501 : m->method == TD_BYE ? 481 : 405, TD_STR_NULL, ua_allow);
+		td_reply_stateless(ua->txl, m, from,
+				   m->method == TD_METHOD_OTHER ? 501
+				   : m->method == TD_BYE        ? 481
+								: 405,
+				   TD_STR_NULL, ua_allow);
 }
 
 static void on_ack(void *arg, struct td_msg *m, const struct td_flow *from)
@@ -198,9 +203,7 @@ static void on_cancel(void *arg, struct td_msg *m, const struct td_flow *from)
 	td_reply_stateless(ua->txl, m, from, 481, TD_STR_NULL, TD_STR_NULL);
 }
 
-static void on_stray_response(void *arg, struct td_msg *m, const struct td_flow *from)
-{
-}
+static void on_stray_response(void *arg, struct td_msg *m, const struct td_flow *from) {}
 
 static const struct td_txl_events txl_events = { on_request, on_ack, on_cancel, on_stray_response };
 

@@ -10,7 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (td_auth_parse(&a, v))
 		return 0;
 	const struct td_str views[] = {
-		a.scheme, a.realm, a.domain, a.nonce, a.opaque, a.algorithm, a.qop, a.cnonce, a.nc, a.response, a.uri, a.username, a.stale,
+		a.scheme, a.realm, a.domain,   a.nonce, a.opaque,   a.algorithm, a.qop,
+		a.cnonce, a.nc,    a.response, a.uri,   a.username, a.stale,
 	};
 	for (i = 0; i < TD_ARRAY_LEN(views); i++) {
 		struct td_out o;

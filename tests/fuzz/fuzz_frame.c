@@ -34,7 +34,7 @@ static int in_steps(size_t *out, struct td_str bytes, size_t step)
 	int err = TD_EMORE;
 	char *p;
 
-	for (n = 0; n < bytes.n && err == TD_EMORE; ) {
+	for (n = 0; n < bytes.n && err == TD_EMORE;) {
 		n = n + step < bytes.n ? n + step : bytes.n;
 		p = malloc(n);
 		if (!p)

@@ -60,9 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!td_qvalue(&q, v) && (q < 0 || q > 1000))
 			__builtin_trap();
 		break;
-	case 6:
-		td_delta_seconds(&n, v);
-		break;
+	case 6: td_delta_seconds(&n, v); break;
 	case 7:
 		if (!td_auth_info_parse(&a, v))
 			inside(v, a.cnonce);

@@ -134,7 +134,7 @@ static void answered(const struct td_msg *m)
 	buf = td_out_buf(&o);
 	must(buf != NULL);
 	for (i = 0; i < buf->len; i++) {
-		must(buf->data[i] != '\0' || (i && buf->data[i - 1] == '\\'));    /* a quoted-pair, RFC 4475 §3.1.1.2 */
+		must(buf->data[i] != '\0' || (i && buf->data[i - 1] == '\\')); /* a quoted-pair, RFC 4475 §3.1.1.2 */
 		must(buf->data[i] != '\n' || (i && buf->data[i - 1] == '\r'));
 		must(buf->data[i] != '\r' || (i + 1 < buf->len && buf->data[i + 1] == '\n'));
 	}

@@ -29,8 +29,13 @@ static void check_stream(const struct td_sdp_stream *s, const struct td_sdp_loca
 /* Two texts parted by a zero byte: an offer we answer and offer again on top of, and an answer to an offer of ours. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct td_sdp_local l = { .addr = TD_STR("192.0.2.1"), .family = 4, .port = 4000, .dir = TD_SDP_SENDRECV, .session_id = 1,
-				  .codecs = codecs, .n_codecs = TD_ARRAY_LEN(codecs) };
+	struct td_sdp_local l = { .addr = TD_STR("192.0.2.1"),
+				  .family = 4,
+				  .port = 4000,
+				  .dir = TD_SDP_SENDRECV,
+				  .session_id = 1,
+				  .codecs = codecs,
+				  .n_codecs = TD_ARRAY_LEN(codecs) };
 	struct td_str rest = td_str_n((const char *)data, size), text = td_str_split(&rest, 0);
 	struct td_sdp *theirs, *ours, *next;
 	struct td_sdp_stream s;

@@ -17,11 +17,26 @@ static uint8_t take(struct input *in)
 static void put_contact(struct td_out *o, uint8_t which)
 {
 	static const char *const contacts[] = {
-		"<sip:a@10.0.1.1>", "<sip:A@10.0.1.1>", "sip:a@10.0.1.1", "<sip:a@10.0.1.1:5060>", "<sip:a@10.0.1.1;transport=tcp>",
-		"<sip:a@h.test>;q=0.1", "\"x, y\" <sips:a@h.test;lr?x=y>;+p=\"q;r\"", "<sip:%61@10.0.1.1>;q=0", "<sip:[2001:db8::1]:5070>",
-		"<sip:b@10.0.1.2>", "<sip:c@10.0.1.2>", "<sip:d@10.0.1.2>", "<sip:e@10.0.1.2>", "<sip:f@10.0.1.2>", "<sip:a@127.0.0.1>", "<tel:+1>",
+		"<sip:a@10.0.1.1>",
+		"<sip:A@10.0.1.1>",
+		"sip:a@10.0.1.1",
+		"<sip:a@10.0.1.1:5060>",
+		"<sip:a@10.0.1.1;transport=tcp>",
+		"<sip:a@h.test>;q=0.1",
+		"\"x, y\" <sips:a@h.test;lr?x=y>;+p=\"q;r\"",
+		"<sip:%61@10.0.1.1>;q=0",
+		"<sip:[2001:db8::1]:5070>",
+		"<sip:b@10.0.1.2>",
+		"<sip:c@10.0.1.2>",
+		"<sip:d@10.0.1.2>",
+		"<sip:e@10.0.1.2>",
+		"<sip:f@10.0.1.2>",
+		"<sip:a@127.0.0.1>",
+		"<tel:+1>",
 	};
-	static const char *const lifetimes[] = { "", ";expires=0", ";expires=60", ";expires=7200", ";expires=59", ";expires=4294967296", ";expires=x" };
+	static const char *const lifetimes[] = {
+		"", ";expires=0", ";expires=60", ";expires=7200", ";expires=59", ";expires=4294967296", ";expires=x"
+	};
 
 	td_out_z(o, "Contact: ");
 	td_out_z(o, contacts[which & 15]);
@@ -31,21 +46,17 @@ static void put_contact(struct td_out *o, uint8_t which)
 
 static void step(struct rig *r, struct input *in)
 {
-	static const struct td_str aors[] = { TD_STR_INIT("a@any.test"), TD_STR_INIT("b@any.test"), TD_STR_INIT("%61@ANY.test:5060"), TD_STR_INIT("c@any.test") };
+	static const struct td_str aors[] = { TD_STR_INIT("a@any.test"), TD_STR_INIT("b@any.test"),
+					      TD_STR_INIT("%61@ANY.test:5060"), TD_STR_INIT("c@any.test") };
 	static const struct td_str ids[] = { TD_STR_INIT("1"), TD_STR_INIT("2@h"), TD_STR_INIT("<3>"), TD_STR_INIT("4") };
 	uint8_t who = take(in), what = take(in);
 	struct td_out o;
 
 	td_out_init(&o);
 	switch (what & 7) {
-	case 0:
-		break;
-	case 1:
-		td_out_z(&o, "Contact: *\r\nExpires: 0\r\n");
-		break;
-	case 2:
-		td_sim_run(r->sim, 1000u << take(in) % 14);
-		break;
+	case 0: break;
+	case 1: td_out_z(&o, "Contact: *\r\nExpires: 0\r\n"); break;
+	case 2: td_sim_run(r->sim, 1000u << take(in) % 14); break;
 	case 3: {
 		const uint8_t *nul = memchr(in->p, 0, (size_t)(in->end - in->p));
 		size_t n = (size_t)((nul ? nul : in->end) - in->p);
@@ -61,12 +72,11 @@ static void step(struct rig *r, struct input *in)
 	case 5:
 		put_contact(&o, take(in));
 		/* fallthrough */
-	default:
-		put_contact(&o, take(in));
+	default: put_contact(&o, take(in));
 	}
 	r->contacts = 0;
 	rig_request(r, aors[who & 3], ids[who >> 2 & 3], 1 + (what >> 3), td_out_view(&o), who < 250);
-	if (who & 0x20)                           /* else the next comes while this one is being written */
+	if (who & 0x20) /* else the next comes while this one is being written */
 		td_sim_run(r->sim, 2);
 	MUST(r->contacts <= r->core.cfg->registrar.max_contacts);
 	td_out_free(&o);
@@ -78,8 +88,8 @@ static void describe(void *arg, int err, const struct td_binding *b, unsigned n)
 
 	MUST(!err && n <= 10);
 	for (unsigned i = 0; i < n; i++)
-		td_out_fmt(o, "%.*s|%.*s|%.*s|%u|%d|%llu\n", TD_FMT(b[i].contact), TD_FMT(b[i].params), TD_FMT(b[i].call_id), b[i].cseq, b[i].q,
-			   (unsigned long long)b[i].expires_at_s);
+		td_out_fmt(o, "%.*s|%.*s|%.*s|%u|%d|%llu\n", TD_FMT(b[i].contact), TD_FMT(b[i].params), TD_FMT(b[i].call_id),
+			   b[i].cseq, b[i].q, (unsigned long long)b[i].expires_at_s);
 }
 
 /* Contacts come from the disk in another order, so lines are compared as a set. */

@@ -18,8 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	td_out_init(&o);
 	td_rtp_print(&o, &r);
-	if (!o.failed && (td_rtp_parse(&again, td_out_view(&o)) || again.seq != r.seq || again.ts != r.ts || again.n_csrc != r.n_csrc ||
-			  !td_str_eq(again.ext, r.ext) || !td_str_eq(again.payload, r.payload)))
+	if (!o.failed && (td_rtp_parse(&again, td_out_view(&o)) || again.seq != r.seq || again.ts != r.ts ||
+			  again.n_csrc != r.n_csrc || !td_str_eq(again.ext, r.ext) || !td_str_eq(again.payload, r.payload)))
 		__builtin_trap();
 	td_out_free(&o);
 	codecs = td_codecs(&n);

@@ -28,7 +28,7 @@ struct peer {
 	struct td_net *net;
 	struct td_udp *udp;
 	struct td_conn *conn;
-	struct td_buf *got[KEPT];                 /* the last messages, newest first */
+	struct td_buf *got[KEPT]; /* the last messages, newest first */
 };
 
 struct world {
@@ -133,10 +133,20 @@ static void peer_close(struct peer *p)
 
 /* ---- what they say ---- */
 
-static const char *const methods[] = { "INVITE", "REGISTER", "ACK", "BYE", "CANCEL", "MESSAGE", "OPTIONS", "SUBSCRIBE", "PRACK", "WHATEVER" };
+static const char *const methods[] = { "INVITE",  "REGISTER", "ACK",       "BYE",   "CANCEL",
+				       "MESSAGE", "OPTIONS",  "SUBSCRIBE", "PRACK", "WHATEVER" };
 static const char *const uris[] = {
-	"sip:a@any.test", "sip:b@any.test", "sip:any.test", "sip:alice@example.test", "sip:nobody@example.test", "sip:10.0.0.1",
-	"sip:b@10.0.1.2:5060", "sip:x@10.9.9.9", "tel:+1-2", "sip:c@10.0.1.3;transport=tcp", "sip:a@10.0.0.1:5060;lr;td=1",
+	"sip:a@any.test",
+	"sip:b@any.test",
+	"sip:any.test",
+	"sip:alice@example.test",
+	"sip:nobody@example.test",
+	"sip:10.0.0.1",
+	"sip:b@10.0.1.2:5060",
+	"sip:x@10.9.9.9",
+	"tel:+1-2",
+	"sip:c@10.0.1.3;transport=tcp",
+	"sip:a@10.0.0.1:5060;lr;td=1",
 };
 
 /* A request; then some bytes of it are overwritten, removed or inserted by the input. */
@@ -150,15 +160,20 @@ static void send_request(struct world *w, struct peer *p)
 
 	td_out_init(&o);
 	td_out_init(&out);
-	td_out_fmt(&o, "%s %s SIP/2.0\r\nVia: SIP/2.0/%s 10.0.1.%u:5060;rport;branch=z9hG4bK%u\r\n", method, uri, p->udp ? "UDP" : "TCP",
-		   p->index + 1, branch);
+	td_out_fmt(&o, "%s %s SIP/2.0\r\nVia: SIP/2.0/%s 10.0.1.%u:5060;rport;branch=z9hG4bK%u\r\n", method, uri,
+		   p->udp ? "UDP" : "TCP", p->index + 1, branch);
 	if (how & 8)
 		td_out_fmt(&o, "Route: <sip:10.0.0.1;lr>%s\r\n", how & 16 ? ", <sip:10.0.1.2;lr>" : "");
 	if (how & 32)
 		td_out_fmt(&o, "Max-Forwards: %u\r\n", branch & 3);
-	td_out_fmt(&o, "From: <sip:%c@any.test>;tag=%u\r\nTo: <%s>%s\r\nCall-ID: c%u\r\nCSeq: %u %s\r\nContact: <sip:%c@10.0.1.%u%s>%s\r\n",
+	td_out_fmt(&o,
+		   "From: <sip:%c@any.test>;tag=%u\r\nTo: <%s>%s\r\nCall-ID: c%u\r\nCSeq: %u %s\r\nContact: "
+		   "<sip:%c@10.0.1.%u%s>%s\r\n",
 		   'a' + p->index, call & 7, to, how & 64 ? ";tag=t" : "", call & 15, 1 + (branch & 7), method, 'a' + p->index,
-		   how & 128 ? 2 : p->index == 3 ? 3 : p->index + 1, p->index == 3 ? ";transport=tcp" : "", how & 4 ? ";expires=0" : "");
+		   how & 128       ? 2
+		   : p->index == 3 ? 3
+				   : p->index + 1,
+		   p->index == 3 ? ";transport=tcp" : "", how & 4 ? ";expires=0" : "");
 	td_out_z(&o, "Content-Length: 0\r\n\r\n");
 	n = (how & 3) == 0 ? 0 : byte(w) & 31;
 	insert = (how & 3) == 0 ? TD_STR_NULL : bytes(w, n);
@@ -230,19 +245,11 @@ static void happen(struct world *w)
 
 	switch (what & 7) {
 	case 0:
-	case 1:
-		send_request(w, p);
-		break;
+	case 1: send_request(w, p); break;
 	case 2:
-	case 3:
-		send_answer(w, p);
-		break;
-	case 4:
-		send_back(w, p);
-		break;
-	case 5:
-		send_to_server(p, bytes(w, byte(w)));
-		break;
+	case 3: send_answer(w, p); break;
+	case 4: send_back(w, p); break;
+	case 5: send_to_server(p, bytes(w, byte(w))); break;
 	case 6:
 		w->rules.loss = byte(w) / 512.0;
 		w->rules.duplicate = byte(w) / 512.0;
@@ -263,8 +270,10 @@ static void happen(struct world *w)
 
 static void world_open(struct world *w)
 {
-	static const char yaml[] = "domains: [{name: example.test}, {name: any.test, users: any}]\nlisten: [\"udp:10.0.0.1\", \"tcp:10.0.0.1\"]\n"
-				   "workers: 2\nregistrations: memory\ntrust: [10.0.1.0/24]\nstate: ./s\nproxy: {max_pending: 20, max_branches: 5}\n";
+	static const char yaml[] =
+		"domains: [{name: example.test}, {name: any.test, users: any}]\nlisten: [\"udp:10.0.0.1\", \"tcp:10.0.0.1\"]\n"
+		"workers: 2\nregistrations: memory\ntrust: [10.0.1.0/24]\nstate: ./s\nproxy: {max_pending: 20, max_branches: "
+		"5}\n";
 	struct td_server_options opt = { .rr_key = "sixteen byte key" };
 	struct td_user alice = { .aor = TD_STR("alice@example.test"), .extension = TD_STR("12") };
 	struct td_addr ip;

@@ -7,7 +7,13 @@
 
 #include <tandem/transport.h>
 
-#define MUST(x) do { if (!(x)) { fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); abort(); } } while (0)
+#define MUST(x)                                                                 \
+	do {                                                                    \
+		if (!(x)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); \
+			abort();                                                \
+		}                                                               \
+	} while (0)
 
 struct end {
 	struct td_loop *loop;
@@ -54,7 +60,8 @@ static void end_close(struct end *e)
 }
 
 /* Pieces of 1 to `most` bytes, as the seed wants. */
-static void feed(struct td_sim *sim, struct td_conn *c, const struct seen *s, const uint8_t *p, size_t n, uint32_t seed, size_t most)
+static void feed(struct td_sim *sim, struct td_conn *c, const struct seen *s, const uint8_t *p, size_t n, uint32_t seed,
+		 size_t most)
 {
 	while (n && !s->closed) {
 		size_t k = seed ? 1 + seed % most : n;

@@ -20,7 +20,7 @@ struct input {
 
 struct slot {
 	struct story *s;
-	struct td_call *call;             /* NULL: free */
+	struct td_call *call; /* NULL: free */
 	bool ended;
 };
 
@@ -32,9 +32,9 @@ struct story {
 	struct td_udp *peer;
 	struct td_ua *ua;
 	struct td_reg *reg;
-	struct td_msg *heard[HEARD];      /* newest first */
+	struct td_msg *heard[HEARD]; /* newest first */
 	struct slot slots[CALLS];
-	uint8_t mood;                     /* what session and application do in callbacks */
+	uint8_t mood; /* what session and application do in callbacks */
 	unsigned serial;
 };
 
@@ -139,9 +139,7 @@ static void on_incoming(struct td_ua *ua, struct td_call *c, void *arg)
 	behave(sl, 5);
 }
 
-static void on_message(struct td_ua *ua, const struct td_msg *m, void *arg)
-{
-}
+static void on_message(struct td_ua *ua, const struct td_msg *m, void *arg) {}
 
 static const struct td_ua_events ua_events = { on_incoming, on_message };
 
@@ -163,7 +161,8 @@ static void on_reg(struct td_reg *reg, const struct td_reg_state *st, void *arg)
 
 static void act(struct story *s, struct input *in)
 {
-	static const struct td_request_options message = { .method = TD_STR_INIT("MESSAGE"), .uri = TD_STR_INIT("sip:bob@b.test") };
+	static const struct td_request_options message = { .method = TD_STR_INIT("MESSAGE"),
+							   .uri = TD_STR_INIT("sip:bob@b.test") };
 	uint8_t what = take(in);
 	struct slot *sl = &s->slots[(what >> 4) % CALLS];
 	struct td_request *r;
@@ -171,16 +170,12 @@ static void act(struct story *s, struct input *in)
 	switch (what & 15) {
 	case 0:
 		sl = free_slot(s);
-		s->mood &= 0xfe;                         /* before td_call_open() returns there is nothing to close */
+		s->mood &= 0xfe; /* before td_call_open() returns there is nothing to close */
 		if (sl && td_call_open(&sl->call, s->ua, TD_STR("sip:bob@b.test"), &session, &call_events, sl))
 			sl->call = NULL;
 		return;
-	case 1:
-		s->mood = take(in);
-		return;
-	case 2:
-		td_request_open(&r, s->ua, &message, on_response, s);
-		return;
+	case 1: s->mood = take(in); return;
+	case 2: td_request_open(&r, s->ua, &message, on_response, s); return;
 	case 3:
 		if (!s->reg && td_reg_open(&s->reg, s->ua, TD_STR_NULL, take(in), on_reg, s))
 			s->reg = NULL;
@@ -193,21 +188,12 @@ static void act(struct story *s, struct input *in)
 	if (!sl->call)
 		return;
 	switch (what & 15) {
-	case 5:
-		td_call_ring(sl->call);
-		return;
+	case 5: td_call_ring(sl->call); return;
 	case 6:
-	case 7:
-		td_call_answer(sl->call);
-		return;
-	case 8:
-		td_call_reject(sl->call, 200 + 8 * take(in));
-		return;
-	case 9:
-		let_go(sl);
-		return;
-	default:
-		td_call_hangup(sl->call);
+	case 7: td_call_answer(sl->call); return;
+	case 8: td_call_reject(sl->call, 200 + 8 * take(in)); return;
+	case 9: let_go(sl); return;
+	default: td_call_hangup(sl->call);
 	}
 }
 
@@ -219,7 +205,7 @@ static void received(struct td_udp *udp, struct td_buf *buf, const struct td_add
 	struct td_msg *m;
 
 	if (td_msg_parse(&m, buf, 0, buf->len)) {
-		MUST(td_str_starts(td_buf_str(buf), TD_STR("SIP/2.0 ")));      /* an echo of what was broken before */
+		MUST(td_str_starts(td_buf_str(buf), TD_STR("SIP/2.0 "))); /* an echo of what was broken before */
 		return;
 	}
 	MUST(!m->defect.status);
@@ -242,15 +228,23 @@ static void say(struct story *s, struct td_out *o)
 static void put_tail(struct td_out *o, uint8_t how)
 {
 	static const char *const lines[] = {
-		"", "Require: x\r\n", "WWW-Authenticate: Digest realm=\"d\", nonce=\"1\", qop=\"auth\"\r\n",
-		"Proxy-Authenticate: Digest realm=\"d\", nonce=\"2\", qop=\"auth\", stale=true\r\n", "Min-Expires: 4000\r\n",
-		"Record-Route: <sip:192.0.2.2;lr>, <sip:strict.test>\r\n", "Retry-After: 1\r\n", "Expires: 0\r\n",
+		"",
+		"Require: x\r\n",
+		"WWW-Authenticate: Digest realm=\"d\", nonce=\"1\", qop=\"auth\"\r\n",
+		"Proxy-Authenticate: Digest realm=\"d\", nonce=\"2\", qop=\"auth\", stale=true\r\n",
+		"Min-Expires: 4000\r\n",
+		"Record-Route: <sip:192.0.2.2;lr>, <sip:strict.test>\r\n",
+		"Retry-After: 1\r\n",
+		"Expires: 0\r\n",
 	};
 
 	if (how & 1)
 		td_out_fmt(o, "Contact: <sip:bob@192.0.2.%u>\r\n", how & 2 ? 2 : 3);
 	td_out_z(o, lines[how >> 2 & 7]);
-	td_put_body(o, how & 0x80 ? TD_STR("text/plain") : how & 0x40 ? TD_STR("application/sdp") : TD_STR_NULL,
+	td_put_body(o,
+		    how & 0x80   ? TD_STR("text/plain")
+		    : how & 0x40 ? TD_STR("application/sdp")
+				 : TD_STR_NULL,
 		    how & 0xc0 ? TD_STR(SDP) : TD_STR_NULL);
 }
 
@@ -282,15 +276,17 @@ static void request(struct story *s, struct input *in)
 	struct td_out o;
 
 	td_out_init(&o);
-	td_out_fmt(&o, "%s sip:alice@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK%u\r\nMax-Forwards: 70\r\n", method, serial);
+	td_out_fmt(&o, "%s sip:alice@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK%u\r\nMax-Forwards: 70\r\n",
+		   method, serial);
 	if (m && m->request && where & 8)
-		td_out_fmt(&o, "From: <sip:bob@b.test>;tag=%s\r\nTo: <sip:a@a>;tag=%.*s\r\nCall-ID: %.*s\r\n", tag, TD_FMT(m->from_tag),
-			   TD_FMT(m->call_id));
+		td_out_fmt(&o, "From: <sip:bob@b.test>;tag=%s\r\nTo: <sip:a@a>;tag=%.*s\r\nCall-ID: %.*s\r\n", tag,
+			   TD_FMT(m->from_tag), TD_FMT(m->call_id));
 	else if (m && where & 8)
-		td_out_fmt(&o, "From: <sip:bob@b.test>;tag=%.*s\r\nTo: <sip:a@a>;tag=%.*s\r\nCall-ID: %.*s\r\n", TD_FMT(m->from_tag),
-			   TD_FMT(m->to_tag.n ? m->to_tag : TD_STR("x")), TD_FMT(m->call_id));
+		td_out_fmt(&o, "From: <sip:bob@b.test>;tag=%.*s\r\nTo: <sip:a@a>;tag=%.*s\r\nCall-ID: %.*s\r\n",
+			   TD_FMT(m->from_tag), TD_FMT(m->to_tag.n ? m->to_tag : TD_STR("x")), TD_FMT(m->call_id));
 	else
-		td_out_fmt(&o, "From: <sip:bob@b.test>;tag=%s\r\nTo: <sip:alice@a.test>\r\nCall-ID: c%u\r\n", tag, where >> 4 & 3);
+		td_out_fmt(&o, "From: <sip:bob@b.test>;tag=%s\r\nTo: <sip:alice@a.test>\r\nCall-ID: c%u\r\n", tag,
+			   where >> 4 & 3);
 	td_out_fmt(&o, "CSeq: %u %s\r\n", cseq, method);
 	put_tail(&o, how | 1);
 	say(s, &o);
@@ -314,13 +310,17 @@ static void raw(struct story *s, struct input *in)
 
 static void open_story(struct story *s)
 {
-	struct td_ua_options opt = { .address = TD_STR("sip:alice@a.test"), .password = TD_STR("secret"), .user_agent = TD_STR("t"),
-				     .events = &ua_events, .arg = s };
+	struct td_ua_options opt = { .address = TD_STR("sip:alice@a.test"),
+				     .password = TD_STR("secret"),
+				     .user_agent = TD_STR("t"),
+				     .events = &ua_events,
+				     .arg = s };
 
 	MUST(!td_sim_open(&s->sim, 1) && !td_wire_open(&s->wire, s->sim));
 	MUST(!td_sim_loop(&s->loop, s->sim) && !td_sim_loop(&s->peer_loop, s->sim));
 	MUST(!td_ip_parse(&opt.local, TD_STR("192.0.2.1")) && !td_ip_parse(&opt.proxy, TD_STR("192.0.2.2")));
-	MUST(!td_net_open_sim(&s->net, s->loop, s->wire, &opt.local) && !td_net_open_sim(&s->peer_net, s->peer_loop, s->wire, &opt.proxy));
+	MUST(!td_net_open_sim(&s->net, s->loop, s->wire, &opt.local) &&
+	     !td_net_open_sim(&s->peer_net, s->peer_loop, s->wire, &opt.proxy));
 	opt.local.port = opt.proxy.port = 5060;
 	MUST(!td_udp_open(&s->peer, s->peer_net, &opt.proxy, 0, received, s));
 	opt.net = s->net;
@@ -366,7 +366,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	s.mood = 0;
 	td_reg_close(s.reg);
 	s.reg = NULL;
-	if (!(steps & 7)) {                               /* as it stands, with whatever is in flight */
+	if (!(steps & 7)) { /* as it stands, with whatever is in flight */
 		close_story(&s);
 		return 0;
 	}

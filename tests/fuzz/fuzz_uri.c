@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	must(td_str_eq(u.text, text));
 	must(td_uri_eq(&u, &u));
-	for (rest = u.params; (got = td_param_next(&p, &rest)) == 1; )
+	for (rest = u.params; (got = td_param_next(&p, &rest)) == 1;)
 		;
 	must(got == 0);
 	if (u.scheme != TD_SCHEME_OTHER) {

@@ -18,7 +18,7 @@ static int run_file(const char *path)
 	fseek(f, 0, SEEK_END);
 	n = ftell(f);
 	rewind(f);
-	data = malloc(n > 0 ? (size_t)n : 1);      /* exact size: a sanitizer sees one byte too far */
+	data = malloc(n > 0 ? (size_t)n : 1); /* exact size: a sanitizer sees one byte too far */
 	if (!data || fread(data, 1, (size_t)n, f) != (size_t)n) {
 		free(data);
 		fclose(f);

@@ -14,9 +14,9 @@
 #include <errno.h>
 
 static _Thread_local struct {
-	unsigned long n;                      /* the how manieth fails; 0: none */
+	unsigned long n; /* the how manieth fails; 0: none */
 	unsigned long seen;
-	bool for_good;                        /* and all after it */
+	bool for_good; /* and all after it */
 } oom;
 
 static inline bool oom_now(void)

@@ -29,7 +29,7 @@ static int arena(void *arg)
 		if (p)
 			memset(p, 1, sizes[i]);
 		else
-			err = -ENOMEM;                /* and go on: the arena stays usable */
+			err = -ENOMEM; /* and go on: the arena stays usable */
 	}
 	if (td_arena_dup(&s, &a, TD_STR("after")) == 0)
 		assert_str(s, "after");
@@ -101,9 +101,7 @@ static int map(void *arg)
 	return 0;
 }
 
-static void no_sink(void *arg, enum td_log_level level, struct td_str line)
-{
-}
+static void no_sink(void *arg, enum td_log_level level, struct td_str line) {}
 
 static int log_lines(void *arg)
 {
@@ -120,9 +118,7 @@ static int log_lines(void *arg)
 	return 0;
 }
 
-static void on_io(struct td_io *io, unsigned events, void *arg)
-{
-}
+static void on_io(struct td_io *io, unsigned events, void *arg) {}
 
 static int loop(void *arg)
 {
@@ -174,16 +170,20 @@ static int simulation(void *arg)
 
 static void all(void **state)
 {
-	static const struct { const char *name; oom_fn *fn; unsigned long least; } rows[] = {
-		{ "buffers", buffers, 2 }, { "arena", arena, 4 }, { "output", output, 5 }, { "base64", base64, 1 }, { "map", map, 6 },
-		{ "log", log_lines, 1 }, { "loop", loop, 2 }, { "simulation", simulation, 4 },
+	static const struct {
+		const char *name;
+		oom_fn *fn;
+		unsigned long least;
+	} rows[] = {
+		{ "buffers", buffers, 2 }, { "arena", arena, 4 },   { "output", output, 5 }, { "base64", base64, 1 },
+		{ "map", map, 6 },         { "log", log_lines, 1 }, { "loop", loop, 2 },     { "simulation", simulation, 4 },
 	};
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
 		unsigned long n = oom_each(rows[i].fn, NULL);
 
 		print_message("%s: %lu allocations\n", rows[i].name, n);
-		assert_true(n >= rows[i].least);          /* else the wrapping does not reach the library */
+		assert_true(n >= rows[i].least); /* else the wrapping does not reach the library */
 	}
 }
 

@@ -9,8 +9,14 @@
 static int described(void *text)
 {
 	struct td_sdp_codec codecs[TD_SDP_MAX_AGREED];
-	struct td_sdp_local l = { .addr = TD_STR("192.0.2.1"), .family = 4, .port = 4000, .dir = TD_SDP_SENDRECV, .ptime_ms = 20,
-				  .rtcp_port = 5000, .codecs = codecs, .n_codecs = td_codec_list(codecs, TD_STR("")) };
+	struct td_sdp_local l = { .addr = TD_STR("192.0.2.1"),
+				  .family = 4,
+				  .port = 4000,
+				  .dir = TD_SDP_SENDRECV,
+				  .ptime_ms = 20,
+				  .rtcp_port = 5000,
+				  .codecs = codecs,
+				  .n_codecs = td_codec_list(codecs, TD_STR("")) };
 	struct td_sdp *theirs, *answer, *offer;
 	struct td_sdp_stream s;
 	struct td_arena a;
@@ -35,7 +41,8 @@ static int described(void *text)
 static void sdp(void **state)
 {
 	static char text[] = "v=0\r\no=- 1 1 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n"
-		"m=video 5000 RTP/AVP 31\r\nc=IN IP4 192.0.2.3\r\nm=audio 5002 RTP/AVP 0 8 96\r\na=rtpmap:96 telephone-event/8000\r\n";
+			     "m=video 5000 RTP/AVP 31\r\nc=IN IP4 192.0.2.3\r\nm=audio 5002 RTP/AVP 0 8 96\r\na=rtpmap:96 "
+			     "telephone-event/8000\r\n";
 
 	assert_true(oom_each(described, text) > 3);
 }

@@ -55,7 +55,7 @@ static int scenario(void *arg)
 	r->status = 0;
 	err = rig_request(r, td_str_of(aor), td_str_of(aor), 1, td_str_of(run->row->lines), run->row->trusted);
 	td_sim_run(r->sim, 5);
-	oom.n = 0;                                /* what follows looks, and must not fail */
+	oom.n = 0; /* what follows looks, and must not fail */
 	struct rows_of of = { .aor = td_str_of(aor) };
 	unsigned have = bindings_of(r, of.aor);
 	assert_int_equal(td_store_each_binding(r->store, count_row, &of), 0);
@@ -75,8 +75,11 @@ static void registers(void **state)
 {
 	static const struct row rows[] = {
 		{ "Contact: <sip:a@10.0.1.1>;expires=60;x=1, <sip:b@10.0.1.1>;q=0.5\r\n", 200, 2, true },
-		{ "", 200, 0, true }, { "Contact: *\r\nExpires: 0\r\n", 200, 0, true }, { "Contact: <sip:a@10.0.1.1>;expires=1\r\n", 423, 0, true },
-		{ "Require: a, b\r\n", 420, 0, true }, { "Contact: <sip:a@10.0.1.1>\r\n", 0, 0, false },
+		{ "", 200, 0, true },
+		{ "Contact: *\r\nExpires: 0\r\n", 200, 0, true },
+		{ "Contact: <sip:a@10.0.1.1>;expires=1\r\n", 423, 0, true },
+		{ "Require: a, b\r\n", 420, 0, true },
+		{ "Contact: <sip:a@10.0.1.1>\r\n", 0, 0, false },
 	};
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {

@@ -12,7 +12,7 @@ struct call {
 	struct td_srvtx *st;
 	enum td_proto proto;
 	const char *method;
-	unsigned status;                  /* the peer's final answer */
+	unsigned status; /* the peer's final answer */
 	bool cancel;
 };
 
@@ -86,7 +86,7 @@ static int run_call(void *arg)
 	td_sim_run(c->sim, 5000);
 	td_srvtx_unref(c->st);
 	if (!err)
-		td_clitx_detach(cl.ct);           /* so that a peer whose answer was lost for good does not ring for ever */
+		td_clitx_detach(cl.ct); /* so that a peer whose answer was lost for good does not ring for ever */
 	td_sim_run(c->sim, 200000);
 	assert_int_equal(td_txl_stats(c->us.txl)->clitx_open, 0);
 	assert_int_equal(td_txl_stats(c->peer.txl)->srvtx_open, 0);
@@ -181,7 +181,7 @@ static void opening(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(opening), cmocka_unit_test(options), cmocka_unit_test(invite_refused),
+		cmocka_unit_test(opening),         cmocka_unit_test(options),          cmocka_unit_test(invite_refused),
 		cmocka_unit_test(invite_accepted), cmocka_unit_test(invite_cancelled),
 	};
 

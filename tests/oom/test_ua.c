@@ -64,9 +64,7 @@ static void on_incoming(struct td_ua *ua, struct td_call *c, void *arg)
 	td_call_ring(c);
 }
 
-static void on_message(struct td_ua *ua, const struct td_msg *m, void *arg)
-{
-}
+static void on_message(struct td_ua *ua, const struct td_msg *m, void *arg) {}
 
 static const struct td_ua_events ua_events = { on_incoming, on_message };
 
@@ -83,7 +81,9 @@ static void on_reg(struct td_reg *reg, const struct td_reg_state *st, void *arg)
 /* The wire and the hosts on it are no part of the test; the agents are. */
 static int open_peer(struct world *w, struct peer *p, const char *ip, const char *to, const char *address)
 {
-	struct td_ua_options opt = { .address = td_str_of(address), .password = TD_STR("secret"), .proto = w->proto, .events = &ua_events, .arg = p };
+	struct td_ua_options opt = {
+		.address = td_str_of(address), .password = TD_STR("secret"), .proto = w->proto, .events = &ua_events, .arg = p
+	};
 	unsigned long n = oom_pause();
 
 	assert_int_equal(td_ip_parse(&opt.local, td_str_of(ip)), 0);
@@ -106,7 +106,9 @@ static void close_peer(struct peer *p)
 static int talk(struct world *w)
 {
 	struct peer *a = &w->alice, *b = &w->bob;
-	struct td_request_options opt = { .method = TD_STR("MESSAGE"), .uri = TD_STR("sip:bob@b.test"), .content_type = TD_STR("text/plain"),
+	struct td_request_options opt = { .method = TD_STR("MESSAGE"),
+					  .uri = TD_STR("sip:bob@b.test"),
+					  .content_type = TD_STR("text/plain"),
 					  .body = TD_STR("hello") };
 	struct td_request *r;
 	int err = td_reg_open(&a->reg, a->ua, TD_STR_NULL, 600, on_reg, a);
@@ -128,7 +130,7 @@ static int talk(struct world *w)
 	if (a->reg)
 		td_reg_remove(a->reg);
 	td_sim_run(w->sim, 120000);
-	if (b->call)                             /* the BYE that memory was out for */
+	if (b->call) /* the BYE that memory was out for */
 		td_call_hangup(b->call);
 	td_sim_run(w->sim, 120000);
 	if (!oom.for_good) {

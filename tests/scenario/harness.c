@@ -18,9 +18,11 @@ static void open_config(struct world *w, const char *extra)
 
 	td_out_init(&yaml);
 	td_out_init(&errors);
-	td_out_fmt(&yaml, "domains:\n  - name: example.test\n  - {name: any.test, users: any}\n  - {name: example.com, users: any}\n"
-			  "listen: [\"udp:" SERVER_IP ":5060\", \"tcp:" SERVER_IP ":5060\"]\n"
-			  "workers: %u\nregistrations: memory\ntrust: [10.0.1.0/24]\nstate: ./state\n%s", w->workers, extra ? extra : "");
+	td_out_fmt(&yaml,
+		   "domains:\n  - name: example.test\n  - {name: any.test, users: any}\n  - {name: example.com, users: any}\n"
+		   "listen: [\"udp:" SERVER_IP ":5060\", \"tcp:" SERVER_IP ":5060\"]\n"
+		   "workers: %u\nregistrations: memory\ntrust: [10.0.1.0/24]\nstate: ./state\n%s",
+		   w->workers, extra ? extra : "");
 	if (td_config_parse(&w->cfg, &errors, TD_STR("test.yaml"), td_out_view(&yaml)))
 		fail_msg("%.*s", TD_FMT(td_out_view(&errors)));
 	td_out_free(&yaml);
@@ -102,7 +104,7 @@ void world_assert_idle(struct world *w)
 
 void world_close(struct world *w)
 {
-	world_run(w, 300000);             /* past Timer C and everything that follows it */
+	world_run(w, 300000); /* past Timer C and everything that follows it */
 	world_assert_idle(w);
 	td_server_close(w->server);
 	for (unsigned i = 0; i < w->workers; i++) {
@@ -125,7 +127,9 @@ void world_user(struct world *w, const char *name, const char *password)
 	snprintf(aor, sizeof(aor), "%s@example.test", name);
 	u.aor = td_str_of(aor);
 	for (int alg = 0; alg < TD_DIGEST_ALGS; alg++)
-		assert_int_equal(td_ha1_make(&u.ha1[alg], (enum td_digest_alg)alg, td_str_of(name), TD_STR("example.test"), td_str_of(password)), 0);
+		assert_int_equal(td_ha1_make(&u.ha1[alg], (enum td_digest_alg)alg, td_str_of(name), TD_STR("example.test"),
+					     td_str_of(password)),
+				 0);
 	assert_int_equal(td_users_put(w->users, &u), 0);
 }
 
@@ -265,7 +269,7 @@ void phone_close(struct phone *p)
 		td_listener_close(p->listener);
 	td_buf_unref(p->part);
 	td_auth_client_close(p->auth);
-	world_run(p->w, 1);               /* sockets go at the end of a turn */
+	world_run(p->w, 1); /* sockets go at the end of a turn */
 	td_net_close(p->net);
 }
 
@@ -330,8 +334,8 @@ void phone_send(struct phone *p, const char *fmt, ...)
 
 struct want {
 	struct phone *p;
-	const char *method;               /* a request; NULL: a response */
-	unsigned status;                  /* 0: any final */
+	const char *method; /* a request; NULL: a response */
+	unsigned status;    /* 0: any final */
 	struct td_msg *got;
 };
 
@@ -361,7 +365,8 @@ static struct td_msg *wait_for(struct want k, uint64_t ms, bool must)
 		return k.got;
 	print_error("%s waits for %s %u; it has\n", k.p->user, k.method ? k.method : "status", k.status);
 	for (unsigned i = 0; i < k.p->n; i++)
-		print_error("  %s%.*s\n", k.p->taken[i] ? "(taken) " : "", (int)strcspn(k.p->inbox[i]->bytes.p, "\r"), k.p->inbox[i]->bytes.p);
+		print_error("  %s%.*s\n", k.p->taken[i] ? "(taken) " : "", (int)strcspn(k.p->inbox[i]->bytes.p, "\r"),
+			    k.p->inbox[i]->bytes.p);
 	fail();
 	return NULL;
 }
@@ -440,7 +445,8 @@ const char *contact_of(const struct phone *p)
 	static char text[160];
 	char addr[TD_ADDR_TEXT];
 
-	snprintf(text, sizeof(text), "<sip:%s@%s%s>", p->user, td_addr_text(addr, &p->addr), p->proto == TD_TCP ? ";transport=tcp" : "");
+	snprintf(text, sizeof(text), "<sip:%s@%s%s>", p->user, td_addr_text(addr, &p->addr),
+		 p->proto == TD_TCP ? ";transport=tcp" : "");
 	return text;
 }
 
@@ -494,9 +500,13 @@ void leg_send(struct leg *l, const char *method, const char *extra, const char *
 		snprintf(l->invite_branch, sizeof(l->invite_branch), "%s", l->branch);
 	}
 	td_out_init(&o);
-	td_out_fmt(&o, "%s %s SIP/2.0\r\nVia: SIP/2.0/%s %s;rport;branch=%s\r\n%sMax-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\n"
-		   "CSeq: %u %s\r\nContact: %s\r\n", method, l->target, l->p->proto == TD_TCP ? "TCP" : "UDP", td_addr_text(addr, &l->p->addr),
-		   l->branch, l->routes, l->local, l->remote, l->call_id, ack || cancel ? l->invite_cseq : l->cseq, method, contact_of(l->p));
+	td_out_fmt(&o,
+		   "%s %s SIP/2.0\r\nVia: SIP/2.0/%s %s;rport;branch=%s\r\n%sMax-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\nCall-ID: "
+		   "%s\r\n"
+		   "CSeq: %u %s\r\nContact: %s\r\n",
+		   method, l->target, l->p->proto == TD_TCP ? "TCP" : "UDP", td_addr_text(addr, &l->p->addr), l->branch,
+		   l->routes, l->local, l->remote, l->call_id, ack || cancel ? l->invite_cseq : l->cseq, method,
+		   contact_of(l->p));
 	if (l->p->auth && !cancel)
 		assert_int_equal(td_auth_client_put(&o, l->p->auth, td_str_of(method), td_str_of(l->target)), 0);
 	put_crlf(&o, extra ? extra : "");
@@ -519,7 +529,8 @@ static void add_route(struct leg *l, struct td_str v, bool front)
 
 	assert_true(snprintf(line, sizeof(line), "Route: %.*s\r\n", TD_FMT(v)) < (int)sizeof(line));
 	memcpy(old, l->routes, sizeof(old));
-	assert_true(snprintf(l->routes, sizeof(l->routes), "%s%s", front ? line : old, front ? old : line) < (int)sizeof(l->routes));
+	assert_true(snprintf(l->routes, sizeof(l->routes), "%s%s", front ? line : old, front ? old : line) <
+		    (int)sizeof(l->routes));
 }
 
 void leg_learn(struct leg *l, const struct td_msg *response)
@@ -555,9 +566,11 @@ static void ack_failure(struct leg *l, const struct td_msg *response)
 {
 	char addr[TD_ADDR_TEXT];
 
-	phone_send(l->p, "ACK %s SIP/2.0\nVia: SIP/2.0/%s %s;rport;branch=%s\n%sMax-Forwards: 70\nFrom: %s\nTo: %.*s\nCall-ID: %s\n"
-			 "CSeq: %u ACK\nContent-Length: 0\n\n", l->target, l->p->proto == TD_TCP ? "TCP" : "UDP",
-		   td_addr_text(addr, &l->p->addr), l->invite_branch, l->routes, l->local, TD_FMT(response->to.text), l->call_id, l->invite_cseq);
+	phone_send(l->p,
+		   "ACK %s SIP/2.0\nVia: SIP/2.0/%s %s;rport;branch=%s\n%sMax-Forwards: 70\nFrom: %s\nTo: %.*s\nCall-ID: %s\n"
+		   "CSeq: %u ACK\nContent-Length: 0\n\n",
+		   l->target, l->p->proto == TD_TCP ? "TCP" : "UDP", td_addr_text(addr, &l->p->addr), l->invite_branch, l->routes,
+		   l->local, TD_FMT(response->to.text), l->call_id, l->invite_cseq);
 }
 
 /* The oldest response above 100 not yet taken. */

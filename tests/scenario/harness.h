@@ -25,7 +25,7 @@ struct world {
 	struct td_wire *wire;
 	struct td_wire_rules rules;
 	struct td_server_status status;
-	struct td_loop *loops[MAX_WORKERS], *peers;       /* peers: one loop for all phones */
+	struct td_loop *loops[MAX_WORKERS], *peers; /* peers: one loop for all phones */
 	struct td_net *nets[MAX_WORKERS];
 	unsigned workers;
 	struct td_users *users;
@@ -33,19 +33,19 @@ struct world {
 	struct td_config *cfg;
 	struct td_log *log;
 	struct td_server *server;
-	unsigned serial;                                  /* of branches, Call-IDs and tags */
+	unsigned serial; /* of branches, Call-IDs and tags */
 	unsigned ports;
-	unsigned log_lines;                               /* of level info and above */
+	unsigned log_lines; /* of level info and above */
 };
 
 /* extra: more lines of YAML, or NULL. */
 void world_open(struct world *w, uint64_t seed, unsigned workers, const char *extra);
 /* Lets everything run out first, and fails when a transaction, context or pending call is left (D7). */
 void world_close(struct world *w);
-void world_user(struct world *w, const char *name, const char *password);     /* name@example.test */
+void world_user(struct world *w, const char *name, const char *password); /* name@example.test */
 void world_run(struct world *w, uint64_t ms);
-const struct td_server_status *world_status(struct world *w);      /* as it is now; good until the next call */
-void world_assert_idle(struct world *w);                /* nothing open now */
+const struct td_server_status *world_status(struct world *w); /* as it is now; good until the next call */
+void world_assert_idle(struct world *w);                      /* nothing open now */
 void world_rules(struct world *w, double loss, double duplicate, double reorder);
 
 /* ---- phones ---- */
@@ -57,15 +57,15 @@ struct phone {
 	enum td_proto proto;
 	struct td_net *net;
 	struct td_udp *udp;
-	struct td_listener *listener;                     /* TCP: the port of its Contact */
-	struct td_conn *conn;                             /* to the server, or the last one the server opened */
+	struct td_listener *listener; /* TCP: the port of its Contact */
+	struct td_conn *conn;         /* to the server, or the last one the server opened */
 	struct td_conn *conns[16];
 	unsigned conn_n;
 	struct td_buf *part;
-	bool closed;                                      /* the server closed its connection */
-	bool raw;                                         /* it keeps what it can parse and counts the rest: for answers to broken requests */
-	unsigned raw_status, raw_n;                       /* of the last response, parsed or not; how many */
-	struct td_msg *inbox[INBOX];                      /* everything that came; kept until it is closed */
+	bool closed;                 /* the server closed its connection */
+	bool raw;                    /* it keeps what it can parse and counts the rest: for answers to broken requests */
+	unsigned raw_status, raw_n;  /* of the last response, parsed or not; how many */
+	struct td_msg *inbox[INBOX]; /* everything that came; kept until it is closed */
 	bool taken[INBOX];
 	unsigned n;
 	struct td_auth_client *auth;
@@ -73,29 +73,29 @@ struct phone {
 };
 
 void phone_open(struct phone *p, struct world *w, const char *user, const char *ip, uint16_t port, enum td_proto proto);
-void phone_password(struct phone *p, const char *password);      /* it answers challenges with this */
+void phone_password(struct phone *p, const char *password); /* it answers challenges with this */
 void phone_close(struct phone *p);
 /* Each "\n" of the text goes out as CR LF. */
 __attribute__((format(printf, 2, 3))) void phone_send(struct phone *p, const char *fmt, ...);
 void phone_send_bytes(struct phone *p, struct td_str bytes);
-void phone_send_to(struct phone *p, const struct td_addr *to, struct td_str bytes);      /* UDP */
+void phone_send_to(struct phone *p, const struct td_addr *to, struct td_str bytes); /* UDP */
 
 /* The oldest message not yet taken that fits; runs the world until it is there, at most `ms`. Fails, or NULL with `maybe`. */
 struct td_msg *want_request(struct phone *p, const char *method);
 struct td_msg *want_status(struct phone *p, unsigned status);
 struct td_msg *maybe_request(struct phone *p, const char *method, uint64_t ms);
-struct td_msg *maybe_status(struct phone *p, unsigned status, uint64_t ms);      /* 0: any final response */
-void want_silence(struct phone *p, uint64_t ms);        /* nothing new but what was taken, 100 left aside */
-void phone_forget(struct phone *p);                     /* takes all that came */
+struct td_msg *maybe_status(struct phone *p, unsigned status, uint64_t ms); /* 0: any final response */
+void want_silence(struct phone *p, uint64_t ms);                            /* nothing new but what was taken, 100 left aside */
+void phone_forget(struct phone *p);                                         /* takes all that came */
 
 /* Value of a header, zero-terminated, in memory of the world's life; "" when absent. */
 const char *header(const struct td_msg *m, const char *name);
-const char *find(const struct td_msg *m, const char *text);     /* where the message has it first; NULL: nowhere */
+const char *find(const struct td_msg *m, const char *text); /* where the message has it first; NULL: nowhere */
 unsigned header_count(const struct td_msg *m, enum td_hdr_id id);
 
 /* Answers a request as a UAS: Via, Record-Route, From, To (tag: the phone's user name), Call-ID, CSeq copied. extra: lines or "". */
 void phone_answer(struct phone *p, const struct td_msg *req, unsigned status, const char *extra, const char *sdp);
-const char *contact_of(const struct phone *p);          /* "<sip:user@ip:port;transport=…>" */
+const char *contact_of(const struct phone *p); /* "<sip:user@ip:port;transport=…>" */
 
 /* ---- a side of a call ---- */
 

@@ -7,7 +7,7 @@
 
 struct rig {
 	struct world w;
-	struct phone a, b, mallory, victim;       /* a and b are trusted; mallory has an account, the victim nothing to do with us */
+	struct phone a, b, mallory, victim; /* a and b are trusted; mallory has an account, the victim nothing to do with us */
 };
 
 static void rig_open(struct rig *r, unsigned workers, const char *extra)
@@ -45,12 +45,16 @@ static unsigned ask(struct phone *p, const char *method, const char *uri, const 
 }
 
 /* A request with these lines; its answer. from and call_id: as they are to be. */
-static struct td_msg *say(struct phone *p, const char *method, const char *uri, const char *from, const char *to, const char *call_id, const char *lines)
+static struct td_msg *say(struct phone *p, const char *method, const char *uri, const char *from, const char *to,
+			  const char *call_id, const char *lines)
 {
 	char addr[TD_ADDR_TEXT];
 
-	phone_send(p, "%s %s SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bKsay%u\nMax-Forwards: 70\nFrom: %s;tag=1\nTo: %s\nCall-ID: %s\nCSeq: 1 %s\n"
-		      "%sContent-Length: 0\n\n", method, uri, td_addr_text(addr, &p->addr), ++p->w->serial, from, to, call_id, method, lines);
+	phone_send(p,
+		   "%s %s SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bKsay%u\nMax-Forwards: 70\nFrom: %s;tag=1\nTo: %s\nCall-ID: "
+		   "%s\nCSeq: 1 %s\n"
+		   "%sContent-Length: 0\n\n",
+		   method, uri, td_addr_text(addr, &p->addr), ++p->w->serial, from, to, call_id, method, lines);
 	return maybe_status(p, 0, 1000);
 }
 
@@ -81,8 +85,11 @@ static char *credentials_for(struct phone *p, const struct td_msg *challenge, co
 /* The same credentials under many Call-IDs, so that every worker sees them, from the same source and from another. */
 static void a1_replay_at_every_worker(void **state)
 {
-	static const struct { const char *method, *uri; } rows[] = { { "REGISTER", "sip:example.test" }, { "MESSAGE", "sip:bob@example.test" },
-								     { "INVITE", "sip:bob@example.test" } };
+	static const struct {
+		const char *method, *uri;
+	} rows[] = { { "REGISTER", "sip:example.test" },
+		     { "MESSAGE", "sip:bob@example.test" },
+		     { "INVITE", "sip:bob@example.test" } };
 	struct phone thief;
 	struct rig r;
 
@@ -132,25 +139,29 @@ static void a1_replay_at_every_worker(void **state)
 /* A nonce that is old, made up, or of another server. */
 static void a1_foreign_nonces(void **state)
 {
-	static const char *const nonces[] = { "", "x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "////////////////////////////////////" };
+	static const char *const nonces[] = { "", "x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+					      "////////////////////////////////////" };
 	struct td_ha1 ha1;
 	struct rig r;
 
 	rig_open(&r, 2, NULL);
 	assert_int_equal(td_ha1_make(&ha1, TD_DIGEST_SHA256, TD_STR("mallory"), TD_STR("example.test"), TD_STR("m")), 0);
 	for (size_t i = 0; i < TD_ARRAY_LEN(nonces); i++) {
-		struct td_digest_input in = { TD_DIGEST_SHA256, TD_STR("REGISTER"), TD_STR("sip:example.test"), td_str_of(nonces[i]),
-					      TD_STR("00000001"), TD_STR("c"), TD_STR("auth") };
+		struct td_digest_input in = { TD_DIGEST_SHA256,     TD_STR("REGISTER"), TD_STR("sip:example.test"),
+					      td_str_of(nonces[i]), TD_STR("00000001"), TD_STR("c"),
+					      TD_STR("auth") };
 		char resp[TD_DIGEST_HEX_MAX], line[512];
 		size_t n = td_digest_response(resp, &ha1, &in);
 
-		snprintf(line, sizeof(line), "Authorization: Digest username=\"mallory\", realm=\"example.test\", nonce=\"%s\", uri=\"sip:example.test\", "
-					     "response=\"%.*s\", algorithm=SHA-256, qop=auth, nc=00000001, cnonce=\"c\"\nContact: <sip:m@10.6.6.6>\n",
+		snprintf(line, sizeof(line),
+			 "Authorization: Digest username=\"mallory\", realm=\"example.test\", nonce=\"%s\", "
+			 "uri=\"sip:example.test\", "
+			 "response=\"%.*s\", algorithm=SHA-256, qop=auth, nc=00000001, cnonce=\"c\"\nContact: <sip:m@10.6.6.6>\n",
 			 nonces[i], (int)n, resp);
 		struct td_msg *m = say(&r.mallory, "REGISTER", "sip:example.test", MALLORY, MALLORY, "f", line);
 		assert_int_equal(m->status, *nonces[i] ? 401 : 400);
 	}
-	assert_int_equal(ask(&r.a, "MESSAGE", "sip:mallory@example.test", NULL), 480);      /* nothing was registered */
+	assert_int_equal(ask(&r.a, "MESSAGE", "sip:mallory@example.test", NULL), 480); /* nothing was registered */
 	rig_close(&r);
 }
 
@@ -158,7 +169,11 @@ static void a1_foreign_nonces(void **state)
 
 static void a2_downgrades(void **state)
 {
-	static const struct { const char *what, *config, *algorithm, *qop; enum td_digest_alg alg; unsigned status; } rows[] = {
+	static const struct {
+		const char *what, *config, *algorithm, *qop;
+		enum td_digest_alg alg;
+		unsigned status;
+	} rows[] = {
 		{ "as asked", NULL, "SHA-256", "auth", TD_DIGEST_SHA256, 200 },
 		{ "MD5 where it is on", NULL, "MD5", "auth", TD_DIGEST_MD5, 200 },
 		{ "no qop", NULL, "SHA-256", "", TD_DIGEST_SHA256, 401 },
@@ -181,16 +196,19 @@ static void a2_downgrades(void **state)
 		rig_open(&r, 1, rows[i].config);
 		m = say(&r.mallory, "REGISTER", "sip:example.test", MALLORY, MALLORY, "c", "");
 		assert_int_equal(td_auth_parse(&ch, td_msg_value(m, TD_HDR_WWW_AUTHENTICATE)), 0);
-		assert_str(ch.algorithm, "SHA-256");              /* the stronger one first */
+		assert_str(ch.algorithm, "SHA-256"); /* the stronger one first */
 		assert_str(ch.qop, "auth");
 		assert_int_equal(td_ha1_make(&ha1, rows[i].alg, TD_STR("mallory"), TD_STR("example.test"), TD_STR("m")), 0);
-		struct td_digest_input in = { rows[i].alg, TD_STR("REGISTER"), TD_STR("sip:example.test"), ch.nonce, TD_STR("00000001"),
-					      TD_STR("c"), td_str_of(rows[i].qop) };
+		struct td_digest_input in = { rows[i].alg,        TD_STR("REGISTER"), TD_STR("sip:example.test"), ch.nonce,
+					      TD_STR("00000001"), TD_STR("c"),        td_str_of(rows[i].qop) };
 		size_t n = td_digest_response(resp, &ha1, &in);
 		snprintf(algorithm, sizeof(algorithm), *rows[i].algorithm ? ", algorithm=%s" : "%s", rows[i].algorithm);
 		snprintf(qop, sizeof(qop), *rows[i].qop ? ", qop=%s, nc=00000001, cnonce=\"c\"" : "%s", rows[i].qop);
-		snprintf(line, sizeof(line), "Authorization: Digest username=\"mallory\", realm=\"example.test\", nonce=\"%.*s\", uri=\"sip:example.test\", "
-					     "response=\"%.*s\"%s%s\n", TD_FMT(ch.nonce), (int)n, resp, algorithm, qop);
+		snprintf(line, sizeof(line),
+			 "Authorization: Digest username=\"mallory\", realm=\"example.test\", nonce=\"%.*s\", "
+			 "uri=\"sip:example.test\", "
+			 "response=\"%.*s\"%s%s\n",
+			 TD_FMT(ch.nonce), (int)n, resp, algorithm, qop);
 		m = say(&r.mallory, "REGISTER", "sip:example.test", MALLORY, MALLORY, "c", line);
 		if (m->status != rows[i].status)
 			fail_msg("%s: wanted %u, got %u", rows[i].what, rows[i].status, m->status);
@@ -206,7 +224,9 @@ static void a4_all_names_look_alike(void **state)
 	static const char *const names[] = { "bob", "mallory", "sha", "none", "100" };
 	static const char *const methods[] = { "REGISTER", "INVITE", "OPTIONS", "MESSAGE", "PUBLISH" };
 	static const char *const algs[] = { "MD5", "SHA-256" };
-	struct td_user sha = { .aor = TD_STR("sha@example.test"), .extension = TD_STR("100"), .has = { [TD_DIGEST_SHA256] = true } };
+	struct td_user sha = { .aor = TD_STR("sha@example.test"),
+			       .extension = TD_STR("100"),
+			       .has = { [TD_DIGEST_SHA256] = true } };
 	struct rig r;
 
 	rig_open(&r, 3, NULL);
@@ -224,22 +244,29 @@ static void a4_all_names_look_alike(void **state)
 				snprintf(uri, sizeof(uri), i ? "sip:%s@example.test" : "sip:example.test", names[n]);
 				snprintf(call_id, sizeof(call_id), "a4-%zu-%zu-%zu", i, k, n);
 				if (k)
-					snprintf(line, sizeof(line), "%s: Digest username=\"%s\", realm=\"example.test\", nonce=\"x\", uri=\"%s\", response=\"%s%s\", "
-							"algorithm=%s, qop=auth, nc=00000001, cnonce=\"c\"\n", i ? "Proxy-Authorization" : "Authorization",
-						 names[n], uri, "0123456789abcdef0123456789abcdef", k == 2 ? "0123456789abcdef0123456789abcdef" : "", algs[k - 1]);
+					snprintf(line, sizeof(line),
+						 "%s: Digest username=\"%s\", realm=\"example.test\", nonce=\"x\", uri=\"%s\", "
+						 "response=\"%s%s\", "
+						 "algorithm=%s, qop=auth, nc=00000001, cnonce=\"c\"\n",
+						 i ? "Proxy-Authorization" : "Authorization", names[n], uri,
+						 "0123456789abcdef0123456789abcdef",
+						 k == 2 ? "0123456789abcdef0123456789abcdef" : "", algs[k - 1]);
 				m = say(&r.mallory, methods[i], uri, who, who, call_id, line);
 				assert_non_null(m);
-				td_out_init(&o);      /* the status line and every field that is not an echo, the nonce cut out */
+				td_out_init(&o); /* the status line and every field that is not an echo, the nonce cut out */
 				td_out_fmt(&o, "%u %.*s\n", m->status, TD_FMT(m->reason));
 				for (unsigned h = 0; h < m->nhdr; h++) {
 					struct td_str l = td_hdr_line(m, &m->hdr[h]);
 					const char *nonce = memmem(l.p, l.n, "nonce=\"", 7);
 
-					if (m->hdr[h].id == TD_HDR_VIA || m->hdr[h].id == TD_HDR_FROM || m->hdr[h].id == TD_HDR_TO || m->hdr[h].id == TD_HDR_CALL_ID)
+					if (m->hdr[h].id == TD_HDR_VIA || m->hdr[h].id == TD_HDR_FROM ||
+					    m->hdr[h].id == TD_HDR_TO || m->hdr[h].id == TD_HDR_CALL_ID)
 						continue;
 					td_out_str(&o, nonce ? td_str_n(l.p, (size_t)(nonce + 7 - l.p)) : l);
 					if (nonce)
-						td_out_str(&o, td_str_n(memchr(nonce + 7, '"', 200), (size_t)(l.p + l.n - (char *)memchr(nonce + 7, '"', 200))));
+						td_out_str(&o,
+							   td_str_n(memchr(nonce + 7, '"', 200),
+								    (size_t)(l.p + l.n - (char *)memchr(nonce + 7, '"', 200))));
 				}
 				td_out_fmt(&o, "%zu bytes of body%c", m->body.n, 0);
 				if (!n)
@@ -257,31 +284,49 @@ static void a4_all_names_look_alike(void **state)
 /* The right password for mallory, and another From. */
 static void a10_from_of_another(void **state)
 {
-	static const struct { const char *from; unsigned status; } rows[] = {
-		{ "<sip:bob@example.test>", 403 }, { "\"mallory\" <sip:bob@example.test>", 403 }, { "<sip:mallory@example.com>", 407 },
-		{ "<sip:nobody@example.test>", 403 }, { "<sip:example.test>", 403 }, { "<sip:mallory@elsewhere.test>", 403 },
-		{ "<sip:mallory@" SERVER_IP ":5070>", 403 }, { "<sip:mallory%40x@example.test>", 403 }, { "<sip:Mallory@example.test>", 403 },
-		{ "<sip:mallory%00@example.test>", 403 }, { "<tel:+1555>", 403 }, { "<urn:mallory@example.test>", 403 },
-		{ "<sip:anonymous@anonymous.invalid>", 403 }, { "<sip:m%61llory@EXAMPLE.test:5061>", 200 }, { "<sip:mallory@" SERVER_IP ">", 200 }, { "\"bob\" <sip:mallory@example.test>", 200 },
+	static const struct {
+		const char *from;
+		unsigned status;
+	} rows[] = {
+		{ "<sip:bob@example.test>", 403 },
+		{ "\"mallory\" <sip:bob@example.test>", 403 },
+		{ "<sip:mallory@example.com>", 407 },
+		{ "<sip:nobody@example.test>", 403 },
+		{ "<sip:example.test>", 403 },
+		{ "<sip:mallory@elsewhere.test>", 403 },
+		{ "<sip:mallory@" SERVER_IP ":5070>", 403 },
+		{ "<sip:mallory%40x@example.test>", 403 },
+		{ "<sip:Mallory@example.test>", 403 },
+		{ "<sip:mallory%00@example.test>", 403 },
+		{ "<tel:+1555>", 403 },
+		{ "<urn:mallory@example.test>", 403 },
+		{ "<sip:anonymous@anonymous.invalid>", 403 },
+		{ "<sip:m%61llory@EXAMPLE.test:5061>", 200 },
+		{ "<sip:mallory@" SERVER_IP ">", 200 },
+		{ "\"bob\" <sip:mallory@example.test>", 200 },
 	};
-	static const char *const methods[] = { "MESSAGE", "OPTIONS", "SUBSCRIBE", "PUBLISH", "NOTIFY", "REFER", "INFO", "BYE", "WHATEVER" };
+	static const char *const methods[] = { "MESSAGE", "OPTIONS", "SUBSCRIBE", "PUBLISH", "NOTIFY",
+					       "REFER",   "INFO",    "BYE",       "WHATEVER" };
 	struct rig r;
 
 	rig_open(&r, 2, NULL);
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++)
 		for (size_t k = 0; k < TD_ARRAY_LEN(methods); k++) {
-			struct td_msg *m = say(&r.mallory, methods[k], "sip:bob@example.test", MALLORY, "<sip:bob@example.test>", "c", "");
+			struct td_msg *m =
+				say(&r.mallory, methods[k], "sip:bob@example.test", MALLORY, "<sip:bob@example.test>", "c", "");
 			char *cred;
 
 			cred = credentials_for(&r.mallory, m, methods[k], "sip:bob@example.test");
 			m = NULL;
 			if (rows[i].status == 200) {
-				say(&r.mallory, methods[k], "sip:bob@example.test", rows[i].from, "<sip:bob@example.test>", "c", cred);
+				say(&r.mallory, methods[k], "sip:bob@example.test", rows[i].from, "<sip:bob@example.test>", "c",
+				    cred);
 				phone_answer(&r.b, want_request(&r.b, methods[k]), 200, "", NULL);
 				m = want_status(&r.mallory, 200);
 				phone_forget(&r.b);
 			} else {
-				m = say(&r.mallory, methods[k], "sip:bob@example.test", rows[i].from, "<sip:bob@example.test>", "c", cred);
+				m = say(&r.mallory, methods[k], "sip:bob@example.test", rows[i].from, "<sip:bob@example.test>",
+					"c", cred);
 			}
 			free(cred);
 			if (!m || m->status != rows[i].status)
@@ -293,10 +338,13 @@ static void a10_from_of_another(void **state)
 
 static void a10_register_for_another(void **state)
 {
-	static const struct { const char *to, *lines; unsigned status; } rows[] = {
+	static const struct {
+		const char *to, *lines;
+		unsigned status;
+	} rows[] = {
 		{ "<sip:bob@example.test>", "Contact: <sip:mallory@10.6.6.6>\n", 403 },
 		{ "<sip:bob@example.test>", "Contact: *\nExpires: 0\n", 403 },
-		{ "<sip:bob@example.test>", "", 403 },                        /* nor may she ask where he is */
+		{ "<sip:bob@example.test>", "", 403 }, /* nor may she ask where he is */
 		{ "<sip:nobody@example.test>", "Contact: <sip:mallory@10.6.6.6>\n", 403 },
 		{ "<sip:b%6fb@example.test>", "Contact: <sip:mallory@10.6.6.6>\n", 403 },
 		{ "<sip:bob@example.test;x=y>", "Contact: <sip:mallory@10.6.6.6>\n", 403 },
@@ -322,9 +370,13 @@ static void a10_register_for_another(void **state)
 			assert_int_equal(header_count(m, TD_HDR_CONTACT), 0);
 	}
 	phone_forget(&r.mallory);
-	leg_send(&(struct leg){ .p = &r.a, .call_id = "to-bob", .local = "<sip:alice@example.test>;tag=1", .remote = "<sip:bob@example.test>",
-				.target = "sip:bob@example.test" }, "MESSAGE", NULL, NULL);
-	phone_answer(&r.b, want_request(&r.b, "MESSAGE"), 200, "", NULL);       /* bob is where he was, and nowhere else */
+	leg_send(&(struct leg){ .p = &r.a,
+				.call_id = "to-bob",
+				.local = "<sip:alice@example.test>;tag=1",
+				.remote = "<sip:bob@example.test>",
+				.target = "sip:bob@example.test" },
+		 "MESSAGE", NULL, NULL);
+	phone_answer(&r.b, want_request(&r.b, "MESSAGE"), 200, "", NULL); /* bob is where he was, and nowhere else */
 	want_silence(&r.mallory, 1000);
 	rig_close(&r);
 }
@@ -349,10 +401,16 @@ static void a11_contact_of_a_victim(void **state)
 	struct rig r;
 
 	rig_open(&r, 2, NULL);
-	register_contact(&r.mallory, "<sip:x@10.9.9.9>, <sip:y@10.9.9.9:9>, <sip:z@10.9.9.9;transport=tcp>, <sip:h@victim.example>, "
-				     "<sip:w@10.6.6.6;maddr=10.9.9.9>", 200);
-	leg_send(&(struct leg){ .p = &r.a, .call_id = "1", .local = "<sip:alice@example.test>;tag=1", .remote = "<sip:mallory@example.test>",
-				.target = "sip:mallory@example.test" }, "MESSAGE", NULL, NULL);
+	register_contact(&r.mallory,
+			 "<sip:x@10.9.9.9>, <sip:y@10.9.9.9:9>, <sip:z@10.9.9.9;transport=tcp>, <sip:h@victim.example>, "
+			 "<sip:w@10.6.6.6;maddr=10.9.9.9>",
+			 200);
+	leg_send(&(struct leg){ .p = &r.a,
+				.call_id = "1",
+				.local = "<sip:alice@example.test>;tag=1",
+				.remote = "<sip:mallory@example.test>",
+				.target = "sip:mallory@example.test" },
+		 "MESSAGE", NULL, NULL);
 	for (int i = 0; i < 6; i++) {
 		m = want_request(&r.mallory, "MESSAGE");
 		phone_answer(&r.mallory, m, 486, "", NULL);
@@ -373,7 +431,7 @@ static void a11_contact_of_a_victim_by_tcp(void **state)
 	phone_open(&tcp, &r.w, "mallory", "10.6.6.7", 5060, TD_TCP);
 	phone_password(&tcp, "m");
 	register_contact(&tcp, "<sip:x@10.9.9.8;transport=tcp>, <sip:y@10.9.9.9>", 200);
-	register_contact(&tcp, "<sip:mallory@10.6.6.7:5060;transport=tcp>;expires=0", 200);      /* what the harness had added */
+	register_contact(&tcp, "<sip:mallory@10.6.6.7:5060;transport=tcp>;expires=0", 200); /* what the harness had added */
 	phone_close(&tcp);
 	world_run(&r.w, 100);
 	assert_true(ask(&r.a, "MESSAGE", "sip:mallory@example.test", NULL) >= 480);
@@ -389,7 +447,10 @@ static void a11_contact_of_a_victim_by_tcp(void **state)
 
 static void d1_address_tricks(void **state)
 {
-	static const struct { const char *uri, *lines; unsigned status; } rows[] = {
+	static const struct {
+		const char *uri, *lines;
+		unsigned status;
+	} rows[] = {
 		/* to us by their host, whatever else they say: treated as a user of ours */
 		{ "sip:nobody@example.test;maddr=10.9.9.9", "", 404 },
 		{ "sip:nobody@example.test;transport=tcp;maddr=10.9.9.9", "", 404 },
@@ -405,19 +466,19 @@ static void d1_address_tricks(void **state)
 		{ "sip:victim@10.9.9.9;maddr=" SERVER_IP, "", 403 },
 		{ "sip:" SERVER_IP "@10.9.9.9", "", 403 },
 		{ "sip:victim@[::ffff:10.9.9.9]", "", 403 },
-		{ "sip:victim@" SERVER_IP ":5070", "", 403 },                 /* another program on our host */
+		{ "sip:victim@" SERVER_IP ":5070", "", 403 }, /* another program on our host */
 		{ "sip:victim@" SERVER_IP ":22;transport=tcp", "", 403 },
 		{ "sip:x@127.0.0.1", "", 403 },
 		{ "sip:x@localhost", "", 403 },
 		{ "sip:x@169.254.169.254", "", 403 },
-		{ "sip:x@example.test.", "", 404 },                           /* the same name */
+		{ "sip:x@example.test.", "", 404 }, /* the same name */
 		{ "sip:x@sub.example.test", "", 403 },
 		{ "sip:bob@example.test", "Route: <sip:10.9.9.9;lr>\n", 403 },
 		{ "sip:bob@example.test", "Route: <sip:" SERVER_IP ";lr>, <sip:10.9.9.9;lr>\n", 403 },
 		{ "sip:bob@example.test", "Route: <sip:" SERVER_IP ";lr>\nRoute: <sip:10.9.9.9;lr>\n", 403 },
 		{ "sip:bob@example.test", "Route: <sip:" SERVER_IP ":5070;lr>\n", 403 },
 		{ "sip:bob@example.test", "Route: <tel:+1555>\n", 403 },
-		{ "sip:bob@example.test", "Route: <sip:10.9.9.9>\n", 403 },         /* a strict router */
+		{ "sip:bob@example.test", "Route: <sip:10.9.9.9>\n", 403 }, /* a strict router */
 		{ "sip:" SERVER_IP ";lr;td=0123456789abcdef01234567", "Route: <sip:victim@10.9.9.9>\n", 403 },
 		{ "sip:" SERVER_IP ";lr;td=0123456789abcdef01234567", "Route: <sip:10.9.9.9;lr>, <sip:bob@example.test>\n", 403 },
 	};
@@ -425,12 +486,13 @@ static void d1_address_tricks(void **state)
 
 	rig_open(&r, 2, NULL);
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++)
-		for (int k = 0; k < 2; k++) {         /* a user of ours, and a source under trust */
+		for (int k = 0; k < 2; k++) { /* a user of ours, and a source under trust */
 			struct phone *p = k ? &r.a : &r.mallory;
 			unsigned got = ask(p, "MESSAGE", rows[i].uri, rows[i].lines);
 
 			if (got != rows[i].status)
-				fail_msg("%s %s by %s: wanted %u, got %u", rows[i].uri, rows[i].lines, p->user, rows[i].status, got);
+				fail_msg("%s %s by %s: wanted %u, got %u", rows[i].uri, rows[i].lines, p->user, rows[i].status,
+					 got);
 		}
 	want_silence(&r.victim, 1000);
 	want_silence(&r.b, 1000);
@@ -449,7 +511,7 @@ static void d1_cookie_is_no_pass(void **state)
 	leg_new(&caller, &r.a, "example.test", "sip:mallory@example.test");
 	call_up(&caller, &callee, &r.mallory);
 	for (size_t i = 0; i < TD_ARRAY_LEN(methods); i++) {
-		struct leg evil = callee;         /* Call-ID, tags and cookie of the call; From: the head office */
+		struct leg evil = callee; /* Call-ID, tags and cookie of the call; From: the head office */
 		char *tag = strstr(evil.local, ";tag=");
 
 		assert_non_null(tag);
@@ -462,7 +524,7 @@ static void d1_cookie_is_no_pass(void **state)
 		phone_password(&r.mallory, "m");
 	}
 	want_silence(&r.b, 1000);
-	leg_send(&callee, "BYE", NULL, NULL);     /* where it belongs it is good */
+	leg_send(&callee, "BYE", NULL, NULL); /* where it belongs it is good */
 	phone_answer(&r.a, want_request(&r.a, "BYE"), 200, "", NULL);
 	want_status(&r.mallory, 200);
 	rig_close(&r);
@@ -477,19 +539,27 @@ static void d2_spirals_end(void **state)
 	struct rig r;
 
 	rig_open(&r, 2, NULL);
-	register_contact(&r.mallory, "<sip:1@10.6.6.6>, <sip:2@10.6.6.6>, <sip:3@10.6.6.6>, <sip:4@10.6.6.6>, <sip:5@10.6.6.6>, <sip:6@10.6.6.6>, "
-				     "<sip:7@10.6.6.6>, <sip:8@10.6.6.6>, <sip:9@10.6.6.6>", 200);
-	leg_send(&(struct leg){ .p = &r.a, .call_id = "spiral", .local = "<sip:alice@example.test>;tag=1", .remote = "<sip:mallory@example.test>",
-				.target = "sip:mallory@example.test" }, "MESSAGE", NULL, NULL);
+	register_contact(
+		&r.mallory,
+		"<sip:1@10.6.6.6>, <sip:2@10.6.6.6>, <sip:3@10.6.6.6>, <sip:4@10.6.6.6>, <sip:5@10.6.6.6>, <sip:6@10.6.6.6>, "
+		"<sip:7@10.6.6.6>, <sip:8@10.6.6.6>, <sip:9@10.6.6.6>",
+		200);
+	leg_send(&(struct leg){ .p = &r.a,
+				.call_id = "spiral",
+				.local = "<sip:alice@example.test>;tag=1",
+				.remote = "<sip:mallory@example.test>",
+				.target = "sip:mallory@example.test" },
+		 "MESSAGE", NULL, NULL);
 	for (struct td_msg *m; (m = maybe_request(&r.mallory, "MESSAGE", 300)) && sent < 500; sent++) {
 		const char *rest = find(m, "Via:");
 		struct td_msg *no;
 
 		phone_forget(&r.mallory);
-		phone_send(&r.mallory, "MESSAGE sip:mallory@example.test;n=%u SIP/2.0\nVia: SIP/2.0/UDP 10.6.6.6;branch=z9hG4bKsp%u\n%.*s", sent, sent,
-			   (int)(m->bytes.n - (size_t)(rest - m->bytes.p)), rest);
+		phone_send(&r.mallory,
+			   "MESSAGE sip:mallory@example.test;n=%u SIP/2.0\nVia: SIP/2.0/UDP 10.6.6.6;branch=z9hG4bKsp%u\n%.*s",
+			   sent, sent, (int)(m->bytes.n - (size_t)(rest - m->bytes.p)), rest);
 		no = maybe_status(&r.mallory, 0, 10);
-		if (no && no->status == 407 && !refused++) {     /* as herself, then */
+		if (no && no->status == 407 && !refused++) { /* as herself, then */
 			assert_int_equal(td_auth_client_challenge(r.mallory.auth, no, NULL), 0);
 		}
 	}
@@ -524,9 +594,12 @@ static void d3_cancel_from_elsewhere(void **state)
 
 			if (i == 2)
 				phone_open(&again, &r.w, "alice", k ? "10.0.1.5" : "10.0.1.1", 5071, TD_TCP);
-			phone_send(p, "CANCEL %s SIP/2.0\nVia: SIP/2.0/%s %s:5060;rport;branch=%s\nMax-Forwards: 70\nFrom: %s\nTo: %s\nCall-ID: %s\n"
-				      "CSeq: 1 CANCEL\nContent-Length: 0\n\n", l.target, k ? "TCP" : "UDP", k ? "10.0.1.5" : "10.0.1.1",
-				   l.invite_branch, l.local, l.remote, l.call_id);
+			phone_send(p,
+				   "CANCEL %s SIP/2.0\nVia: SIP/2.0/%s %s:5060;rport;branch=%s\nMax-Forwards: 70\nFrom: %s\nTo: "
+				   "%s\nCall-ID: %s\n"
+				   "CSeq: 1 CANCEL\nContent-Length: 0\n\n",
+				   l.target, k ? "TCP" : "UDP", k ? "10.0.1.5" : "10.0.1.1", l.invite_branch, l.local, l.remote,
+				   l.call_id);
 			want_status(p, 481);
 			if (i == 2)
 				phone_close(&again);
@@ -599,13 +672,18 @@ static void d4_right_branch_wrong_rest(void **state)
 	for (int i = 0; i < 4; i++) {
 		static const char *const cseq[] = { "1 BYE", "1 CANCEL", "1 invite", "1 MESSAGE" };
 
-		phone_send(&r.mallory, "SIP/2.0 200 OK\nVia: %.*s\nVia: SIP/2.0/UDP 10.0.1.1:5060;rport;branch=%s\nFrom: %s\nTo: %s;tag=x\nCall-ID: %s\nCSeq: %s\n"
-				       "Contact: <sip:mallory@10.6.6.6>\nContent-Length: 0\n\n", TD_FMT(invite->via.text), l.branch, l.local, l.remote,
-			   l.call_id, cseq[i]);
+		phone_send(&r.mallory,
+			   "SIP/2.0 200 OK\nVia: %.*s\nVia: SIP/2.0/UDP 10.0.1.1:5060;rport;branch=%s\nFrom: %s\nTo: "
+			   "%s;tag=x\nCall-ID: %s\nCSeq: %s\n"
+			   "Contact: <sip:mallory@10.6.6.6>\nContent-Length: 0\n\n",
+			   TD_FMT(invite->via.text), l.branch, l.local, l.remote, l.call_id, cseq[i]);
 		/* the branch, cut and made longer */
-		phone_send(&r.mallory, "SIP/2.0 200 OK\nVia: SIP/2.0/UDP " SERVER_IP ";branch=%.*s%s\nVia: SIP/2.0/UDP 10.0.1.1:5060;rport;branch=%s\nFrom: %s\n"
-				       "To: %s;tag=x\nCall-ID: %s\nCSeq: 1 INVITE\nContent-Length: 0\n\n",
-			   (int)(invite->via.branch.n - (size_t)i - (i == 0)), invite->via.branch.p, i == 0 ? "" : "z", l.branch, l.local, l.remote, l.call_id);
+		phone_send(&r.mallory,
+			   "SIP/2.0 200 OK\nVia: SIP/2.0/UDP " SERVER_IP
+			   ";branch=%.*s%s\nVia: SIP/2.0/UDP 10.0.1.1:5060;rport;branch=%s\nFrom: %s\n"
+			   "To: %s;tag=x\nCall-ID: %s\nCSeq: 1 INVITE\nContent-Length: 0\n\n",
+			   (int)(invite->via.branch.n - (size_t)i - (i == 0)), invite->via.branch.p, i == 0 ? "" : "z", l.branch,
+			   l.local, l.remote, l.call_id);
 	}
 	want_silence(&r.a, 1000);
 	phone_answer(&r.b, invite, 486, "", NULL);
@@ -617,8 +695,9 @@ static void d4_right_branch_wrong_rest(void **state)
 
 static void d6_302_is_not_followed(void **state)
 {
-	static const char *const contacts[] = { "<sip:carol@example.test>", "<sip:carol@10.0.1.7>", "<sip:x@10.9.9.9>;q=1, <sip:alice@example.test>;q=0.5",
-						"<tel:+1900555>", "<sip:carol@" SERVER_IP ">" };
+	static const char *const contacts[] = { "<sip:carol@example.test>", "<sip:carol@10.0.1.7>",
+						"<sip:x@10.9.9.9>;q=1, <sip:alice@example.test>;q=0.5", "<tel:+1900555>",
+						"<sip:carol@" SERVER_IP ">" };
 	struct phone carol;
 	struct rig r;
 
@@ -651,14 +730,14 @@ static void d7_invite_flood_leaves_nothing(void **state)
 	struct rig r;
 
 	rig_open(&r, 2, "proxy: {max_pending: 20}\n");
-	for (int i = 0; i < 400; i++) {           /* by a stranger: no state at all */
+	for (int i = 0; i < 400; i++) { /* by a stranger: no state at all */
 		say(&r.victim, "INVITE", "sip:bob@example.test", MALLORY, "<sip:bob@example.test>", "x", "");
 		if (i % 50 == 0)
 			world_assert_idle(&r.w);
 	}
 	world_assert_idle(&r.w);
-	assert_int_equal(ask(&r.mallory, "MESSAGE", "sip:nobody@example.test", NULL), 404);      /* she has a nonce now */
-	for (int i = 0; i < 300; i++) {           /* by a user, who neither acknowledges nor cancels; every third call is answered */
+	assert_int_equal(ask(&r.mallory, "MESSAGE", "sip:nobody@example.test", NULL), 404); /* she has a nonce now */
+	for (int i = 0; i < 300; i++) { /* by a user, who neither acknowledges nor cancels; every third call is answered */
 		leg_new(&l, &r.mallory, "example.test", "sip:bob@example.test");
 		leg_send(&l, "INVITE", NULL, SDP);
 		struct td_msg *m = maybe_request(&r.b, "INVITE", 5);
@@ -667,8 +746,8 @@ static void d7_invite_flood_leaves_nothing(void **state)
 	}
 	st = world_status(&r.w);
 	assert_true(st->proxy.sources <= 2);
-	assert_true(st->proxy.branches <= 40 + 110);      /* pending on each worker, and those answered */
-	world_run(&r.w, 181000 + 2 * 33000);      /* Timer C, a CANCEL nobody answers, a 408 nobody acknowledges */
+	assert_true(st->proxy.branches <= 40 + 110); /* pending on each worker, and those answered */
+	world_run(&r.w, 181000 + 2 * 33000);         /* Timer C, a CANCEL nobody answers, a 408 nobody acknowledges */
 	world_assert_idle(&r.w);
 	assert_int_equal(ask(&r.a, "OPTIONS", "sip:example.test", NULL), 200);
 	phone_forget(&r.b);
@@ -703,7 +782,7 @@ static void d7_cancel_races(void **state)
 					phone_answer(&r.b, invite, finals[f], "", SDP);
 				else
 					leg_send(&l, "CANCEL", NULL, NULL);
-				want_status(&r.a, 200);      /* for the CANCEL or the INVITE */
+				want_status(&r.a, 200); /* for the CANCEL or the INVITE */
 				world_run(&r.w, 64500);
 				phone_forget(&r.a);
 				phone_forget(&r.b);
@@ -716,7 +795,11 @@ static void d7_cancel_races(void **state)
 
 static void d8_expires(void **state)
 {
-	static const struct { const char *lines; unsigned status; int expires; } rows[] = {
+	static const struct {
+		const char *lines;
+		unsigned status;
+		int expires;
+	} rows[] = {
 		{ "Expires: 4294967295\n", 200, 7200 },
 		{ "Expires: 4294967296\n", 200, 7200 },
 		{ "Expires: 4294967297\n", 200, 7200 },
@@ -747,7 +830,8 @@ static void d8_expires(void **state)
 
 		snprintf(who, sizeof(who), "<sip:u%zu@any.test>", i);
 		snprintf(id, sizeof(id), "d8-%zu", i);
-		snprintf(lines, sizeof(lines), "Contact: <sip:u@10.0.1.1>%s%s", rows[i].lines[0] == ';' ? "" : "\n", rows[i].lines);
+		snprintf(lines, sizeof(lines), "Contact: <sip:u@10.0.1.1>%s%s", rows[i].lines[0] == ';' ? "" : "\n",
+			 rows[i].lines);
 		m = say(&r.a, "REGISTER", "sip:any.test", who, who, id, lines);
 		assert_non_null(m);
 		if (m->status != rows[i].status)
@@ -768,8 +852,12 @@ static void d8_expires(void **state)
 /* A proxy takes no part in session timers and calls: whatever is said there ends nothing too early and nothing too late. */
 static void d8_lifetimes_of_calls(void **state)
 {
-	static const char *const lines[] = { "Expires: 0\n", "Expires: -1\n", "Expires: 4294967296\n", "Supported: timer\nSession-Expires: 0\nMin-SE: 4294967295\n",
-					     "Supported: timer\nSession-Expires: 4294967296;refresher=uac\n", "Session-Expires: -1\n" };
+	static const char *const lines[] = { "Expires: 0\n",
+					     "Expires: -1\n",
+					     "Expires: 4294967296\n",
+					     "Supported: timer\nSession-Expires: 0\nMin-SE: 4294967295\n",
+					     "Supported: timer\nSession-Expires: 4294967296;refresher=uac\n",
+					     "Session-Expires: -1\n" };
 	struct rig r;
 
 	rig_open(&r, 2, NULL);
@@ -862,7 +950,7 @@ static void t3_phone_that_never_reads(void **state)
 	world_run(&r.w, 100);
 	for (unsigned i = 0; i < r.a.n; i++)
 		unreachable += r.a.inbox[i]->status >= 480;
-	assert_true(unreachable >= 20);           /* 1 MiB waits for it; then its connection went, and with it all that waited */
+	assert_true(unreachable >= 20); /* 1 MiB waits for it; then its connection went, and with it all that waited */
 	phone_forget(&r.a);
 	free(body);
 	td_net_unplug(deaf.net, false);
@@ -874,8 +962,9 @@ static void t3_phone_that_never_reads(void **state)
 
 static void p10_flood_is_not_logged(void **state)
 {
-	static const struct td_str junk[] = { TD_STR_INIT("\x80\x00\x12\x34"), TD_STR_INIT("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), TD_STR_INIT("INVITE sip:x SIP/2.0\r\n\r\n"),
-					      TD_STR_INIT("SIP/2.0 200 OK\r\n\r\n"), TD_STR_INIT("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx") };
+	static const struct td_str junk[] = { TD_STR_INIT("\x80\x00\x12\x34"), TD_STR_INIT("GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+					      TD_STR_INIT("INVITE sip:x SIP/2.0\r\n\r\n"), TD_STR_INIT("SIP/2.0 200 OK\r\n\r\n"),
+					      TD_STR_INIT("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx") };
 	struct td_server_status before;
 	const struct td_server_status *after;
 	unsigned lines;
@@ -892,8 +981,9 @@ static void p10_flood_is_not_logged(void **state)
 	world_run(&r.w, 1000);
 	after = world_status(&r.w);
 	assert_true(r.w.log_lines - lines <= 5);
-	assert_int_equal(after->tp.dropped_junk + after->tp.dropped_syntax + after->tp.refused_guard -
-			 before.tp.dropped_junk - before.tp.dropped_syntax - before.tp.refused_guard, 2000);
+	assert_int_equal(after->tp.dropped_junk + after->tp.dropped_syntax + after->tp.refused_guard - before.tp.dropped_junk -
+				 before.tp.dropped_syntax - before.tp.refused_guard,
+			 2000);
 	want_silence(&r.victim, 1000);
 	rig_close(&r);
 }
@@ -940,14 +1030,28 @@ static void p12_call_ids_do_not_choose_a_worker(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a1_replay_at_every_worker), cmocka_unit_test(a1_foreign_nonces), cmocka_unit_test(a2_downgrades),
-		cmocka_unit_test(a4_all_names_look_alike), cmocka_unit_test(a10_from_of_another), cmocka_unit_test(a10_register_for_another),
-		cmocka_unit_test(a11_contact_of_a_victim), cmocka_unit_test(a11_contact_of_a_victim_by_tcp),
-		cmocka_unit_test(d1_address_tricks), cmocka_unit_test(d1_cookie_is_no_pass), cmocka_unit_test(d2_spirals_end),
-		cmocka_unit_test(d3_cancel_from_elsewhere), cmocka_unit_test(d3_guessed_dialogs), cmocka_unit_test(d4_right_branch_wrong_rest),
-		cmocka_unit_test(d6_302_is_not_followed), cmocka_unit_test(d7_invite_flood_leaves_nothing), cmocka_unit_test(d7_cancel_races),
-		cmocka_unit_test(d8_expires), cmocka_unit_test(d8_lifetimes_of_calls), cmocka_unit_test(t1_slow_peers_beside_a_call),
-		cmocka_unit_test(t3_phone_that_never_reads), cmocka_unit_test(p10_flood_is_not_logged),
+		cmocka_unit_test(a1_replay_at_every_worker),
+		cmocka_unit_test(a1_foreign_nonces),
+		cmocka_unit_test(a2_downgrades),
+		cmocka_unit_test(a4_all_names_look_alike),
+		cmocka_unit_test(a10_from_of_another),
+		cmocka_unit_test(a10_register_for_another),
+		cmocka_unit_test(a11_contact_of_a_victim),
+		cmocka_unit_test(a11_contact_of_a_victim_by_tcp),
+		cmocka_unit_test(d1_address_tricks),
+		cmocka_unit_test(d1_cookie_is_no_pass),
+		cmocka_unit_test(d2_spirals_end),
+		cmocka_unit_test(d3_cancel_from_elsewhere),
+		cmocka_unit_test(d3_guessed_dialogs),
+		cmocka_unit_test(d4_right_branch_wrong_rest),
+		cmocka_unit_test(d6_302_is_not_followed),
+		cmocka_unit_test(d7_invite_flood_leaves_nothing),
+		cmocka_unit_test(d7_cancel_races),
+		cmocka_unit_test(d8_expires),
+		cmocka_unit_test(d8_lifetimes_of_calls),
+		cmocka_unit_test(t1_slow_peers_beside_a_call),
+		cmocka_unit_test(t3_phone_that_never_reads),
+		cmocka_unit_test(p10_flood_is_not_logged),
 		cmocka_unit_test(p12_call_ids_do_not_choose_a_worker),
 	};
 

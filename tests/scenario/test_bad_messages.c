@@ -9,16 +9,16 @@
 
 struct bad {
 	const char *what;
-	unsigned udp, tcp;                        /* status; DROP: none; PASS: it is fine, and bob gets it */
-	const char *line, *via, *from, *to, *call_id, *cseq, *extra, *body;     /* NULL: a good one; "": left out */
-	bool closes;                              /* the framing is lost with it: TCP is closed */
+	unsigned udp, tcp; /* status; DROP: none; PASS: it is fine, and bob gets it */
+	const char *line, *via, *from, *to, *call_id, *cseq, *extra, *body; /* NULL: a good one; "": left out */
+	bool closes;                                                        /* the framing is lost with it: TCP is closed */
 };
 
 enum { DROP = 0, PASS = 1 };
 
 struct rig {
 	struct world w;
-	struct phone a[2], b;                     /* UDP, TCP; and who is called */
+	struct phone a[2], b; /* UDP, TCP; and who is called */
 };
 
 static void rig_open(struct rig *r)
@@ -123,8 +123,8 @@ static void one(struct rig *r, const struct bad *row, struct phone *p)
 		want = 200;
 	}
 	if (p->raw_n != (want != DROP) || (want && p->raw_status != want))
-		fail_msg("%s over %s: wanted %u, got %u answers, the last %u", row->what, p->proto == TD_TCP ? "TCP" : "UDP", want,
-			 p->raw_n, p->raw_status);
+		fail_msg("%s over %s: wanted %u, got %u answers, the last %u", row->what, p->proto == TD_TCP ? "TCP" : "UDP",
+			 want, p->raw_n, p->raw_status);
 	if (p->proto == TD_TCP && p->closed != row->closes)
 		fail_msg("%s: the connection is %s", row->what, p->closed ? "closed" : "open");
 	want_silence(&r->b, 0);
@@ -140,8 +140,9 @@ static void run(const struct bad *rows, size_t n)
 			one(&r, &rows[i], &r.a[k]);
 	phone_forget(&r.a[0]);
 	phone_forget(&r.a[1]);
-	for (int k = 0; k < 2; k++) {             /* and it serves on */
-		phone_send(&r.a[k], "OPTIONS sip:example.test SIP/2.0\nVia: SIP/2.0/UDP 10.0.1.1:5060;rport;branch=z9hG4bKo\nFrom: <sip:alice@example.test>;tag=1\n"
+	for (int k = 0; k < 2; k++) { /* and it serves on */
+		phone_send(&r.a[k], "OPTIONS sip:example.test SIP/2.0\nVia: SIP/2.0/UDP "
+				    "10.0.1.1:5060;rport;branch=z9hG4bKo\nFrom: <sip:alice@example.test>;tag=1\n"
 				    "To: <sip:example.test>\nCall-ID: o\nCSeq: 1 OPTIONS\nContent-Length: 0\n\n");
 		want_status(&r.a[k], 200);
 	}
@@ -174,7 +175,8 @@ static void p1_content_length(void **state)
 /* Shorter and longer than the body: in a datagram the rest is cut off, or missing; in a stream it is the next message. */
 static void p1_more_and_less_body(void **state)
 {
-	static const struct bad less = { "less", PASS, PASS, .extra = "Content-Type: text/plain\r\nContent-Length: 2", .body = "hello" };
+	static const struct bad less = { "less", PASS, PASS, .extra = "Content-Type: text/plain\r\nContent-Length: 2",
+					 .body = "hello" };
 	static const struct bad more = { "more", 400, DROP, .extra = "Content-Length: 6", .body = "hello" };
 	struct td_msg *m;
 	struct td_out o;
@@ -190,7 +192,7 @@ static void p1_more_and_less_body(void **state)
 	phone_answer(&r.b, m, 200, "", NULL);
 	want_status(&r.a[0], 200);
 	one(&r, &more, &r.a[0]);
-	build(&o, &more, &r.a[1], 2);             /* it waits for the last byte, 10 s and no longer */
+	build(&o, &more, &r.a[1], 2); /* it waits for the last byte, 10 s and no longer */
 	phone_send_bytes(&r.a[1], td_out_view(&o));
 	td_out_free(&o);
 	want_silence(&r.b, 9000);
@@ -238,8 +240,12 @@ static void p3_long_values(void **state)
 		{ "user 60 KiB", 414, 414, .line = "MESSAGE sip:{60000}@example.test SIP/2.0" },
 		{ "host", 414, 414, .line = "MESSAGE sip:bob@{60000} SIP/2.0" },
 		{ "From user", 400, 400, .from = "<sip:{5000}@example.test>;tag=1" },
-		{ "realm", PASS, PASS, .extra = "Proxy-Authorization: Digest username=\"a\", realm=\"{7000}\", nonce=\"x\", uri=\"y\", response=\"z\"" },
-		{ "realm 60 KiB", 513, 513, .extra = "Proxy-Authorization: Digest username=\"a\", realm=\"{60000}\", nonce=\"x\", uri=\"y\", response=\"z\"" },
+		{ "realm", PASS, PASS,
+		  .extra = "Proxy-Authorization: Digest username=\"a\", realm=\"{7000}\", nonce=\"x\", uri=\"y\", "
+			   "response=\"z\"" },
+		{ "realm 60 KiB", 513, 513,
+		  .extra = "Proxy-Authorization: Digest username=\"a\", realm=\"{60000}\", nonce=\"x\", uri=\"y\", "
+			   "response=\"z\"" },
 		{ "longest tag", PASS, PASS, .from = "<sip:alice@example.test>;tag={1024}" },
 		{ "longest Call-ID", PASS, PASS, .call_id = "{1024}" },
 	};
@@ -285,7 +291,8 @@ static void p5_bad_via(void **state)
 		{ "unended v6", DROP, DROP, .via = "SIP/2.0/UDP [::1;branch=z9hG4bK5" },
 		{ "another protocol", DROP, DROP, .via = "HTTP" },
 		{ "100 fields", 400, 400, .extra = "{#100:Via: SIP/2.0/UDP h%;branch=z9hG4bKx%\r\n}Content-Length: 0" },
-		{ "100 values", 400, 400, .extra = "Via: SIP/2.0/UDP h{#100:,SIP/2.0/UDP h%;branch=z9hG4bKx%}\r\nContent-Length: 0" },
+		{ "100 values", 400, 400,
+		  .extra = "Via: SIP/2.0/UDP h{#100:,SIP/2.0/UDP h%;branch=z9hG4bKx%}\r\nContent-Length: 0" },
 		{ "400 values", 400, 400, .extra = "Via: SIP/2.0/UDP h{#400:,SIP/2.0/UDP h%}\r\nContent-Length: 0" },
 		{ "no branch", PASS, PASS, .via = "SIP/2.0/UDP 10.0.1.1:5060;rport" },
 		{ "a few values", PASS, PASS, .extra = "Via: SIP/2.0/UDP h{#20:,SIP/2.0/UDP h%}\r\nContent-Length: 0" },
@@ -297,7 +304,8 @@ static void p5_bad_via(void **state)
 /* The answer goes to where the request came from, whatever its Via claims; the port may be sent-by's. */
 static void p5_forged_addresses(void **state)
 {
-	static const char *const params[] = { ";maddr=10.9.9.9", ";received=10.9.9.9", ";rport=9", ";ttl=1;maddr=224.0.1.75", ";maddr=10.9.9.9;received=10.9.9.9;rport=5060" };
+	static const char *const params[] = { ";maddr=10.9.9.9", ";received=10.9.9.9", ";rport=9", ";ttl=1;maddr=224.0.1.75",
+					      ";maddr=10.9.9.9;received=10.9.9.9;rport=5060" };
 	struct phone victim;
 	struct rig r;
 
@@ -307,8 +315,11 @@ static void p5_forged_addresses(void **state)
 		for (int k = 0; k < 2; k++) {
 			const char *host = i & 1 ? "10.0.1.1" : "10.9.9.9";
 
-			phone_send(&r.a[k], "OPTIONS sip:example.test SIP/2.0\nVia: SIP/2.0/UDP %s:5060%s;branch=z9hG4bK%zu\nFrom: <sip:alice@example.test>;tag=1\n"
-					    "To: <sip:example.test>\nCall-ID: o%zu\nCSeq: 1 OPTIONS\nContent-Length: 0\n\n", host, params[i], i, i);
+			phone_send(&r.a[k],
+				   "OPTIONS sip:example.test SIP/2.0\nVia: SIP/2.0/UDP %s:5060%s;branch=z9hG4bK%zu\nFrom: "
+				   "<sip:alice@example.test>;tag=1\n"
+				   "To: <sip:example.test>\nCall-ID: o%zu\nCSeq: 1 OPTIONS\nContent-Length: 0\n\n",
+				   host, params[i], i, i);
 			want_status(&r.a[k], 200);
 		}
 	want_silence(&victim, 1000);
@@ -319,15 +330,19 @@ static void p5_forged_addresses(void **state)
 static void p6_line_ends_and_blanks(void **state)
 {
 	static const struct bad rows[] = {
-		{ "bare LF hides a field", 400, 400, .extra = "Subject: x\nRoute: <sip:10.9.9.9;lr>\r\nContent-Length: 0", .closes = true },
-		{ "bare CR hides a field", 400, 400, .extra = "Subject: x\rRoute: <sip:10.9.9.9;lr>\r\nContent-Length: 0", .closes = true },
+		{ "bare LF hides a field", 400, 400, .extra = "Subject: x\nRoute: <sip:10.9.9.9;lr>\r\nContent-Length: 0",
+		  .closes = true },
+		{ "bare CR hides a field", 400, 400, .extra = "Subject: x\rRoute: <sip:10.9.9.9;lr>\r\nContent-Length: 0",
+		  .closes = true },
 		{ "bare LF in From", 400, 400, .from = "\"a\nb\" <sip:alice@example.test>;tag=1", .closes = true },
 		{ "LF ends the start line", 400, 400, .line = "MESSAGE sip:bob@example.test SIP/2.0\nX: y", .closes = true },
 		{ "blank before the field's name", 400, 400, .line = "MESSAGE sip:bob@example.test SIP/2.0\r\n Via: x" },
 		{ "blank in a name", 400, 400, .extra = "Con tact: x\r\nContent-Length: 0" },
 		{ "no colon", 400, 400, .extra = "Subject\r\nContent-Length: 0" },
 		{ "no name", 400, 400, .extra = ": x\r\nContent-Length: 0" },
-		{ "UTF-8 name", 400, 400, .extra = "S\xc3\xbc" "bject: x\r\nContent-Length: 0" },
+		{ "UTF-8 name", 400, 400,
+		  .extra = "S\xc3\xbc"
+			   "bject: x\r\nContent-Length: 0" },
 		{ "CR LF escaped", 400, 400, .line = "MESSAGE sip:bob%0d%0aX:y@example.test SIP/2.0" },
 		{ "LF escaped", 400, 400, .line = "MESSAGE sip:bob%0A@example.test SIP/2.0" },
 		{ "NUL escaped", 400, 400, .line = "MESSAGE sip:bob%00@example.test SIP/2.0" },
@@ -374,7 +389,8 @@ static void p7_too_many(void **state)
 		{ "60 KiB in one", 513, 513, .extra = "Subject: {60000}\r\nContent-Length: 0" },
 		{ "60 KiB in folds", 513, 513, .extra = "Subject: x{#10000:\r\n x}\r\nContent-Length: 0" },
 		{ "1,000 values", PASS, PASS, .extra = "Supported: a{#1000:,a%}\r\nContent-Length: 0" },
-		{ "1,000 values of Route", 403, 403, .extra = "Route: <sip:example.test>{#400:,<sip:h%;lr>}\r\nContent-Length: 0" },
+		{ "1,000 values of Route", 403, 403,
+		  .extra = "Route: <sip:example.test>{#400:,<sip:h%;lr>}\r\nContent-Length: 0" },
 		{ "1,000 values of Proxy-Require", 420, 420, .extra = "Proxy-Require: a{#1000:,a%}\r\nContent-Length: 0" },
 		{ "8,000 empty values", 400, 400, .extra = "Route: {#8000:,}<sip:h;lr>\r\nContent-Length: 0" },
 		{ "as many as there may be", PASS, PASS, .extra = "{#200:a:\r\n}Content-Length: 0" },
@@ -401,7 +417,7 @@ static void p8_uris(void **state)
 		{ "v6 unended", 400, 400, .line = "MESSAGE sip:bob@[::1 SIP/2.0" },
 		{ "port 65536", 400, 400, .line = "MESSAGE sip:bob@example.test:65536 SIP/2.0" },
 		{ "two at signs", 400, 400, .line = "MESSAGE sip:bob@example.test@10.9.9.9 SIP/2.0" },
-		{ "double escape", 404, 404, .line = "MESSAGE sip:b%256Fb@example.test SIP/2.0" },      /* "b%6Fb", not bob */
+		{ "double escape", 404, 404, .line = "MESSAGE sip:b%256Fb@example.test SIP/2.0" }, /* "b%6Fb", not bob */
 		{ "escaped at sign", 404, 404, .line = "MESSAGE sip:bob%40example.test@example.test SIP/2.0" },
 		{ "escaped once", PASS, PASS, .line = "MESSAGE sip:b%6Fb@example.test SIP/2.0" },
 	};
@@ -422,7 +438,7 @@ static void p9_unterminated(void **state)
 		{ "quoted tag", 400, 400, .from = "<sip:alice@example.test>;tag=\"1" },
 		{ "Route", 400, 400, .extra = "Route: \"x\\\" <sip:h;lr>\r\nContent-Length: 0" },
 		{ "Route's angle", 400, 400, .extra = "Route: <sip:h;lr\r\nContent-Length: 0" },
-		{ "Via comment", PASS, PASS, .extra = "User-Agent: x (unended\r\nContent-Length: 0" },         /* not ours to read */
+		{ "Via comment", PASS, PASS, .extra = "User-Agent: x (unended\r\nContent-Length: 0" }, /* not ours to read */
 	};
 
 	run(rows, TD_ARRAY_LEN(rows));
@@ -431,7 +447,8 @@ static void p9_unterminated(void **state)
 /* What cannot be a response, from the callee itself: the call does not notice. */
 static void p11_impossible_responses(void **state)
 {
-	static const char *const status[] = { "000 No", "99 Ring", "099 Ring", "700 No", "999 No", "99999 No", "-200 OK", "20 OK", "2000 OK", "abc OK", "200" };
+	static const char *const status[] = { "000 No",  "99 Ring", "099 Ring", "700 No", "999 No", "99999 No",
+					      "-200 OK", "20 OK",   "2000 OK",  "abc OK", "200" };
 	struct td_msg *invite;
 	struct td_out reason;
 	struct leg l;
@@ -446,17 +463,22 @@ static void p11_impossible_responses(void **state)
 	expand(&reason, "200 {60000}");
 	td_out_char(&reason, 0);
 	for (size_t i = 0; i <= TD_ARRAY_LEN(status); i++)
-		phone_send(&r.b, "SIP/2.0 %s\nVia: %.*s\nVia: SIP/2.0/UDP 10.0.1.1:5060;branch=%s\nFrom: %s\nTo: %s;tag=b\nCall-ID: %s\nCSeq: 1 INVITE\n"
-				 "Contact: <sip:bob@10.0.1.2>\nContent-Length: 0\n\n", i < TD_ARRAY_LEN(status) ? status[i] : reason.p,
-			   TD_FMT(invite->via.text), l.branch, l.local, l.remote, l.call_id);
+		phone_send(&r.b,
+			   "SIP/2.0 %s\nVia: %.*s\nVia: SIP/2.0/UDP 10.0.1.1:5060;branch=%s\nFrom: %s\nTo: %s;tag=b\nCall-ID: "
+			   "%s\nCSeq: 1 INVITE\n"
+			   "Contact: <sip:bob@10.0.1.2>\nContent-Length: 0\n\n",
+			   i < TD_ARRAY_LEN(status) ? status[i] : reason.p, TD_FMT(invite->via.text), l.branch, l.local, l.remote,
+			   l.call_id);
 	td_out_free(&reason);
 	/* without our Via, and with nothing but it */
-	phone_send(&r.b, "SIP/2.0 200 OK\nVia: SIP/2.0/UDP 10.0.1.1:5060;branch=%s\nFrom: %s\nTo: %s;tag=b\nCall-ID: %s\nCSeq: 1 INVITE\nContent-Length: 0\n\n",
+	phone_send(&r.b,
+		   "SIP/2.0 200 OK\nVia: SIP/2.0/UDP 10.0.1.1:5060;branch=%s\nFrom: %s\nTo: %s;tag=b\nCall-ID: %s\nCSeq: 1 "
+		   "INVITE\nContent-Length: 0\n\n",
 		   l.branch, l.local, l.remote, l.call_id);
 	phone_send(&r.b, "SIP/2.0 200 OK\nVia: %.*s\nFrom: %s\nTo: %s;tag=b\nCall-ID: %s\nCSeq: 1 INVITE\nContent-Length: 0\n\n",
 		   TD_FMT(invite->via.text), l.local, l.remote, l.call_id);
 	want_silence(&r.a[0], 1000);
-	assert_int_equal(r.a[0].raw_n, 1);        /* the 100 */
+	assert_int_equal(r.a[0].raw_n, 1); /* the 100 */
 	phone_answer(&r.b, invite, 486, "", NULL);
 	want_status(&r.a[0], 486);
 	rig_close(&r);
@@ -481,8 +503,11 @@ static void p13_larger_when_forwarded(void **state)
 
 			p->raw_n = 0;
 			td_out_init(&o);
-			td_out_fmt(&o, "MESSAGE sip:%s SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.1.3:5060;branch=z9hG4bK%u-%zu\r\nFrom: <sip:alice@example.test>;tag=1\r\n"
-				       "To: <sip:bob@example.test>\r\nCall-ID: %u\r\nCSeq: 1 MESSAGE\r\n", k ? "carol@any.test" : "bob@example.test", n, k, n);
+			td_out_fmt(&o,
+				   "MESSAGE sip:%s SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.1.3:5060;branch=z9hG4bK%u-%zu\r\nFrom: "
+				   "<sip:alice@example.test>;tag=1\r\n"
+				   "To: <sip:bob@example.test>\r\nCall-ID: %u\r\nCSeq: 1 MESSAGE\r\n",
+				   k ? "carol@any.test" : "bob@example.test", n, k, n);
 			td_out_fmt(&o, "Content-Length: %u\r\n\r\n", n - (unsigned)o.n - 25);
 			while (o.n < n)
 				td_out_char(&o, 'x');
@@ -505,11 +530,20 @@ static void p13_larger_when_forwarded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(p1_content_length), cmocka_unit_test(p1_more_and_less_body), cmocka_unit_test(p2_cseq),
-		cmocka_unit_test(p3_long_values), cmocka_unit_test(p4_doubled), cmocka_unit_test(p5_bad_via),
-		cmocka_unit_test(p5_forged_addresses), cmocka_unit_test(p6_line_ends_and_blanks), cmocka_unit_test(p6_nul),
-		cmocka_unit_test(p7_too_many), cmocka_unit_test(p8_uris), cmocka_unit_test(p9_unterminated),
-		cmocka_unit_test(p11_impossible_responses), cmocka_unit_test(p13_larger_when_forwarded),
+		cmocka_unit_test(p1_content_length),
+		cmocka_unit_test(p1_more_and_less_body),
+		cmocka_unit_test(p2_cseq),
+		cmocka_unit_test(p3_long_values),
+		cmocka_unit_test(p4_doubled),
+		cmocka_unit_test(p5_bad_via),
+		cmocka_unit_test(p5_forged_addresses),
+		cmocka_unit_test(p6_line_ends_and_blanks),
+		cmocka_unit_test(p6_nul),
+		cmocka_unit_test(p7_too_many),
+		cmocka_unit_test(p8_uris),
+		cmocka_unit_test(p9_unterminated),
+		cmocka_unit_test(p11_impossible_responses),
+		cmocka_unit_test(p13_larger_when_forwarded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

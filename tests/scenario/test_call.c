@@ -48,7 +48,7 @@ static void call_both_ways(enum td_proto pa, enum td_proto pb)
 	hang_up(&caller, &r.b);
 	dial(&caller, &r);
 	call_up(&caller, &callee, &r.b);
-	hang_up(&callee, &r.a);           /* the callee's BYE finds its way too */
+	hang_up(&callee, &r.a); /* the callee's BYE finds its way too */
 	want_silence(&r.a, 1000);
 	want_silence(&r.b, 1000);
 	rig_close(&r);
@@ -151,10 +151,10 @@ static void busy(void **state)
 	dial(&l, &r);
 	leg_send(&l, "INVITE", NULL, SDP);
 	phone_answer(&r.b, want_request(&r.b, "INVITE"), 486, "X-Why: dinner\n", NULL);
-	want_request(&r.b, "ACK");        /* hop by hop, from the server */
+	want_request(&r.b, "ACK"); /* hop by hop, from the server */
 	m = want_status(&r.a, 486);
 	assert_string_equal(header(m, "X-Why"), "dinner");
-	assert_int_equal(world_status(&r.w)->proxy.contexts, 0);       /* nothing but the transaction remembers it */
+	assert_int_equal(world_status(&r.w)->proxy.contexts, 0); /* nothing but the transaction remembers it */
 	rig_close(&r);
 }
 
@@ -206,7 +206,7 @@ static void cancel_before_ringing(void **state)
 	want_request(&r.b, "INVITE");
 	leg_send(&l, "CANCEL", NULL, NULL);
 	want_status(&r.a, 200);
-	want_status(&r.a, 487);           /* after 64*T1 */
+	want_status(&r.a, 487); /* after 64*T1 */
 	rig_close(&r);
 }
 
@@ -223,10 +223,10 @@ static void d7_no_answer_timer_c(void **state)
 	invite = want_request(&r.b, "INVITE");
 	phone_answer(&r.b, invite, 180, "", NULL);
 	assert_null(maybe_request(&r.b, "CANCEL", 179000));
-	phone_answer(&r.b, invite, 180, "", NULL);                   /* starts the timer again (§16.7 item 2) */
+	phone_answer(&r.b, invite, 180, "", NULL); /* starts the timer again (§16.7 item 2) */
 	assert_null(maybe_request(&r.b, "CANCEL", 179000));
 	assert_non_null(maybe_request(&r.b, "CANCEL", 3000));
-	assert_non_null(maybe_status(&r.a, 408, 33000));             /* the callee is gone: nothing is left after it */
+	assert_non_null(maybe_status(&r.a, 408, 33000)); /* the callee is gone: nothing is left after it */
 	world_run(&r.w, 40000);
 	world_assert_idle(&r.w);
 	rig_close(&r);
@@ -250,8 +250,8 @@ static void dead_callee(void **state)
 /* ---- loss of one particular message ---- */
 
 struct losing {
-	const char *begin;                /* first bytes of what is lost */
-	const char *to;                   /* and where it goes */
+	const char *begin; /* first bytes of what is lost */
+	const char *to;    /* and where it goes */
 	int times;
 };
 
@@ -317,7 +317,7 @@ static void lost_2xx(void **state)
 	leg_learn(&caller, want_status(&r.a, 200));
 	leg_send(&caller, "ACK", NULL, NULL);
 	want_request(&r.b, "ACK");
-	want_silence(&r.b, 40000);        /* the server does not repeat a 2xx by itself */
+	want_silence(&r.b, 40000); /* the server does not repeat a 2xx by itself */
 	hang_up(&caller, &r.b);
 	rig_close(&r);
 }
@@ -336,7 +336,7 @@ static void everything_twice(void **state)
 	world_run(&r.w, 40000);
 	for (unsigned i = 0, invites = 0; i < r.b.n; i++)
 		if (r.b.inbox[i]->request && r.b.inbox[i]->method == TD_INVITE)
-			assert_true(++invites <= 2);      /* the wire's copy of the one the server sent */
+			assert_true(++invites <= 2); /* the wire's copy of the one the server sent */
 	rig_close(&r);
 }
 
@@ -387,7 +387,7 @@ static void who_is_not_there(void **state)
 	leg_new(&l, &r.a, "example.test", "sip:carol@example.test");
 	leg_send(&l, "INVITE", NULL, SDP);
 	want_status(&r.a, 480);
-	leg_new(&l, &r.a, "example.test", "sip:carol@" SERVER_IP);    /* our address is the default domain */
+	leg_new(&l, &r.a, "example.test", "sip:carol@" SERVER_IP); /* our address is the default domain */
 	leg_send(&l, "MESSAGE", NULL, NULL);
 	want_status(&r.a, 480);
 	rig_close(&r);
@@ -416,8 +416,14 @@ static void a_trusted_caller_without_routes(void **state)
 static void names_of_a_user(void **state)
 {
 	static const char *const uris[] = {
-		"sip:carol@example.test", "sip:carol@EXAMPLE.test:5060;x=y", "sip:%63arol@example.test", "sip:carol@10.0.0.1:5060",
-		"sip:4711@example.test", "sip:4711@10.0.0.1", "tel:47-11;phone-context=example.test", "sip:carol@example.test;transport=tcp",
+		"sip:carol@example.test",
+		"sip:carol@EXAMPLE.test:5060;x=y",
+		"sip:%63arol@example.test",
+		"sip:carol@10.0.0.1:5060",
+		"sip:4711@example.test",
+		"sip:4711@10.0.0.1",
+		"tel:47-11;phone-context=example.test",
+		"sip:carol@example.test;transport=tcp",
 	};
 	struct td_user user = { .aor = TD_STR("carol@example.test"), .extension = TD_STR("4711") };
 	struct phone carol;
@@ -453,7 +459,8 @@ static void strict_routers(void **state)
 	rig_open(&r, TD_UDP, TD_UDP);
 	dial(&caller, &r);
 	call_up(&caller, &callee, &r.b);
-	assert_true(snprintf(own, sizeof(own), "%.*s", (int)strcspn(caller.routes + 8, ">"), caller.routes + 8) < (int)sizeof(own));
+	assert_true(snprintf(own, sizeof(own), "%.*s", (int)strcspn(caller.routes + 8, ">"), caller.routes + 8) <
+		    (int)sizeof(own));
 	memcpy(target, caller.target, sizeof(target));
 	memcpy(caller.target, own, sizeof(own));
 	snprintf(caller.routes, sizeof(caller.routes), "Route: <%s>\r\n", target);
@@ -475,7 +482,7 @@ static void strict_routers(void **state)
 	phone_answer(&r.b, m, 200, "", NULL);
 	want_status(&r.a, 200);
 
-	snprintf(caller.routes, sizeof(caller.routes), "Route: <%s>, <sip:10.0.1.2;lr>\r\n", own);       /* and a loose one */
+	snprintf(caller.routes, sizeof(caller.routes), "Route: <%s>, <sip:10.0.1.2;lr>\r\n", own); /* and a loose one */
 	leg_send(&caller, "INFO", NULL, NULL);
 	m = want_request(&r.b, "INFO");
 	assert_str(m->uri, "sip:far@10.0.1.77");
@@ -494,17 +501,20 @@ static void what_is_kept_back(void **state)
 
 	rig_open(&r, TD_UDP, TD_UDP);
 	dial(&l, &r);
-	leg_send(&l, "MESSAGE", "Proxy-Authorization: Digest username=\"a\", realm=\"any.test\", nonce=\"n\", uri=\"sip:x\", response=\"0\"\n"
-				"Proxy-Authorization: Digest username=\"a\", realm=\"far.test\", nonce=\"n\", uri=\"sip:x\", response=\"0\"\n", NULL);
+	leg_send(&l, "MESSAGE",
+		 "Proxy-Authorization: Digest username=\"a\", realm=\"any.test\", nonce=\"n\", uri=\"sip:x\", response=\"0\"\n"
+		 "Proxy-Authorization: Digest username=\"a\", realm=\"far.test\", nonce=\"n\", uri=\"sip:x\", response=\"0\"\n",
+		 NULL);
 	m = want_request(&r.b, "MESSAGE");
 	assert_null(find(m, "realm=\"any.test\""));
 	assert_non_null(find(m, "realm=\"far.test\""));
 	phone_answer(&r.b, m, 200, "", NULL);
 	want_status(&r.a, 200);
 
-	phone_send(&r.b, "REGISTER sip:any.test SIP/2.0\nVia: SIP/2.0/UDP 192.168.0.2:5060;rport;branch=z9hG4bKnat\nMax-Forwards: 70\n"
-			 "From: <sip:nat@any.test>;tag=1\nTo: <sip:nat@any.test>\nCall-ID: nat\nCSeq: 1 REGISTER\n"
-			 "Contact: <sip:nat@192.168.0.2:5060;method=INVITE?Subject=x>\nContent-Length: 0\n\n");
+	phone_send(&r.b,
+		   "REGISTER sip:any.test SIP/2.0\nVia: SIP/2.0/UDP 192.168.0.2:5060;rport;branch=z9hG4bKnat\nMax-Forwards: 70\n"
+		   "From: <sip:nat@any.test>;tag=1\nTo: <sip:nat@any.test>\nCall-ID: nat\nCSeq: 1 REGISTER\n"
+		   "Contact: <sip:nat@192.168.0.2:5060;method=INVITE?Subject=x>\nContent-Length: 0\n\n");
 	want_status(&r.b, 200);
 	leg_new(&l, &r.a, "any.test", "sip:nat@any.test");
 	leg_send(&l, "MESSAGE", NULL, NULL);

@@ -61,14 +61,14 @@ static void first_answer_stops_the_others(void **state)
 	leg_learn(&r.l, want_status(&r.a, 200));
 	for (int i = 0; i < 3; i += 2) {
 		m = want_request(&r.b[i], "CANCEL");
-		assert_string_equal(header(m, "Reason"), "SIP;cause=200;text=\"Call completed elsewhere\"");   /* RFC 3326 */
+		assert_string_equal(header(m, "Reason"), "SIP;cause=200;text=\"Call completed elsewhere\""); /* RFC 3326 */
 		phone_answer(&r.b[i], m, 200, "", NULL);
 		phone_answer(&r.b[i], r.invite[i], 487, "", NULL);
 		want_request(&r.b[i], "ACK");
 	}
 	leg_send(&r.l, "ACK", NULL, NULL);
 	want_request(&r.b[1], "ACK");
-	want_silence(&r.a, 40000);        /* no 487 after the 200 */
+	want_silence(&r.a, 40000); /* no 487 after the 200 */
 	rig_close(&r);
 }
 
@@ -94,8 +94,8 @@ static void two_answers(void **state)
 	want_request(&r.b[0], "ACK");
 	want_request(&r.b[1], "ACK");
 	leg_send(&two, "BYE", NULL, NULL);
-	phone_answer(strstr(two.target, "10.0.1.10") ? &r.b[0] : &r.b[1], want_request(strstr(two.target, "10.0.1.10") ? &r.b[0] : &r.b[1], "BYE"),
-		     200, "", NULL);
+	phone_answer(strstr(two.target, "10.0.1.10") ? &r.b[0] : &r.b[1],
+		     want_request(strstr(two.target, "10.0.1.10") ? &r.b[0] : &r.b[1], "BYE"), 200, "", NULL);
 	assert_int_equal(want_status(&r.a, 200)->cseq.method, TD_BYE);
 	rig_close(&r);
 }
@@ -104,16 +104,12 @@ static void two_answers(void **state)
 static const struct {
 	unsigned said[3], heard[3];
 } best[] = {
-	{ { 486, 404, 480 }, { 486, 404, 480 } },         /* any of the lowest class */
-	{ { 486, 302, 503 }, { 302 } },
-	{ { 500, 486, 503 }, { 486 } },
-	{ { 487, 486, 408 }, { 486 } },
-	{ { 486, 407, 404 }, { 407 } },
-	{ { 486, 415, 404 }, { 415 } },
-	{ { 503, 503, 503 }, { 500 } },
-	{ { 503, 500, 501 }, { 500, 501 } },
-	{ { 486, 0, 600 }, { 600 } },
-	{ { 486, 0, 404 }, { 486, 404 } },                /* after Timer C */
+	{ { 486, 404, 480 }, { 486, 404, 480 } }, /* any of the lowest class */
+	{ { 486, 302, 503 }, { 302 } },           { { 500, 486, 503 }, { 486 } },
+	{ { 487, 486, 408 }, { 486 } },           { { 486, 407, 404 }, { 407 } },
+	{ { 486, 415, 404 }, { 415 } },           { { 503, 503, 503 }, { 500 } },
+	{ { 503, 500, 501 }, { 500, 501 } },      { { 486, 0, 600 }, { 600 } },
+	{ { 486, 0, 404 }, { 486, 404 } }, /* after Timer C */
 };
 
 static void best_response(void **state)
@@ -132,7 +128,7 @@ static void best_response(void **state)
 		for (int k = 0; k < 3 && six; k++) {
 			if (best[i].said[k])
 				continue;
-			want_request(&r.b[k], "CANCEL");          /* 6xx ends all, at once */
+			want_request(&r.b[k], "CANCEL"); /* 6xx ends all, at once */
 			phone_answer(&r.b[k], r.invite[k], 487, "", NULL);
 		}
 		m = maybe_status(&r.a, 0, 300000);
@@ -153,7 +149,10 @@ static void challenges_are_gathered(void **state)
 	rig_open(&r, 3);
 	ring_all(&r, 3, "INVITE");
 	phone_answer(&r.b[0], r.invite[0], 407, "Proxy-Authenticate: Digest realm=\"one\", nonce=\"1\"\n", NULL);
-	phone_answer(&r.b[1], r.invite[1], 401, "WWW-Authenticate: Digest realm=\"two\", nonce=\"2\"\nWWW-Authenticate: Digest realm=\"three\", nonce=\"3\"\n", NULL);
+	phone_answer(
+		&r.b[1], r.invite[1], 401,
+		"WWW-Authenticate: Digest realm=\"two\", nonce=\"2\"\nWWW-Authenticate: Digest realm=\"three\", nonce=\"3\"\n",
+		NULL);
 	phone_answer(&r.b[2], r.invite[2], 486, "", NULL);
 	m = maybe_status(&r.a, 0, 5000);
 	assert_true(m->status == 401 || m->status == 407);
@@ -210,7 +209,7 @@ static void d7_cancel_and_answer_cross(void **state)
 	leg_send(&r.l, "CANCEL", NULL, NULL);
 	phone_answer(&r.b[1], r.invite[1], 200, "", SDP);
 	phone_answer(&r.b[2], r.invite[2], 603, "", NULL);
-	for (int got = 0; got < 2;) {             /* 200 to the CANCEL, and 200 to the INVITE */
+	for (int got = 0; got < 2;) { /* 200 to the CANCEL, and 200 to the INVITE */
 		m = want_status(&r.a, 200);
 		got++;
 	}
@@ -233,7 +232,7 @@ static void lost_connection(void **state)
 	r.b[2].conn = NULL;
 	r.b[2].conn_n = 0;
 	world_run(&r.w, 100);
-	ring_all(&r, 3, "INVITE");        /* on a new connection, to the listening port */
+	ring_all(&r, 3, "INVITE"); /* on a new connection, to the listening port */
 	assert_int_equal(r.b[2].conn_n, 1);
 	for (int i = 0; i < 3; i++)
 		phone_answer(&r.b[i], r.invite[i], 486, "", NULL);

@@ -26,7 +26,7 @@ struct end {
 struct lab {
 	struct td_sim *sim;
 	struct td_wire *wire;
-	struct end a, b, c;               /* 192.0.2.1, .2, and a stranger at .3 */
+	struct end a, b, c; /* 192.0.2.1, .2, and a stranger at .3 */
 };
 
 static int16_t tone[2][3 * TONE_RATE];
@@ -88,7 +88,8 @@ static void lab_open(struct lab *lab, struct td_wire_rules rules)
 	assert_int_equal(td_wire_open(&lab->wire, lab->sim), 0);
 	td_wire_rules(lab->wire, &rules);
 	end_open(lab, &lab->a, "192.0.2.1", (struct td_media_options){ .codec = TD_STR("") });
-	end_open(lab, &lab->b, "192.0.2.2", (struct td_media_options){ .codec = TD_STR("PCMA"), .port_min = 20001, .port_max = 20009 });
+	end_open(lab, &lab->b, "192.0.2.2",
+		 (struct td_media_options){ .codec = TD_STR("PCMA"), .port_min = 20001, .port_max = 20009 });
 	end_open(lab, &lab->c, "192.0.2.3", (struct td_media_options){ .codec = TD_STR("") });
 	tone_make(tone[0], TD_ARRAY_LEN(tone[0]), 440);
 	tone_make(tone[1], TD_ARRAY_LEN(tone[1]), 1000);
@@ -130,7 +131,9 @@ static int exchange(struct end *a, struct end *b)
 
 static void play(struct end *e, int which, size_t samples)
 {
-	struct td_wav w = { .coding = TD_WAV_PCM16, .rate_hz = TONE_RATE, .samples = samples,
+	struct td_wav w = { .coding = TD_WAV_PCM16,
+			    .rate_hz = TONE_RATE,
+			    .samples = samples,
 			    .data = td_str_n((const char *)tone[which], 2 * samples) };
 
 	td_media_play(e->m, &w);
@@ -204,7 +207,8 @@ static void through_loss_and_reordering(void **state)
 	struct lab lab;
 	size_t n, blocks;
 
-	lab_open(&lab, (struct td_wire_rules){ .loss = 0.05, .duplicate = 0.02, .reorder = 0.1, .delay_us = 50000, .jitter_us = 20000 });
+	lab_open(&lab, (struct td_wire_rules){
+			       .loss = 0.05, .duplicate = 0.02, .reorder = 0.1, .delay_us = 50000, .jitter_us = 20000 });
 	play(&lab.a, 0, 3 * TONE_RATE);
 	start_record(&lab.b);
 	assert_int_equal(exchange(&lab.a, &lab.b), 0);
@@ -266,7 +270,8 @@ static void hold_and_resume(void **state)
 /* The hold of RFC 2543: zeros stop us; the same stream goes on afterwards. */
 static void hold_by_zeros(void **state)
 {
-	static const char held[] = "v=0\r\no=- 1 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
+	static const char held[] =
+		"v=0\r\no=- 1 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
 	struct td_media_stats before, after;
 	struct td_out answer;
 	struct lab lab;
@@ -335,8 +340,9 @@ static void m1_strangers(void **state)
 static void m9_targets(void **state)
 {
 	static const char *const refused[] = {
-		"IN IP4 127.0.0.1", "IN IP4 169.254.169.254", "IN IP4 224.1.1.1/3", "IN IP4 255.255.255.255", "IN IP6 ::1",
-		"IN IP6 ::ffff:127.0.0.1", "IN IP6 2001:db8::1", "IN IP4 host.example.com", "IN IP4 127.1",
+		"IN IP4 127.0.0.1", "IN IP4 169.254.169.254",  "IN IP4 224.1.1.1/3", "IN IP4 255.255.255.255",
+		"IN IP6 ::1",       "IN IP6 ::ffff:127.0.0.1", "IN IP6 2001:db8::1", "IN IP4 host.example.com",
+		"IN IP4 127.1",
 	};
 	struct lab lab;
 	size_t i;
@@ -346,7 +352,8 @@ static void m9_targets(void **state)
 		struct td_out answer;
 		char offer[256];
 
-		snprintf(offer, sizeof(offer), "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=%s\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8\r\n", refused[i]);
+		snprintf(offer, sizeof(offer),
+			 "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=%s\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8\r\n", refused[i]);
 		td_out_init(&answer);
 		if (td_media_answer(lab.a.m, td_str_of(offer), &answer) != TD_EUNSUPPORTED)
 			fail_msg("%s", refused[i]);
@@ -402,8 +409,9 @@ static void ports(void **state)
 
 	lab_open(&lab, (struct td_wire_rules){ .delay_us = 1000 });
 	for (i = 0; i < 4; i++) {
-		struct td_media_options opt = { .net = lab.c.net, .local = ip("192.0.2.3"), .port_min = 30000, .port_max = 30005,
-						.codec = TD_STR("") };
+		struct td_media_options opt = {
+			.net = lab.c.net, .local = ip("192.0.2.3"), .port_min = 30000, .port_max = 30005, .codec = TD_STR("")
+		};
 		int err = td_media_open(&m[i], &opt);
 
 		assert_int_equal(err, i < 3 ? 0 : -EADDRINUSE);
@@ -455,10 +463,18 @@ static void b5_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(both_ways),        cmocka_unit_test(through_loss_and_reordering), cmocka_unit_test(m10_keys),
-		cmocka_unit_test(hold_and_resume),  cmocka_unit_test(hold_by_zeros),               cmocka_unit_test(m1_strangers),
-		cmocka_unit_test(m9_targets),       cmocka_unit_test(reports),                     cmocka_unit_test(closing_in_a_callback),
-		cmocka_unit_test(ports),            cmocka_unit_test(unusable_options),            cmocka_unit_test(b5_answers),
+		cmocka_unit_test(both_ways),
+		cmocka_unit_test(through_loss_and_reordering),
+		cmocka_unit_test(m10_keys),
+		cmocka_unit_test(hold_and_resume),
+		cmocka_unit_test(hold_by_zeros),
+		cmocka_unit_test(m1_strangers),
+		cmocka_unit_test(m9_targets),
+		cmocka_unit_test(reports),
+		cmocka_unit_test(closing_in_a_callback),
+		cmocka_unit_test(ports),
+		cmocka_unit_test(unusable_options),
+		cmocka_unit_test(b5_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

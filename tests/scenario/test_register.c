@@ -21,8 +21,8 @@ static void rig_close(struct rig *r)
 	world_close(&r->w);
 }
 
-static struct td_msg *request(struct rig *r, const char *method, const char *uri, const char *from, const char *to, const char *call_id,
-			      unsigned cseq, const char *lines)
+static struct td_msg *request(struct rig *r, const char *method, const char *uri, const char *from, const char *to,
+			      const char *call_id, unsigned cseq, const char *lines)
 {
 	struct td_out ip;
 	struct td_msg *m;
@@ -30,8 +30,9 @@ static struct td_msg *request(struct rig *r, const char *method, const char *uri
 	td_out_init(&ip);
 	td_ip_print(&ip, &r->a.addr);
 	td_out_char(&ip, 0);
-	phone_send(&r->a, "%s %s SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%u\nMax-Forwards: 70\nFrom: <%s>;tag=1\nTo: <%s>\n"
-			  "Call-ID: %s\nCSeq: %u %s\n%sContent-Length: 0\n\n",
+	phone_send(&r->a,
+		   "%s %s SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%u\nMax-Forwards: 70\nFrom: <%s>;tag=1\nTo: <%s>\n"
+		   "Call-ID: %s\nCSeq: %u %s\n%sContent-Length: 0\n\n",
 		   method, uri, ip.p, ++r->w.serial, from, to, call_id, cseq, method, lines);
 	td_out_free(&ip);
 	m = maybe_status(&r->a, 0, 1000);
@@ -66,7 +67,8 @@ static void want_contacts(const struct td_msg *m, const char *want)
 	td_out_free(&o);
 }
 
-static void expect(struct rig *r, const char *aor, const char *call_id, unsigned cseq, const char *lines, unsigned status, const char *contacts)
+static void expect(struct rig *r, const char *aor, const char *call_id, unsigned cseq, const char *lines, unsigned status,
+		   const char *contacts)
 {
 	struct td_msg *m = reg(r, aor, call_id, cseq, lines);
 
@@ -88,8 +90,12 @@ static void bindings_come_and_go(unsigned workers)
 	world_run(&r.w, 10000);
 	expect(&r, "x@any.test", "c1", 3, "", 200, "<sip:x@10.0.1.1>;expires=3590 ");
 	/* own, field's, and none: each contact its own lifetime, parameters and q; others are kept */
-	expect(&r, "x@any.test", "c1", 4, "Expires: 100\nContact: \"X\" <sip:x@10.0.1.2;transport=tcp>;q=0.25;expires=200;+sip.instance=\"<urn:1>\", sip:x@10.0.1.3;q=1\n", 200,
-	       "<sip:x@10.0.1.1>;expires=3590 <sip:x@10.0.1.2;transport=tcp>;+sip.instance=\"<urn:1>\";q=0.250;expires=200 <sip:x@10.0.1.3>;expires=100 ");
+	expect(&r, "x@any.test", "c1", 4,
+	       "Expires: 100\nContact: \"X\" <sip:x@10.0.1.2;transport=tcp>;q=0.25;expires=200;+sip.instance=\"<urn:1>\", "
+	       "sip:x@10.0.1.3;q=1\n",
+	       200,
+	       "<sip:x@10.0.1.1>;expires=3590 <sip:x@10.0.1.2;transport=tcp>;+sip.instance=\"<urn:1>\";q=0.250;expires=200 "
+	       "<sip:x@10.0.1.3>;expires=100 ");
 	expect(&r, "x@any.test", "c1", 5, "Contact: <sip:x@10.0.1.3>;expires=0\n", 200,
 	       "<sip:x@10.0.1.1>;expires=3590 <sip:x@10.0.1.2;transport=tcp>;+sip.instance=\"<urn:1>\";q=0.250;expires=200 ");
 	world_run(&r.w, 200000);
@@ -124,14 +130,22 @@ static void order(void **state)
 /* Requests that are refused, and that then have changed nothing. */
 static void d8_a11_refusals(void **state)
 {
-	static const struct { const char *id, *aor, *lines; unsigned status; const char *contacts; } rows[] = {
+	static const struct {
+		const char *id, *aor, *lines;
+		unsigned status;
+		const char *contacts;
+	} rows[] = {
 		{ "D8 brief", "x@any.test", "Contact: <sip:x@10.0.1.1>;expires=59\n", 423, NULL },
 		{ "D8 brief among others", "x@any.test", "Contact: <sip:y@10.0.1.1>, <sip:x@10.0.1.1>;expires=1\n", 423, NULL },
 		{ "D8 minimum", "k@any.test", "Contact: <sip:x@10.0.1.1>\nExpires: 60\n", 200, "<sip:x@10.0.1.1>;expires=60 " },
-		{ "D8 huge", "l@any.test", "Contact: <sip:x@10.0.1.1>\nExpires: 4294967295\n", 200, "<sip:x@10.0.1.1>;expires=7200 " },
-		{ "D8 huger", "l@any.test", "Contact: <sip:x@10.0.1.1>\nExpires: 99999999999999999999\n", 200, "<sip:x@10.0.1.1>;expires=7200 " },
-		{ "D8 own huge", "m@any.test", "Contact: <sip:x@10.0.1.1>;expires=4294967295\n", 200, "<sip:x@10.0.1.1>;expires=7200 " },
-		{ "D8 negative", "n@any.test", "Contact: <sip:x@10.0.1.1>\nExpires: -1\n", 200, "<sip:x@10.0.1.1>;expires=3600 " },
+		{ "D8 huge", "l@any.test", "Contact: <sip:x@10.0.1.1>\nExpires: 4294967295\n", 200,
+		  "<sip:x@10.0.1.1>;expires=7200 " },
+		{ "D8 huger", "l@any.test", "Contact: <sip:x@10.0.1.1>\nExpires: 99999999999999999999\n", 200,
+		  "<sip:x@10.0.1.1>;expires=7200 " },
+		{ "D8 own huge", "m@any.test", "Contact: <sip:x@10.0.1.1>;expires=4294967295\n", 200,
+		  "<sip:x@10.0.1.1>;expires=7200 " },
+		{ "D8 negative", "n@any.test", "Contact: <sip:x@10.0.1.1>\nExpires: -1\n", 200,
+		  "<sip:x@10.0.1.1>;expires=3600 " },
 		{ "D8 zero, unknown", "x@any.test", "Contact: <sip:x@10.0.1.1>\nExpires: 0\n", 200, "" },
 		{ "star, no Expires", "x@any.test", "Contact: *\n", 400, NULL },
 		{ "star, Expires", "x@any.test", "Contact: *\nExpires: 60\n", 400, NULL },
@@ -139,7 +153,8 @@ static void d8_a11_refusals(void **state)
 		{ "more and star", "x@any.test", "Contact: <sip:x@10.0.1.1>\nContact: *\nExpires: 0\n", 400, NULL },
 		{ "A11 us", "x@any.test", "Contact: <sip:x@10.0.0.1>\n", 403, NULL },
 		{ "A11 us by port", "x@any.test", "Contact: <sip:x@10.0.0.1:5060;transport=tcp>\n", 403, NULL },
-		{ "our domain by name", "y@any.test", "Contact: <sip:y@Example.TEST>\n", 200, "<sip:y@Example.TEST>;expires=3600 " },
+		{ "our domain by name", "y@any.test", "Contact: <sip:y@Example.TEST>\n", 200,
+		  "<sip:y@Example.TEST>;expires=3600 " },
 		{ "A11 loopback", "x@any.test", "Contact: <sip:x@127.0.0.1>\n", 403, NULL },
 		{ "A11 mapped loopback", "x@any.test", "Contact: <sip:x@[::ffff:127.0.0.1]>\n", 403, NULL },
 		{ "A11 v6 loopback", "x@any.test", "Contact: <sip:x@[::1]>\n", 403, NULL },
@@ -166,7 +181,9 @@ static void d8_a11_refusals(void **state)
 		char who[64];
 
 		snprintf(who, sizeof(who), "sip:%s", rows[i].aor);
-		struct td_msg *m = request(&r, "REGISTER", at && strcmp(at, "@example.test") == 0 ? "sip:example.test" : "sip:any.test", who, who, "c1", cseq++, rows[i].lines);
+		struct td_msg *m =
+			request(&r, "REGISTER", at && strcmp(at, "@example.test") == 0 ? "sip:example.test" : "sip:any.test", who,
+				who, "c1", cseq++, rows[i].lines);
 		if (m->status != rows[i].status)
 			fail_msg("%s: wanted %u, got %.*s", rows[i].id, rows[i].status, TD_FMT(m->bytes));
 		if (m->status == 423)
@@ -203,7 +220,8 @@ static void a11_contact_bombs(void **state)
 /* ---- credentials ---- */
 
 /* A REGISTER or MESSAGE with what the client made of the last challenge. */
-static struct td_msg *with_credentials(struct rig *r, const char *method, const char *from, const char *to, unsigned cseq, const char *extra)
+static struct td_msg *with_credentials(struct rig *r, const char *method, const char *from, const char *to, unsigned cseq,
+				       const char *extra)
 {
 	struct td_out o;
 	struct td_msg *m;
@@ -247,7 +265,7 @@ static void challenges_and_passes(void **state)
 	struct td_msg *m = request(&r, "REGISTER", "sip:example.test", ALICE, ALICE, "c1", 1, "Contact: <sip:a@10.0.2.1>\n");
 	assert_int_equal(m->status, 401);
 	assert_int_equal(challenges(m), 2);
-	assert_non_null(strstr(header(m, "WWW-Authenticate"), "algorithm=SHA-256"));       /* A2: the stronger one first */
+	assert_non_null(strstr(header(m, "WWW-Authenticate"), "algorithm=SHA-256")); /* A2: the stronger one first */
 	assert_null(strstr(header(m, "WWW-Authenticate"), "stale"));
 	phone_password(&r.a, "secret");
 	m = login(&r, "REGISTER", ALICE, ALICE, "Contact: <sip:a@10.0.2.1>\n");
@@ -279,11 +297,11 @@ static void a1_replay(void **state)
 	td_out_z(&o, "Contact: <sip:a@10.0.2.1>\n");
 	td_out_char(&o, 0);
 	struct td_msg *m = request(&r, "REGISTER", "sip:any.test", ALICE, ALICE, "c1", 50, o.p);
-	assert_int_equal(m->status, 401);                                       /* not for this Request-URI */
+	assert_int_equal(m->status, 401); /* not for this Request-URI */
 	assert_null(strstr(header(m, "WWW-Authenticate"), "stale"));
 	assert_int_equal(request(&r, "REGISTER", "sip:example.test", ALICE, ALICE, "c1", 51, o.p)->status, 200);
 	m = request(&r, "REGISTER", "sip:example.test", ALICE, ALICE, "c1", 52, o.p);
-	assert_int_equal(m->status, 401);                                       /* its count is used */
+	assert_int_equal(m->status, 401); /* its count is used */
 	assert_non_null(strstr(header(m, "WWW-Authenticate"), "stale=true"));
 	td_out_free(&o);
 	rig_close(&r);
@@ -292,20 +310,35 @@ static void a1_replay(void **state)
 /* A3: whatever stands in Authorization, the answer is 400 or a challenge. */
 static void a3_malformed(void **state)
 {
-	static const struct { const char *lines; unsigned status; } rows[] = {
+	static const struct {
+		const char *lines;
+		unsigned status;
+	} rows[] = {
 		{ "Authorization: Digest\n", 400 },
 		{ "Authorization: Digest username=\"alice\"\n", 400 },
 		{ "Authorization: Digest realm=\"example.test\"\n", 400 },
 		{ "Authorization: Digest realm=\"example.test\", realm=\"example.test\"\n", 400 },
 		{ "Authorization: Digest realm=\"elsewhere\", username=\"a\", nonce=\"b\", uri=\"c\", response=\"d\"\n", 401 },
 		{ "Authorization: Other a=b\n", 401 },
-		{ "Authorization: Basic YWxpY2U6c2VjcmV0\n", 400 },              /* not SIP's grammar */
-		{ "Authorization: Digest realm=\"example.test\", username=\"alice\", nonce=\"x\", uri=\"sip:example.test\", response=\"zz\", qop=auth, nc=1, cnonce=\"c\"\n", 400 },
-		{ "Authorization: Digest realm=\"example.test\", username=\"alice\", nonce=\"x\", uri=\"sip:example.test\", response=\"0123456789abcdef0123456789abcdeg\"\n", 400 },
-		{ "Authorization: Digest realm=\"example.test\", username=\"alice\", nonce=\"x\", uri=\"sip:example.test\", response=\"0123456789abcdef0123456789abcdef\", qop=auth, nc=0000001z, cnonce=\"c\"\n", 400 },
-		{ "Authorization: Digest realm=\"example.test\", username=\"alice\", nonce=\"x\", uri=\"sip:example.test\", response=\"0123456789abcdef0123456789abcdef\", qop=auth, nc=00000001, cnonce=\"c\"\n", 401 },
-		{ "Authorization: Digest realm=\"example.test\", username=\"alice\", nonce=\"x\", uri=\"sip:example.test\", response=\"0123456789abcdef0123456789abcdef\"\n", 401 },
-		{ "Authorization: Digest realm=\"example.test\", username=\"alice\", nonce=\"x\", uri=\"sip:example.test\", response=\"0123456789abcdef0123456789abcdef\", algorithm=SHA-512\n", 401 },
+		{ "Authorization: Basic YWxpY2U6c2VjcmV0\n", 400 }, /* not SIP's grammar */
+		{ "Authorization: Digest realm=\"example.test\", username=\"alice\", nonce=\"x\", uri=\"sip:example.test\", "
+		  "response=\"zz\", qop=auth, nc=1, cnonce=\"c\"\n",
+		  400 },
+		{ "Authorization: Digest realm=\"example.test\", username=\"alice\", nonce=\"x\", uri=\"sip:example.test\", "
+		  "response=\"0123456789abcdef0123456789abcdeg\"\n",
+		  400 },
+		{ "Authorization: Digest realm=\"example.test\", username=\"alice\", nonce=\"x\", uri=\"sip:example.test\", "
+		  "response=\"0123456789abcdef0123456789abcdef\", qop=auth, nc=0000001z, cnonce=\"c\"\n",
+		  400 },
+		{ "Authorization: Digest realm=\"example.test\", username=\"alice\", nonce=\"x\", uri=\"sip:example.test\", "
+		  "response=\"0123456789abcdef0123456789abcdef\", qop=auth, nc=00000001, cnonce=\"c\"\n",
+		  401 },
+		{ "Authorization: Digest realm=\"example.test\", username=\"alice\", nonce=\"x\", uri=\"sip:example.test\", "
+		  "response=\"0123456789abcdef0123456789abcdef\"\n",
+		  401 },
+		{ "Authorization: Digest realm=\"example.test\", username=\"alice\", nonce=\"x\", uri=\"sip:example.test\", "
+		  "response=\"0123456789abcdef0123456789abcdef\", algorithm=SHA-512\n",
+		  401 },
 	};
 	struct rig r;
 
@@ -360,10 +393,13 @@ static void a4_same_answer(void **state)
 				char who[64], lines[512];
 
 				snprintf(who, sizeof(who), "sip:%s@example.test", names[k]);
-				snprintf(lines, sizeof(lines), "%s: Digest username=\"%s\", realm=\"example.test\", nonce=\"x\", "
-					 "uri=\"%s\", response=\"0123456789abcdef0123456789abcdef\", algorithm=MD5, qop=auth, nc=00000001, cnonce=\"c\"\n",
+				snprintf(lines, sizeof(lines),
+					 "%s: Digest username=\"%s\", realm=\"example.test\", nonce=\"x\", "
+					 "uri=\"%s\", response=\"0123456789abcdef0123456789abcdef\", algorithm=MD5, qop=auth, "
+					 "nc=00000001, cnonce=\"c\"\n",
 					 i ? "Proxy-Authorization" : "Authorization", names[k], i ? who : "sip:example.test");
-				struct td_msg *m = request(&r, methods[i], i ? who : "sip:example.test", who, who, "c1", 7, wrong ? lines : "");
+				struct td_msg *m = request(&r, methods[i], i ? who : "sip:example.test", who, who, "c1", 7,
+							   wrong ? lines : "");
 				assert_int_equal(m->status, i ? 407 : 401);
 				told[k] = without_nonce(m);
 				for (char *p; (p = strstr(told[k], names[k]));)
@@ -387,7 +423,8 @@ static void a10_somebody_else(void **state)
 	assert_int_equal(login(&r, "REGISTER", ALICE, BOB, "Contact: <sip:a@10.0.2.1>\n")->status, 403);
 	assert_int_equal(login(&r, "REGISTER", ALICE, BOB, "Contact: *\nExpires: 0\n")->status, 403);
 	assert_int_equal(login(&r, "REGISTER", ALICE, "sip:alice@any.test", "Contact: <sip:a@10.0.2.1>\n")->status, 401);
-	assert_int_equal(login(&r, "REGISTER", BOB, ALICE, "Contact: <sip:a@10.0.2.1>\n")->status, 200);    /* From may be anybody: §10.2 */
+	/* From may be anybody: §10.2 */
+	assert_int_equal(login(&r, "REGISTER", BOB, ALICE, "Contact: <sip:a@10.0.2.1>\n")->status, 200);
 	rig_close(&r);
 }
 
@@ -417,8 +454,8 @@ static void by_our_address(void **state)
 		const char *who;
 		unsigned status;
 	} rows[] = {
-		{ "sip:alice@10.0.0.1", 200 }, { "sip:alice@10.0.0.1:5060", 200 }, { "sip:alice@example.test:5070", 200 },
-		{ "sip:alice@10.0.0.1:5061", 403 }, { "sip:alice@10.0.0.2", 403 }, { "sip:bob@10.0.0.1", 403 },
+		{ "sip:alice@10.0.0.1", 200 },      { "sip:alice@10.0.0.1:5060", 200 }, { "sip:alice@example.test:5070", 200 },
+		{ "sip:alice@10.0.0.1:5061", 403 }, { "sip:alice@10.0.0.2", 403 },      { "sip:bob@10.0.0.1", 403 },
 	};
 	char contact[64];
 	struct rig r;
@@ -432,7 +469,7 @@ static void by_our_address(void **state)
 			fail_msg("%s: %u", rows[i].who, m->status);
 	}
 	want_contacts(login(&r, "REGISTER", ALICE, ALICE, ""), "<sip:a0@10.0.2.1>;expires=3600 <sip:a1@10.0.2.1>;expires=3600 "
-							      "<sip:a2@10.0.2.1>;expires=3600 ");
+							       "<sip:a2@10.0.2.1>;expires=3600 ");
 	rig_close(&r);
 }
 
@@ -502,9 +539,12 @@ static void over_a_bad_network(void **state)
 			td_out_init(&o);
 			assert_int_equal(td_auth_client_put(&o, r.a.auth, TD_STR("REGISTER"), TD_STR("sip:example.test")), 0);
 			td_out_char(&o, 0);
-			phone_send(&r.a, "REGISTER sip:example.test SIP/2.0\nVia: SIP/2.0/UDP 10.0.2.1;branch=z9hG4bK%u\nMax-Forwards: 70\n"
-					 "From: <" ALICE ">;tag=1\nTo: <" ALICE ">\nCall-ID: c%u\nCSeq: %u REGISTER\n%s"
-					 "Contact: <sip:a@10.0.2.1>\nContent-Length: 0\n\n", ++r.w.serial, round, tries + 1, o.p);
+			phone_send(&r.a,
+				   "REGISTER sip:example.test SIP/2.0\nVia: SIP/2.0/UDP 10.0.2.1;branch=z9hG4bK%u\nMax-Forwards: "
+				   "70\n"
+				   "From: <" ALICE ">;tag=1\nTo: <" ALICE ">\nCall-ID: c%u\nCSeq: %u REGISTER\n%s"
+				   "Contact: <sip:a@10.0.2.1>\nContent-Length: 0\n\n",
+				   ++r.w.serial, round, tries + 1, o.p);
 			td_out_free(&o);
 			m = maybe_status(&r.a, 0, 500);
 			if (m && m->status == 401)
@@ -522,10 +562,20 @@ static void over_a_bad_network(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bindings), cmocka_unit_test(order), cmocka_unit_test(d8_a11_refusals), cmocka_unit_test(a11_contact_bombs),
-		cmocka_unit_test(challenges_and_passes), cmocka_unit_test(a1_replay), cmocka_unit_test(a3_malformed),
-		cmocka_unit_test(a4_same_answer), cmocka_unit_test(a10_somebody_else), cmocka_unit_test(extension), cmocka_unit_test(by_our_address),
-		cmocka_unit_test(any_needs_trust), cmocka_unit_test(a2_sha256_only), cmocka_unit_test(md5_for_agents_that_give_up),
+		cmocka_unit_test(bindings),
+		cmocka_unit_test(order),
+		cmocka_unit_test(d8_a11_refusals),
+		cmocka_unit_test(a11_contact_bombs),
+		cmocka_unit_test(challenges_and_passes),
+		cmocka_unit_test(a1_replay),
+		cmocka_unit_test(a3_malformed),
+		cmocka_unit_test(a4_same_answer),
+		cmocka_unit_test(a10_somebody_else),
+		cmocka_unit_test(extension),
+		cmocka_unit_test(by_our_address),
+		cmocka_unit_test(any_needs_trust),
+		cmocka_unit_test(a2_sha256_only),
+		cmocka_unit_test(md5_for_agents_that_give_up),
 		cmocka_unit_test(over_a_bad_network),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

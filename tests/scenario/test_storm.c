@@ -81,7 +81,12 @@ static void party_open(struct party *p, struct world *w, const char *name, const
 {
 	char address[64];
 	struct td_ua_options opt = {
-		.log = w->log, .address = { address, 0 }, .password = TD_STR("secret"), .proto = proto, .events = &ua_events, .arg = p,
+		.log = w->log,
+		.address = { address, 0 },
+		.password = TD_STR("secret"),
+		.proto = proto,
+		.events = &ua_events,
+		.arg = p,
 	};
 
 	memset(p, 0, sizeof(*p));
@@ -151,7 +156,7 @@ static bool is_ringing(void *arg)
 {
 	struct rig *r = arg;
 
-	return r->b.call;                         /* the caller may miss a 180: nobody repeats it */
+	return r->b.call; /* the caller may miss a 180: nobody repeats it */
 }
 
 static void dial(struct rig *r)
@@ -168,7 +173,7 @@ static void one_life(uint64_t seed, enum td_proto pa, enum td_proto pb)
 	if (!wait_until(&r, both_registered))
 		fail_msg("seed %u: not registered", (unsigned)seed);
 	r.b.answers = true;
-	dial(&r);                                 /* answered; one side hangs up */
+	dial(&r); /* answered; one side hangs up */
 	if (!wait_until(&r, both_up))
 		fail_msg("seed %u: not up (%d, %d)", (unsigned)seed, r.a.up, r.b.up);
 	world_run(&r.w, 3000);
@@ -176,7 +181,7 @@ static void one_life(uint64_t seed, enum td_proto pa, enum td_proto pb)
 	if (!wait_until(&r, both_ended))
 		fail_msg("seed %u: not ended (%d, %d)", (unsigned)seed, r.a.ended, r.b.ended);
 	r.b.answers = false;
-	dial(&r);                                 /* cancelled while it rings, or refused */
+	dial(&r); /* cancelled while it rings, or refused */
 	if (!wait_until(&r, is_ringing))
 		fail_msg("seed %u: does not ring", (unsigned)seed);
 	if (seed & 1)
@@ -188,7 +193,7 @@ static void one_life(uint64_t seed, enum td_proto pa, enum td_proto pb)
 	assert_false(r.a.up || r.b.up);
 	if (!(seed & 1))
 		assert_int_equal(r.a.status, 603);
-	world_rules(&r.w, 0, 0, 0);               /* what is left ends by its timers, not by luck */
+	world_rules(&r.w, 0, 0, 0); /* what is left ends by its timers, not by luck */
 	rig_close(&r);
 }
 

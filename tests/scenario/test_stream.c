@@ -1,9 +1,10 @@
 /* TCP: wherever the network cuts, the outcome is the same (T2). */
 #include "harness.h"
 
-static const char options[] = "OPTIONS sip:example.test SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.1.1:5060;branch=z9hG4bKs\r\nMax-Forwards: 70\r\n"
-			      "From: <sip:alice@example.test>;tag=1\r\nTo: <sip:example.test>\r\nCall-ID: s\r\nCSeq: 1 OPTIONS\r\n"
-			      "Content-Type: text/plain\r\nContent-Length: 6\r\n\r\nab\r\ncd";
+static const char options[] =
+	"OPTIONS sip:example.test SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.1.1:5060;branch=z9hG4bKs\r\nMax-Forwards: 70\r\n"
+	"From: <sip:alice@example.test>;tag=1\r\nTo: <sip:example.test>\r\nCall-ID: s\r\nCSeq: 1 OPTIONS\r\n"
+	"Content-Type: text/plain\r\nContent-Length: 6\r\n\r\nab\r\ncd";
 
 static void t2_split_at_every_byte(void **state)
 {

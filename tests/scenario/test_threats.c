@@ -3,7 +3,7 @@
 
 struct rig {
 	struct world w;
-	struct phone a, b, mallory, victim;       /* a and b are trusted; mallory is not */
+	struct phone a, b, mallory, victim; /* a and b are trusted; mallory is not */
 };
 
 static unsigned workers_now = 2;
@@ -50,7 +50,7 @@ static void d1_nothing_is_relayed(void **state)
 	struct rig r;
 
 	rig_open(&r, NULL);
-	phone_password(&r.mallory, "m");                          /* even to our own users: nothing leaves without a rule */
+	phone_password(&r.mallory, "m"); /* even to our own users: nothing leaves without a rule */
 	for (size_t i = 0; i < TD_ARRAY_LEN(methods); i++) {
 		assert_int_equal(ask(&r.mallory, methods[i], "sip:victim@10.9.9.9", NULL), 403);
 		assert_int_equal(ask(&r.mallory, methods[i], "sip:victim@elsewhere.test", NULL), 403);
@@ -68,9 +68,12 @@ static void d1_preloaded_route(void **state)
 
 	rig_open(&r, NULL);
 	assert_int_equal(ask(&r.mallory, "INVITE", "sip:bob@example.test", "Route: <sip:10.9.9.9;lr>\n"), 403);
-	assert_int_equal(ask(&r.mallory, "INVITE", "sip:bob@example.test", "Route: <sip:" SERVER_IP ";lr>, <sip:10.9.9.9;lr>\n"), 403);
-	assert_int_equal(ask(&r.mallory, "INVITE", "sip:x@10.9.9.9", "Route: <sip:" SERVER_IP ";lr;td=000000000000000000000000>\n"), 403);
-	assert_int_equal(ask(&r.mallory, "MESSAGE", "sip:bob@example.test", "Route: <sip:example.test;lr>\n"), 407);   /* an outbound proxy setting */
+	assert_int_equal(ask(&r.mallory, "INVITE", "sip:bob@example.test", "Route: <sip:" SERVER_IP ";lr>, <sip:10.9.9.9;lr>\n"),
+			 403);
+	assert_int_equal(
+		ask(&r.mallory, "INVITE", "sip:x@10.9.9.9", "Route: <sip:" SERVER_IP ";lr;td=000000000000000000000000>\n"), 403);
+	/* an outbound proxy setting */
+	assert_int_equal(ask(&r.mallory, "MESSAGE", "sip:bob@example.test", "Route: <sip:example.test;lr>\n"), 407);
 	assert_int_equal(ask(&r.a, "INVITE", "sip:bob@example.test", "Route: <sip:10.9.9.9;lr>\n"), 403);
 	want_silence(&r.victim, 1000);
 	want_silence(&r.b, 1000);
@@ -88,13 +91,13 @@ static void d1_cookie_of_another_call(void **state)
 	call_up(&caller, &callee, &r.b);
 	leg_new(&evil, &r.mallory, "example.test", "sip:victim@10.9.9.9");
 	memcpy(evil.routes, caller.routes, sizeof(evil.routes));
-	leg_send(&evil, "INVITE", NULL, SDP);                     /* another Call-ID */
+	leg_send(&evil, "INVITE", NULL, SDP); /* another Call-ID */
 	want_status(&r.mallory, 403);
 	memcpy(evil.call_id, caller.call_id, sizeof(evil.call_id));
-	leg_send(&evil, "INVITE", NULL, SDP);                     /* the Call-ID, but no tag of it */
+	leg_send(&evil, "INVITE", NULL, SDP); /* the Call-ID, but no tag of it */
 	want_status(&r.mallory, 403);
 	memcpy(evil.local, caller.local, sizeof(evil.local));
-	leg_send(&evil, "INVITE", NULL, SDP);                     /* and the tag, but for a new request */
+	leg_send(&evil, "INVITE", NULL, SDP); /* and the tag, but for a new request */
 	want_status(&r.mallory, 403);
 	want_silence(&r.victim, 1000);
 	rig_close(&r);
@@ -131,8 +134,11 @@ static void send_hops(struct phone *p, const char *method, const char *uri, cons
 {
 	unsigned n = ++p->w->serial;
 
-	phone_send(p, "%s %s SIP/2.0\nVia: SIP/2.0/UDP 10.0.1.1:5060;branch=z9hG4bKh%u\nFrom: <sip:alice@example.test>;tag=1\nTo: <sip:x@example.test>\n"
-		      "Call-ID: h%u\nCSeq: 1 %s\n%sContent-Length: 0\n\n", method, uri, n, n, method, line);
+	phone_send(p,
+		   "%s %s SIP/2.0\nVia: SIP/2.0/UDP 10.0.1.1:5060;branch=z9hG4bKh%u\nFrom: <sip:alice@example.test>;tag=1\nTo: "
+		   "<sip:x@example.test>\n"
+		   "Call-ID: h%u\nCSeq: 1 %s\n%sContent-Length: 0\n\n",
+		   method, uri, n, n, method, line);
 }
 
 static void d2_max_forwards(void **state)
@@ -200,7 +206,7 @@ static void d3_forged_requests_in_a_dialog(void **state)
 	rig_open(&r, NULL);
 	leg_new(&caller, &r.a, "example.test", "sip:bob@example.test");
 	call_up(&caller, &callee, &r.b);
-	evil = caller;                            /* Call-ID and both tags are known; the cookie is not */
+	evil = caller; /* Call-ID and both tags are known; the cookie is not */
 	evil.p = &r.mallory;
 	evil.routes[0] = 0;
 	for (size_t i = 0; i < TD_ARRAY_LEN(methods); i++) {
@@ -215,7 +221,7 @@ static void d3_forged_requests_in_a_dialog(void **state)
 	leg_send(&evil, "BYE", NULL, NULL);
 	want_status(&r.mallory, 407);
 	want_silence(&r.b, 1000);
-	leg_send(&caller, "BYE", NULL, NULL);     /* the call went on */
+	leg_send(&caller, "BYE", NULL, NULL); /* the call went on */
 	phone_answer(&r.b, want_request(&r.b, "BYE"), 200, "", NULL);
 	want_status(&r.a, 200);
 	rig_close(&r);
@@ -232,12 +238,14 @@ static void d3_forged_cancel(void **state)
 	leg_send(&caller, "INVITE", NULL, SDP);
 	invite = want_request(&r.b, "INVITE");
 	phone_answer(&r.b, invite, 180, "", NULL);
-	phone_send(&r.mallory, "CANCEL %s SIP/2.0\nVia: SIP/2.0/UDP 10.0.1.1:5060;rport;branch=%s\nMax-Forwards: 70\nFrom: %s\nTo: %s\n"
-			       "Call-ID: %s\nCSeq: 1 CANCEL\nContent-Length: 0\n\n", caller.target, caller.branch, caller.local,
-		   caller.remote, caller.call_id);
+	phone_send(&r.mallory,
+		   "CANCEL %s SIP/2.0\nVia: SIP/2.0/UDP 10.0.1.1:5060;rport;branch=%s\nMax-Forwards: 70\nFrom: %s\nTo: %s\n"
+		   "Call-ID: %s\nCSeq: 1 CANCEL\nContent-Length: 0\n\n",
+		   caller.target, caller.branch, caller.local, caller.remote, caller.call_id);
 	want_status(&r.mallory, 481);
-	phone_send(&r.mallory, "CANCEL sip:bob@example.test SIP/2.0\nVia: SIP/2.0/UDP 10.6.6.6:5060;rport;branch=z9hG4bKother\n"
-			       "Max-Forwards: 70\nFrom: %s\nTo: %s\nCall-ID: %s\nCSeq: 1 CANCEL\nContent-Length: 0\n\n",
+	phone_send(&r.mallory,
+		   "CANCEL sip:bob@example.test SIP/2.0\nVia: SIP/2.0/UDP 10.6.6.6:5060;rport;branch=z9hG4bKother\n"
+		   "Max-Forwards: 70\nFrom: %s\nTo: %s\nCall-ID: %s\nCSeq: 1 CANCEL\nContent-Length: 0\n\n",
 		   caller.local, caller.remote, caller.call_id);
 	want_status(&r.mallory, 481);
 	assert_null(maybe_request(&r.b, "CANCEL", 1000));
@@ -260,16 +268,18 @@ static void d4_forged_responses(void **state)
 	leg_send(&caller, "INVITE", NULL, SDP);
 	invite = want_request(&r.b, "INVITE");
 	want_status(&r.a, 100);
-	assert_true(invite->via.branch.n >= 7 + 13);              /* 64 bits and more */
+	assert_true(invite->via.branch.n >= 7 + 13); /* 64 bits and more */
 	for (int i = 0; i < 300; i++) {
 		char branch[80];
 
 		snprintf(branch, sizeof(branch), "%.*s", TD_FMT(invite->via.branch));
 		branch[9 + i % 16] = branch[9 + i % 16] == 'x' ? 'y' : 'x';
-		phone_send(&r.mallory, "SIP/2.0 %d Forged\nVia: SIP/2.0/UDP " SERVER_IP ":5060;rport;branch=%s\n"
-				       "Via: SIP/2.0/UDP 10.0.1.1:5060;rport;branch=%s\nFrom: %s\nTo: %s;tag=x\nCall-ID: %s\nCSeq: 1 INVITE\n"
-				       "Contact: <sip:mallory@10.6.6.6>\nContent-Length: 0\n\n", i & 1 ? 200 : 603,
-			   i % 3 ? branch : "z9hG4bK-unlike-ours", caller.branch, caller.local, caller.remote, caller.call_id);
+		phone_send(&r.mallory,
+			   "SIP/2.0 %d Forged\nVia: SIP/2.0/UDP " SERVER_IP ":5060;rport;branch=%s\n"
+			   "Via: SIP/2.0/UDP 10.0.1.1:5060;rport;branch=%s\nFrom: %s\nTo: %s;tag=x\nCall-ID: %s\nCSeq: 1 INVITE\n"
+			   "Contact: <sip:mallory@10.6.6.6>\nContent-Length: 0\n\n",
+			   i & 1 ? 200 : 603, i % 3 ? branch : "z9hG4bK-unlike-ours", caller.branch, caller.local, caller.remote,
+			   caller.call_id);
 	}
 	want_silence(&r.a, 200);
 	st = *world_status(&r.w);
@@ -291,9 +301,10 @@ static void d6_redirection_is_not_followed_past_policy(void **state)
 	leg_new(&caller, &r.a, "example.test", "sip:bob@example.test");
 	leg_send(&caller, "INVITE", NULL, SDP);
 	phone_answer(&r.b, want_request(&r.b, "INVITE"), 302, "Contact: <sip:+1900555@10.9.9.9>\n", NULL);
-	m = want_status(&r.a, 302);               /* upstream, whole: we do not recurse */
+	m = want_status(&r.a, 302); /* upstream, whole: we do not recurse */
 	assert_int_equal(header_count(m, TD_HDR_CONTACT), 2);
-	assert_int_equal(ask(&r.a, "INVITE", "sip:+1900555@10.9.9.9", NULL), 403);     /* and what the caller derives is asked again */
+	/* and what the caller derives is asked again */
+	assert_int_equal(ask(&r.a, "INVITE", "sip:+1900555@10.9.9.9", NULL), 403);
 	want_silence(&r.victim, 1000);
 	rig_close(&r);
 }
@@ -306,7 +317,7 @@ static void d7_pending_calls_are_capped(void **state)
 	struct leg l;
 	struct rig r;
 
-	workers_now = 1;                          /* the cap counts on each worker */
+	workers_now = 1; /* the cap counts on each worker */
 	rig_open(&r, "proxy: {max_pending: 3}\n");
 	workers_now = 2;
 	phone_password(&r.mallory, "m");
@@ -348,7 +359,7 @@ static void d7_storm_of_provisional_responses(void **state)
 	world_run(&r.w, 100);
 	assert_int_equal(r.a.n, 501);
 	leg_send(&l, "CANCEL", NULL, NULL);
-	for (int i = 0; i < 80; i++) {            /* and it rings on after the CANCEL */
+	for (int i = 0; i < 80; i++) { /* and it rings on after the CANCEL */
 		phone_answer(&r.b, invite, 180, "", NULL);
 		world_run(&r.w, 1000);
 	}
@@ -361,14 +372,15 @@ static void d7_storm_of_provisional_responses(void **state)
 
 static void a8_a_stranger_learns_nothing(void **state)
 {
-	static const char *const methods[] = { "INVITE", "OPTIONS", "MESSAGE", "SUBSCRIBE", "PUBLISH", "NOTIFY", "REFER", "INFO", "BYE", "WHATEVER" };
+	static const char *const methods[] = { "INVITE", "OPTIONS", "MESSAGE", "SUBSCRIBE", "PUBLISH",
+					       "NOTIFY", "REFER",   "INFO",    "BYE",       "WHATEVER" };
 	struct rig r;
 
 	rig_open(&r, NULL);
 	for (size_t i = 0; i < TD_ARRAY_LEN(methods); i++) {
-		assert_int_equal(ask(&r.mallory, methods[i], "sip:bob@example.test", NULL), 407);         /* registered */
-		assert_int_equal(ask(&r.mallory, methods[i], "sip:alice@example.test", NULL), 407);       /* known */
-		assert_int_equal(ask(&r.mallory, methods[i], "sip:nobody@example.test", NULL), 407);      /* unknown */
+		assert_int_equal(ask(&r.mallory, methods[i], "sip:bob@example.test", NULL), 407);    /* registered */
+		assert_int_equal(ask(&r.mallory, methods[i], "sip:alice@example.test", NULL), 407);  /* known */
+		assert_int_equal(ask(&r.mallory, methods[i], "sip:nobody@example.test", NULL), 407); /* unknown */
 	}
 	assert_int_equal(ask(&r.mallory, "OPTIONS", "sip:example.test", NULL), 200);
 	assert_int_equal(ask(&r.mallory, "INVITE", "sip:example.test", NULL), 405);
@@ -399,7 +411,7 @@ static void p7_p8_too_much(void **state)
 	send_hops(&r.a, "MESSAGE", big.p, "");
 	want_status(&r.a, 414);
 	td_out_free(&big);
-	send_hops(&r.a, "MESSAGE", "sip:bob%2540example.test", "");      /* no user, and a host that is none */
+	send_hops(&r.a, "MESSAGE", "sip:bob%2540example.test", ""); /* no user, and a host that is none */
 	assert_non_null(maybe_status(&r.a, 0, 1000));
 	send_hops(&r.a, "MESSAGE", "urn:service:sos", "");
 	want_status(&r.a, 416);
@@ -416,9 +428,16 @@ static void p7_p8_too_much(void **state)
 static void p10_junk_on_the_port(void **state)
 {
 	static const struct td_str junk[] = {
-		TD_STR_INIT(""), TD_STR_INIT("\0"), TD_STR_INIT("\r\n"), TD_STR_INIT("jaK\0"), TD_STR_INIT("\0\1\0\0\x21\x12\xa4\x42 123456789012"),
-		TD_STR_INIT("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), TD_STR_INIT("OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"),
-		TD_STR_INIT("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), TD_STR_INIT("SIP/2.0"), TD_STR_INIT("INVITE"),
+		TD_STR_INIT(""),
+		TD_STR_INIT("\0"),
+		TD_STR_INIT("\r\n"),
+		TD_STR_INIT("jaK\0"),
+		TD_STR_INIT("\0\1\0\0\x21\x12\xa4\x42 123456789012"),
+		TD_STR_INIT("GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+		TD_STR_INIT("OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"),
+		TD_STR_INIT("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+		TD_STR_INIT("SIP/2.0"),
+		TD_STR_INIT("INVITE"),
 		TD_STR_INIT("INVITE sip:bob@example.test SIP/2.0\r\n\r\n"),
 	};
 	struct td_server_status before, after;
@@ -442,7 +461,7 @@ static void p10_junk_on_the_port(void **state)
 		if (junk[i].n)
 			phone_send_bytes(&tcp[i], junk[i]);
 	}
-	world_run(&r.w, 15000);                   /* T1: none stays open without a whole message */
+	world_run(&r.w, 15000); /* T1: none stays open without a whole message */
 	for (size_t i = 0; i < TD_ARRAY_LEN(junk); i++) {
 		assert_true(!junk[i].n || tcp[i].closed);
 		assert_int_equal(tcp[i].n, 0);
@@ -465,10 +484,10 @@ static void t7_answers_to_strangers(void **state)
 	leg_new(&l, &r.mallory, "example.test", "sip:bob@example.test");
 	leg_send(&l, "INVITE", NULL, SDP);
 	m = want_status(&r.mallory, 407);
-	want_silence(&r.mallory, 40000);          /* once: no transaction that repeats it */
-	assert_true(m->bytes.n < 2 * 600);        /* two challenges, no body, nothing of ours */
+	want_silence(&r.mallory, 40000);   /* once: no transaction that repeats it */
+	assert_true(m->bytes.n < 2 * 600); /* two challenges, no body, nothing of ours */
 	assert_int_equal(world_status(&r.w)->txn.srvtx_open, 0);
-	for (unsigned i = 0; i < 100; i++) {      /* as if from everywhere in the victim's network */
+	for (unsigned i = 0; i < 100; i++) { /* as if from everywhere in the victim's network */
 		struct phone p;
 		char ip[32];
 
@@ -481,7 +500,7 @@ static void t7_answers_to_strangers(void **state)
 		phone_close(&p);
 	}
 	assert_true(answers >= 30);
-	assert_true(answers <= 2 * (30 + 20));    /* burst and refill of each of two workers */
+	assert_true(answers <= 2 * (30 + 20)); /* burst and refill of each of two workers */
 	assert_int_equal(ask(&r.a, "OPTIONS", "sip:example.test", NULL), 200);
 	rig_close(&r);
 }

@@ -6,7 +6,6 @@
 
 #include "harness.h"
 
-
 /*
  * Domains example.test (local users), any.test and example.com (users: any) are ours; the messages' other domains are not, and
  * nothing is relayed there. 480: one of our addresses, nobody registered.
@@ -18,18 +17,18 @@ static const struct row {
 	{ "wsinv.dat", 403, 403, 403 },
 	{ "intmeth.dat", 480, 480, 407 },
 	{ "esc01.dat", 403, 403, 403 },
-	{ "escnull.dat", 400, 400, 401 },        /* no user has a NUL in it (P6) */
+	{ "escnull.dat", 400, 400, 401 }, /* no user has a NUL in it (P6) */
 	{ "esc02.dat", 403, 403, 403 },
 	{ "lwsdisp.dat", 480, 480, 407 },
 	{ "longreq.dat", 480, 480, 407 },
-	{ "dblreq.dat", 200, 480, 401 },         /* in a stream the rest is the next message */
+	{ "dblreq.dat", 200, 480, 401 }, /* in a stream the rest is the next message */
 	{ "semiuri.dat", 480, 480, 407 },
 	{ "transports.dat", 480, 480, 407 },
 	{ "mpart01.dat", 403, 403, 403 },
 	{ "unreason.dat", 0, 0, 0 },
 	{ "noreason.dat", 0, 0, 0 },
 	{ "badinv01.dat", 400, 400, 400 },
-	{ "clerr.dat", 400, 0, 400 },            /* a stream waits for the rest */
+	{ "clerr.dat", 400, 0, 400 }, /* a stream waits for the rest */
 	{ "ncl.dat", 400, 400, 400 },
 	{ "scalar02.dat", 400, 400, 400 },
 	{ "scalarlg.dat", 0, 0, 0 },
@@ -42,7 +41,7 @@ static const struct row {
 	{ "baddate.dat", 480, 480, 407 },
 	{ "regbadct.dat", 400, 400, 401 },
 	{ "badaspec.dat", 400, 400, 400 },
-	{ "baddn.dat", 400, 0, 400 },            /* the file has no empty line: a stream waits */
+	{ "baddn.dat", 400, 0, 400 }, /* the file has no empty line: a stream waits */
 	{ "badvers.dat", 505, 505, 505 },
 	{ "mismatch01.dat", 400, 400, 400 },
 	{ "mismatch02.dat", 400, 400, 400 },
@@ -51,7 +50,7 @@ static const struct row {
 	{ "insuf.dat", 400, 400, 400 },
 	{ "unkscm.dat", 416, 416, 416 },
 	{ "novelsc.dat", 416, 416, 416 },
-	{ "unksm2.dat", 404, 404, 401 },         /* no address of record of ours (RFC 3261 §10.3 step 5) */
+	{ "unksm2.dat", 404, 404, 401 }, /* no address of record of ours (RFC 3261 §10.3 step 5) */
 	{ "bext01.dat", 420, 420, 420 },
 	{ "invut.dat", 480, 480, 407 },
 	{ "regaut01.dat", 200, 200, 401 },
@@ -108,14 +107,17 @@ static void p14_each_message_of_rfc4475_is_answered_as_documented(void **state)
 	for (manifest_open(&m, "rfc4475"); manifest_next(&m); i++) {
 		struct td_buf *b = manifest_file(&m);
 		struct row got = {
-			.trusted_udp = said(b, "10.0.1.1", TD_UDP), .trusted_tcp = said(b, "10.0.1.1", TD_TCP), .stranger = said(b, "10.6.6.6", TD_UDP),
+			.trusted_udp = said(b, "10.0.1.1", TD_UDP),
+			.trusted_tcp = said(b, "10.0.1.1", TD_TCP),
+			.stranger = said(b, "10.6.6.6", TD_UDP),
 		};
 		const struct row *want = &rows[i];
 
 		td_buf_unref(b);
 		assert_true(i < TD_ARRAY_LEN(rows));
 		assert_str(manifest_col(&m, "file"), want->file);
-		if (got.trusted_udp == want->trusted_udp && got.trusted_tcp == want->trusted_tcp && got.stranger == want->stranger)
+		if (got.trusted_udp == want->trusted_udp && got.trusted_tcp == want->trusted_tcp &&
+		    got.stranger == want->stranger)
 			continue;
 		print_error("%s: got %u, %u, %u\n", want->file, got.trusted_udp, got.trusted_tcp, got.stranger);
 		wrong++;

@@ -107,7 +107,7 @@ static inline bool has(struct td_str s, const char *part)
 }
 
 /* What an element makes of the bytes of a datagram. */
-enum { ACCEPT = 0, DROP = 1 };            /* else the status it answers with */
+enum { ACCEPT = 0, DROP = 1 }; /* else the status it answers with */
 
 struct verdict {
 	unsigned is;

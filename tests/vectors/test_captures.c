@@ -56,8 +56,10 @@ static void user_agents_round_trip(void **state)
 			continue;
 		n++;
 		td_out_init(&o);
-		td_out_z(&o, "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\n"
-			     "Call-ID: 1\r\nCSeq: 1 OPTIONS\r\n");
+		td_out_z(
+			&o,
+			"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\n"
+			"Call-ID: 1\r\nCSeq: 1 OPTIONS\r\n");
 		td_put_hdr(&o, TD_HDR_USER_AGENT, ua);
 		td_out_z(&o, "Content-Length: 0\r\n\r\n");
 		bytes = td_out_buf(&o);

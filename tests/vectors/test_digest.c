@@ -24,11 +24,16 @@ static void digest_vectors(void **state)
 	snprintf(path, sizeof(path), "%s/digest/digest.json", getenv("TANDEM_TEST_DATA"));
 	rows = json_load_file(path, 0, &why);
 	assert_non_null(rows);
-	json_array_foreach(rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		struct td_str name = field(row, "algorithm");
 		struct td_digest_input in = {
-			.method = field(row, "method"), .uri = field(row, "uri"), .nonce = field(row, "nonce"),
-			.nc = field(row, "nc"), .cnonce = field(row, "cnonce"), .qop = field(row, "qop"),
+			.method = field(row, "method"),
+			.uri = field(row, "uri"),
+			.nonce = field(row, "nonce"),
+			.nc = field(row, "nc"),
+			.cnonce = field(row, "cnonce"),
+			.qop = field(row, "qop"),
 		};
 		char out[TD_DIGEST_HEX_MAX];
 		struct td_ha1 ha1;
@@ -42,8 +47,10 @@ static void digest_vectors(void **state)
 			refused++;
 			continue;
 		}
-		assert_int_equal(td_ha1_make(&ha1, in.alg, field(row, "username"), field(row, "realm"), field(row, "password")), 0);
-		assert_str(td_str_n(out, td_digest_response(out, &ha1, &in)), json_string_value(json_object_get(row, "response")));
+		assert_int_equal(td_ha1_make(&ha1, in.alg, field(row, "username"), field(row, "realm"), field(row, "password")),
+				 0);
+		assert_str(td_str_n(out, td_digest_response(out, &ha1, &in)),
+			   json_string_value(json_object_get(row, "response")));
 		computed++;
 	}
 	assert_int_equal(computed, 9);

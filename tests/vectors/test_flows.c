@@ -97,7 +97,10 @@ static void complete_messages_pass_unchanged(void **state)
 		} else {
 			complete++;
 			if ((err || msg->defect.status) != misprinted(file)) {
-				print_error("%.*s: %s\n", TD_FMT(file), err ? "dropped" : msg->defect.status ? msg->defect.why : "read");
+				print_error("%.*s: %s\n", TD_FMT(file),
+					    err                  ? "dropped"
+					    : msg->defect.status ? msg->defect.why
+								 : "read");
 				wrong++;
 			}
 		}

@@ -4,7 +4,7 @@
  */
 #include "vectors/manifest.h"
 
-enum { A = 1, E = 2, D = 4 };             /* accepted; answered with an error; dropped */
+enum { A = 1, E = 2, D = 4 }; /* accepted; answered with an error; dropped */
 
 static const struct {
 	const char *expected;
@@ -14,7 +14,7 @@ static const struct {
 	{ "accept or 400, no hang", A | E },
 	{ "accept or 400", A | E },
 	{ "accept (opaque) or 400", A | E },
-	{ "accept", A },                  /* "accept; opaque", "accept (treated as 70)", … */
+	{ "accept", A }, /* "accept; opaque", "accept (treated as 70)", … */
 	{ "equal to bob", A },
 	{ "400 or drop", E | D },
 	{ "400/drop", E | D },
@@ -26,9 +26,9 @@ static const struct {
 	{ "parse or 4xx/513", A | E | D },
 	{ "no crash", A | E | D },
 	{ "ignored", D },
-	{ "UA: drop", A },                /* a stray response is well formed; whose it is, transactions know */
+	{ "UA: drop", A }, /* a stray response is well formed; whose it is, transactions know */
 	{ "UDP: ", A },
-	{ "UAC must not PRACK", A },      /* nobody here sends PRACK */
+	{ "UAC must not PRACK", A }, /* nobody here sends PRACK */
 	{ "400", E },
 	{ "416", E },
 };
@@ -54,15 +54,11 @@ static unsigned numeric(struct td_str file)
 	static const struct {
 		const char *field;
 		uint64_t min, max;
-		unsigned outside;         /* what is good for numbers that are none, or out of range */
+		unsigned outside; /* what is good for numbers that are none, or out of range */
 	} fields[] = {
-		{ "cseq", 0, INT32_MAX, E },
-		{ "clen", 0, 0, E },          /* any other number disagrees with the body */
-		{ "port", 1, 65535, E | D },
-		{ "maxfwd", 0, 255, A | E },
-		{ "expires", 0, UINT32_MAX, A | E },
-		{ "q", 0, 1, A | E },
-		{ "rseq", 0, UINT64_MAX, A },
+		{ "cseq", 0, INT32_MAX, E }, { "clen", 0, 0, E }, /* any other number disagrees with the body */
+		{ "port", 1, 65535, E | D }, { "maxfwd", 0, 255, A | E },  { "expires", 0, UINT32_MAX, A | E },
+		{ "q", 0, 1, A | E },        { "rseq", 0, UINT64_MAX, A },
 	};
 	struct td_str value = file, field;
 	uint64_t n;
@@ -76,7 +72,7 @@ static unsigned numeric(struct td_str file)
 			continue;
 		if (td_str_u64(&n, value, fields[i].max) || n < fields[i].min)
 			return fields[i].outside;
-		return td_str_eq(file, TD_STR("numeric/q_007.sip")) ? E : A;    /* a number, but no qvalue */
+		return td_str_eq(file, TD_STR("numeric/q_007.sip")) ? E : A; /* a number, but no qvalue */
 	}
 	fail_msg("%.*s", TD_FMT(file));
 	return 0;
@@ -92,7 +88,7 @@ static unsigned good_outcomes(struct td_str file, struct td_str expected)
 	if (td_str_starts(file, TD_STR("numeric/")))
 		return numeric(file);
 	if (td_str_starts(file, TD_STR("sdp/")))
-		return A;                     /* the body is not this room's */
+		return A; /* the body is not this room's */
 	for (i = 0; i < TD_ARRAY_LEN(meaning); i++)
 		if (td_str_starts(expected, td_str_of(meaning[i].expected)))
 			return meaning[i].good;
@@ -112,10 +108,9 @@ static void every_row_has_a_good_outcome(void **state)
 		size_t at = 0;
 
 		while (at < buf->len && (buf->data[at] == '\r' || buf->data[at] == '\n'))
-			at++;                 /* keep-alives are taken off by transport (§7.5) */
+			at++; /* keep-alives are taken off by transport (§7.5) */
 		v = judge(buf, at, true);
-		if (!(outcome(v) & good_outcomes(file, expected)) ||
-		    (td_str_eq(expected, TD_STR("416")) && v.is != 416)) {
+		if (!(outcome(v) & good_outcomes(file, expected)) || (td_str_eq(expected, TD_STR("416")) && v.is != 416)) {
 			print_error("%.*s: got %u (%s), want \"%.*s\"\n", TD_FMT(file), v.is, v.why, TD_FMT(expected));
 			wrong++;
 		}

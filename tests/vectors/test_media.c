@@ -13,8 +13,12 @@ static struct td_buf *load(const char *dir, const char *name)
 
 static void g711_encodes_all_samples(void **state)
 {
-	static const struct { const char *file; uint8_t (*encode)(int16_t pcm); } laws[] = {
-		{ "encode-ulaw-65536.bin", td_ulaw_encode }, { "encode-alaw-65536.bin", td_alaw_encode },
+	static const struct {
+		const char *file;
+		uint8_t (*encode)(int16_t pcm);
+	} laws[] = {
+		{ "encode-ulaw-65536.bin", td_ulaw_encode },
+		{ "encode-alaw-65536.bin", td_alaw_encode },
 	};
 	struct td_buf *ramp = load("g711", "ramp-pcm16le.raw"), *want;
 	size_t i, k;

@@ -12,8 +12,13 @@ static const struct td_sdp_codec codecs[] = {
 };
 
 static const struct td_sdp_local local = {
-	.addr = TD_STR_INIT("192.0.2.1"), .family = 4, .port = 4000, .dir = TD_SDP_SENDRECV, .session_id = 1,
-	.codecs = codecs, .n_codecs = TD_ARRAY_LEN(codecs),
+	.addr = TD_STR_INIT("192.0.2.1"),
+	.family = 4,
+	.port = 4000,
+	.dir = TD_SDP_SENDRECV,
+	.session_id = 1,
+	.codecs = codecs,
+	.n_codecs = TD_ARRAY_LEN(codecs),
 };
 
 /* An offer and the RFC's answer to it. */
@@ -92,7 +97,7 @@ static void answers(void **state)
 			assert_true(s.n_formats == 1 && s.port);
 		pair_close(&p);
 	}
-	assert_int_equal(taken, 26);      /* §5.1 begins without media */
+	assert_int_equal(taken, 26); /* §5.1 begins without media */
 }
 
 /* The offers stand for ours: what the RFC's answer makes of them must be what it says. */
@@ -163,7 +168,9 @@ static void named_cases(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(answers), cmocka_unit_test(reads_answers), cmocka_unit_test(named_cases),
+		cmocka_unit_test(answers),
+		cmocka_unit_test(reads_answers),
+		cmocka_unit_test(named_cases),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,7 +61,10 @@ static void check(const char *dir, const char *hint_col, unsigned at_least)
 			n++;
 			if ((err || msg->defect.status) != excepted(file)) {
 				print_error("%s/%.*s: %s, hint: %.*s\n", dir, TD_FMT(file),
-					    err ? "dropped" : msg->defect.status ? msg->defect.why : "read", TD_FMT(hint));
+					    err                  ? "dropped"
+					    : msg->defect.status ? msg->defect.why
+								 : "read",
+					    TD_FMT(hint));
 				wrong++;
 			}
 		}
@@ -104,8 +107,8 @@ static void seeds_of_other_fuzzers(void **state)
 static void osip_values(void **state)
 {
 	static const char *const lists[] = {
-		"lists/auths.txt", "lists/contenttypes.txt", "lists/froms.txt", "lists/recordroutes.txt", "lists/routes.txt",
-		"lists/tos.txt", "lists/urls.txt", "lists/callids.txt",
+		"lists/auths.txt",  "lists/contenttypes.txt", "lists/froms.txt", "lists/recordroutes.txt",
+		"lists/routes.txt", "lists/tos.txt",          "lists/urls.txt",  "lists/callids.txt",
 	};
 	unsigned addresses = 0;
 	size_t i;

@@ -21,10 +21,20 @@ static struct td_msg *parsed(struct td_str text)
 
 static void assert_same(const struct td_msg *a, const struct td_msg *b, const char *from)
 {
-	const struct { struct td_str a, b; } views[] = {
-		{ a->uri, b->uri }, { a->method_name, b->method_name }, { a->reason, b->reason }, { a->via.text, b->via.text },
-		{ a->from.text, b->from.text }, { a->from_tag, b->from_tag }, { a->to.text, b->to.text }, { a->to_tag, b->to_tag },
-		{ a->call_id, b->call_id }, { a->cseq.method_name, b->cseq.method_name }, { a->body, b->body },
+	const struct {
+		struct td_str a, b;
+	} views[] = {
+		{ a->uri, b->uri },
+		{ a->method_name, b->method_name },
+		{ a->reason, b->reason },
+		{ a->via.text, b->via.text },
+		{ a->from.text, b->from.text },
+		{ a->from_tag, b->from_tag },
+		{ a->to.text, b->to.text },
+		{ a->to_tag, b->to_tag },
+		{ a->call_id, b->call_id },
+		{ a->cseq.method_name, b->cseq.method_name },
+		{ a->body, b->body },
 	};
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(views); i++)
@@ -58,7 +68,7 @@ static void print_twice(const struct td_msg *m, const char *from)
 	struct td_msg *again;
 	struct td_out one, two;
 
-	if (!m->request && !m->reason.n)          /* printed with the standard phrase */
+	if (!m->request && !m->reason.n) /* printed with the standard phrase */
 		return;
 	td_out_init(&one);
 	td_out_init(&two);
@@ -167,7 +177,8 @@ static void p13_messages_of_other_stacks(void **state)
 
 static void p13_small_printers(void **state)
 {
-	static const struct td_str words[] = { TD_STR_INIT(""), TD_STR_INIT("a\"b\\c"), TD_STR_INIT("b%40o b@x"), TD_STR_INIT("\xff\x7f{}[]") };
+	static const struct td_str words[] = { TD_STR_INIT(""), TD_STR_INIT("a\"b\\c"), TD_STR_INIT("b%40o b@x"),
+					       TD_STR_INIT("\xff\x7f{}[]") };
 	struct td_uri u;
 
 	assert_int_equal(td_uri_parse(&u, TD_STR("sip:B%6fb%20x@EXAMPLE.com:5070;x=y")), 0);

@@ -154,7 +154,7 @@ static void dblreq_ends_with_its_body(void **state)
 	assert_int_equal(td_msg_frame(&n, td_buf_str(buf), &scan), 0);
 	assert_int_equal(n, m->bytes.n);
 	td_msg_unref(m);
-	n += 2;                           /* an empty line between messages is a keep-alive to a stream */
+	n += 2; /* an empty line between messages is a keep-alive to a stream */
 	assert_int_equal(td_msg_parse(&m, buf, n, buf->len - n), 0);
 	assert_int_equal(m->method, TD_INVITE);
 	td_msg_unref(m);

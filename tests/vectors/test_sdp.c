@@ -9,10 +9,20 @@
  * for ports, two descriptions in one file, "m=5004 audio".
  */
 static const char *const broken[] = {
-	"rfc8859/s14.2.1.1-09.sdp","rfc5245/s17-02.sdp",        "rfc5245/s17-04.sdp",
-	"rfc6314/s5.2.1.1.1-01.sdp", "rfc6314/s5.2.1.1.2-02.sdp", "rfc6314/s5.2.1.2.1-03.sdp", "rfc6314/s5.2.1.2.1-04.sdp",
-	"rfc6314/s5.2.1.2.1-05.sdp", "rfc6314/s5.2.1.2.1-06.sdp", "rfc6314/s5.2.2.2-07.sdp",   "rfc8839/s12.2-02.sdp",
-	"rfc8839/s12.2-04.sdp",      "re/006.sdp",               "sofia-sip/011.sdp",
+	"rfc8859/s14.2.1.1-09.sdp",
+	"rfc5245/s17-02.sdp",
+	"rfc5245/s17-04.sdp",
+	"rfc6314/s5.2.1.1.1-01.sdp",
+	"rfc6314/s5.2.1.1.2-02.sdp",
+	"rfc6314/s5.2.1.2.1-03.sdp",
+	"rfc6314/s5.2.1.2.1-04.sdp",
+	"rfc6314/s5.2.1.2.1-05.sdp",
+	"rfc6314/s5.2.1.2.1-06.sdp",
+	"rfc6314/s5.2.2.2-07.sdp",
+	"rfc8839/s12.2-02.sdp",
+	"rfc8839/s12.2-04.sdp",
+	"re/006.sdp",
+	"sofia-sip/011.sdp",
 };
 
 static void assert_fixpoint(const struct td_sdp *sdp)
@@ -138,8 +148,8 @@ static void corpus(void **state)
 		struct td_buf *buf = manifest_file(&m);
 		int err = try_text(td_buf_str(buf));
 
-		if (is_broken(manifest_col(&m, "file")) ? err != TD_ESYNTAX :
-		    err && (has(want, "must parse") || has(want, "should parse")))
+		if (is_broken(manifest_col(&m, "file")) ? err != TD_ESYNTAX
+							: err && (has(want, "must parse") || has(want, "should parse")))
 			wrong(manifest_col(&m, "file"), err);
 		td_buf_unref(buf);
 	}
@@ -168,8 +178,9 @@ static void osip_and_sofia(void **state)
 static int answer_text(struct td_str text)
 {
 	static const struct td_sdp_codec codecs[] = { { 0, 1, 8000, TD_STR_INIT("PCMU"), TD_STR_INIT("") } };
-	struct td_sdp_local l = { .addr = TD_STR("192.0.2.1"), .family = 4, .port = 4000, .dir = TD_SDP_SENDRECV,
-				  .codecs = codecs, .n_codecs = 1 };
+	struct td_sdp_local l = {
+		.addr = TD_STR("192.0.2.1"), .family = 4, .port = 4000, .dir = TD_SDP_SENDRECV, .codecs = codecs, .n_codecs = 1
+	};
 	struct td_sdp *offer, *answer;
 	struct td_sdp_stream s;
 	struct td_arena a;
@@ -219,7 +230,7 @@ static void b2_generated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rfc_sdp), cmocka_unit_test(rfc4317),      cmocka_unit_test(corpus),
+		cmocka_unit_test(rfc_sdp),        cmocka_unit_test(rfc4317),      cmocka_unit_test(corpus),
 		cmocka_unit_test(osip_and_sofia), cmocka_unit_test(b2_generated),
 	};
 

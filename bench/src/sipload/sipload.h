@@ -137,13 +137,13 @@ extern const int method_len[];
 struct msg {
 	int is_req, method, status, cseq_m, nvia, nvial, nrr, nroute, clen, maxfwd, has_contact;
 	uint32_t cseq;
-	struct str ruri, vial[MAX_HEADERS], rr[MAX_HEADERS], rrl[MAX_HEADERS];        /* vial, rrl: whole lines */
+	struct str ruri, vial[MAX_HEADERS], rr[MAX_HEADERS], rrl[MAX_HEADERS]; /* vial, rrl: whole lines */
 	struct str from, to, ftag, ttag, callid, cseqv, contact, branch, auth, body, via1;
 };
 
 /* False: no SIP message. */
 int parse(const char *b, int len, struct msg *m);
-struct str addr_uri(struct str v);        /* the URI of a name-addr or addr-spec */
+struct str addr_uri(struct str v); /* the URI of a name-addr or addr-spec */
 
 /* ---- options, counters, time ---- */
 
@@ -154,7 +154,7 @@ struct options {
 	int test, transport, uac_n, uas_n, uac_port, uas_port, conns, bad_per, no180, expires, preauth, random;
 	int direct, no_request, quiet, spin, contact_conn, srcs;
 	uint32_t users, first, window, cseq;
-	uint32_t in_flight;               /* operations at a time; window: slots, which parked connections keep */
+	uint32_t in_flight; /* operations at a time; window: slots, which parked connections keep */
 	uint64_t count, hold, answer, linger, abandon;
 	double rate, duration;
 	struct sockaddr_in srv;
@@ -188,7 +188,7 @@ enum { F_CONNECTING, F_HANDSHAKE, F_UP, F_DEAD };
 struct flow {
 	int fd, stream, role, state, want_w, dirty, idx, accepted;
 	uint32_t slot;
-	char host[40];                    /* "ip:port" we put in Via and Contact */
+	char host[40]; /* "ip:port" we put in Via and Contact */
 	int host_n;
 	/* a batch of datagrams to send */
 	struct mmsghdr *mh;
@@ -227,8 +227,8 @@ enum { ST_FREE, ST_CONN, ST_TRY, ST_PROC, ST_HOLD, ST_BYE, ST_PARKED };
 enum { U_NONE, U_RING, U_OKSENT, U_CONF, U_DONE };
 
 struct op {
-	uint32_t gen, user, cseq, inv_cseq, br, inv_br, iv;           /* br: number of the branch; iv: timer, ms */
-	uint8_t st, ust, tries;           /* ust: state of the UAS half */
+	uint32_t gen, user, cseq, inv_cseq, br, inv_br, iv; /* br: number of the branch; iv: timer, ms */
+	uint8_t st, ust, tries;                             /* ust: state of the UAS half */
 	int method;
 	struct flow *f, *uf;
 	uint64_t t0, tb, dead, udead;
@@ -237,7 +237,7 @@ struct op {
 	int reqn, ackn, r1n, r2n, cidn, rtagn, tgtn, routen, ubrn;
 	char cid[64], rtag[128], tgt[200], ubr[160];
 	char route[900];
-	char req[2048], ack[1600], r1[1600], r2[2048];                /* r1: 180 or the 200 to BYE; r2: 200 to INVITE */
+	char req[2048], ack[1600], r1[1600], r2[2048]; /* r1: 180 or the 200 to BYE; r2: 200 to INVITE */
 };
 
 struct fifo_e {
@@ -251,16 +251,16 @@ struct fifo {
 };
 
 extern struct op *ops;
-extern uint64_t *uac_due, *uas_due;       /* next timer event of each half, by slot; 0: none */
+extern uint64_t *uac_due, *uas_due; /* next timer event of each half, by slot; 0: none */
 extern uint32_t *free_slot, free_n, inflight;
 extern struct fifo holding, answering;
 
 void check_failed(const char *what, const char *b, int n);
 
 /* request.c, auth.c */
-#define SDP_BODY                                                                                              \
-	"v=0\r\no=- 3890765423 3890765423 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"         \
-	"m=audio 49170 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n"                   \
+#define SDP_BODY                                                                                      \
+	"v=0\r\no=- 3890765423 3890765423 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n" \
+	"m=audio 49170 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n"           \
 	"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=sendrecv\r\n"
 #define TEXT_BODY "Hello, this is a pager-mode message of usual size."
 extern const char *const uri_transport[];
@@ -286,6 +286,6 @@ void make_bad(void);
 void send_bad(struct op *x);
 void fifo_push(struct fifo *q, uint64_t t, uint32_t slot, uint32_t gen);
 void timers(void);
-void run_waiting(void);                   /* the holds and answers whose time has come */
+void run_waiting(void); /* the holds and answers whose time has come */
 
 #endif

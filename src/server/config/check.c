@@ -23,7 +23,7 @@ void report_at(struct report *r, const char *const *path, unsigned n, const char
 	td_out_fmt(r->out, "%.*s:%zu:%zu: ", TD_FMT(r->file), line, column);
 	for (i = 0; i < n; i++) {
 		if (i && path[i][0] >= '0' && path[i][0] <= '9')
-			continue;                    /* the place says which one */
+			continue; /* the place says which one */
 		td_out_fmt(r->out, "%s%s", i ? "." : "", path[i]);
 	}
 	va_start(ap, fmt);
@@ -42,7 +42,10 @@ static const char *index_text(char out[12], unsigned i)
 /* "90", "90s", "15m", "2h", "1d" in seconds. */
 static int duration(uint32_t *out, const char *z)
 {
-	static const struct { char unit; uint32_t seconds; } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	static const struct {
+		char unit;
+		uint32_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
 	struct td_str s = td_str_of(z);
 	uint32_t factor = 1, v;
 	size_t i;
@@ -74,8 +77,8 @@ static void check_duration(uint32_t *out, const char *z, uint32_t least, struct 
 		*out = v;
 }
 
-static void check_number(uint32_t *out, const uint32_t *v, uint32_t least, uint32_t most, struct report *r, const char *const *path,
-			 unsigned n)
+static void check_number(uint32_t *out, const uint32_t *v, uint32_t least, uint32_t most, struct report *r,
+			 const char *const *path, unsigned n)
 {
 	if (!v)
 		return;
@@ -113,7 +116,8 @@ static bool host_name_ok(struct td_str s)
 	for (i = 0; i < s.n; i++) {
 		char c = td_lower(s.p[i]);
 
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == ':' || c == '[' || c == ']'))
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == ':' || c == '[' ||
+		      c == ']'))
 			return false;
 	}
 	return true;
@@ -249,7 +253,9 @@ static int check_listen(struct td_config *c, const struct raw_config *raw, struc
 	for (i = 0; i < raw->listen_count; i++) {
 		index_text(at, i);
 		if (listen_parse(&l, td_str_of(raw->listen[i]))) {
-			report_at(r, AT("listen", at), "\"%s\" is no address (want udp:HOST[:PORT] or tcp:HOST[:PORT], HOST a number like 192.0.2.1 or [2001:db8::1])",
+			report_at(r, AT("listen", at),
+				  "\"%s\" is no address (want udp:HOST[:PORT] or tcp:HOST[:PORT], HOST a number like 192.0.2.1 "
+				  "or [2001:db8::1])",
 				  raw->listen[i]);
 			continue;
 		}
@@ -305,7 +311,7 @@ static int check_trust(struct td_config *c, const struct raw_config *raw, struct
 
 static void check_digest(struct td_config *c, const struct raw_config *raw, struct report *r)
 {
-	static const char *const words[] = { "sha-256", "md5", NULL };      /* in the order of enum td_digest_alg */
+	static const char *const words[] = { "sha-256", "md5", NULL }; /* in the order of enum td_digest_alg */
 	char at[12];
 	unsigned i;
 	int w;
@@ -335,7 +341,7 @@ static int check_state(struct td_config *c, const struct raw_config *raw, struct
 		return 0;
 	}
 	td_out_init(&o);
-	if (s.p[0] != '/') {                         /* relative to the file, so that it does not matter where one stands */
+	if (s.p[0] != '/') { /* relative to the file, so that it does not matter where one stands */
 		for (dir = r->file.n; dir && r->file.p[dir - 1] != '/'; dir--)
 			;
 		td_out_str(&o, td_str_n(r->file.p, dir));
@@ -344,7 +350,7 @@ static int check_state(struct td_config *c, const struct raw_config *raw, struct
 	td_out_char(&o, '\0');
 	err = o.failed ? -ENOMEM : td_arena_dup(&c->state, &c->arena, td_out_view(&o));
 	if (!err)
-		c->state.n--;                        /* the terminator is there for open(2), and not part of it */
+		c->state.n--; /* the terminator is there for open(2), and not part of it */
 	td_out_free(&o);
 	return err;
 }
@@ -356,8 +362,10 @@ static void check_numbers(struct td_config *c, const struct raw_config *raw, str
 	if (raw->registrar) {
 		check_duration(&c->registrar.min_expires_s, raw->registrar->min_expires, 1, r, AT("registrar", "min_expires"));
 		check_duration(&c->registrar.max_expires_s, raw->registrar->max_expires, 1, r, AT("registrar", "max_expires"));
-		check_duration(&c->registrar.default_expires_s, raw->registrar->default_expires, 1, r, AT("registrar", "default_expires"));
-		check_number(&c->registrar.max_contacts, raw->registrar->max_contacts, 1, 100, r, AT("registrar", "max_contacts"));
+		check_duration(&c->registrar.default_expires_s, raw->registrar->default_expires, 1, r,
+			       AT("registrar", "default_expires"));
+		check_number(&c->registrar.max_contacts, raw->registrar->max_contacts, 1, 100, r,
+			     AT("registrar", "max_contacts"));
 		if (c->registrar.min_expires_s > c->registrar.max_expires_s)
 			report_at(r, AT("registrar"), "min_expires (%us) is above max_expires (%us)", c->registrar.min_expires_s,
 				  c->registrar.max_expires_s);
@@ -375,7 +383,8 @@ static void check_numbers(struct td_config *c, const struct raw_config *raw, str
 		check_number(&c->limits.rate, raw->limits->rate, 1, 100000000, r, AT("limits", "rate"));
 		c->limits.burst = c->limits.rate < UINT32_MAX / 2 ? 2 * c->limits.rate : c->limits.rate;
 		check_number(&c->limits.burst, raw->limits->burst, 1, 100000000, r, AT("limits", "burst"));
-		check_number(&c->limits.max_message, raw->limits->max_message, 1500, TD_SIP_MAX_MESSAGE, r, AT("limits", "max_message"));
+		check_number(&c->limits.max_message, raw->limits->max_message, 1500, TD_SIP_MAX_MESSAGE, r,
+			     AT("limits", "max_message"));
 		check_number(&c->limits.conns_per_source, raw->limits->connections_per_source, 1, 1000000, r,
 			     AT("limits", "connections_per_source"));
 	}

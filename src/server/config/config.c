@@ -19,8 +19,7 @@ struct cyaml_trouble {
 	char what[200], where[200];
 };
 
-__attribute__((format(printf, 3, 0)))
-static void on_cyaml_log(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
+__attribute__((format(printf, 3, 0))) static void on_cyaml_log(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
 {
 	struct cyaml_trouble *t = ctx;
 	char line[200];
@@ -72,7 +71,10 @@ static bool report_yaml_syntax(struct td_out *errors, struct td_str name, struct
 
 static void report_cyaml(struct td_out *errors, struct td_str name, const struct cyaml_trouble *t, cyaml_err_t code)
 {
-	static const struct { const char *theirs, *ours; bool rest; } words[] = {
+	static const struct {
+		const char *theirs, *ours;
+		bool rest;
+	} words[] = {
 		{ "Invalid uint64_t value: ", "this is no whole number: ", true },
 		{ "Invalid UINT value: ", "this is no whole number: ", true },
 		{ "Mapping field already seen: ", "given twice: ", true },
@@ -91,11 +93,12 @@ static void report_cyaml(struct td_out *errors, struct td_str name, const struct
 		text = words[i].rest ? text + strlen(words[i].theirs) : "";
 		break;
 	}
-	td_out_fmt(errors, "%.*s:%u:%u: %s%s\n", TD_FMT(name), number_after(t->where, "line: "), number_after(t->where, "column: "), ours,
-		   text);
+	td_out_fmt(errors, "%.*s:%u:%u: %s%s\n", TD_FMT(name), number_after(t->where, "line: "),
+		   number_after(t->where, "column: "), ours, text);
 }
 
-static int check_raw(struct td_config *c, const struct raw_config *raw, struct td_out *errors, struct td_str name, struct position *pos)
+static int check_raw(struct td_config *c, const struct raw_config *raw, struct td_out *errors, struct td_str name,
+		     struct position *pos)
 {
 	struct report r = { .out = errors, .file = name, .pos = pos };
 	int err = config_check(c, raw, &r);

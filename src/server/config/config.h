@@ -8,12 +8,13 @@
 #include <tandem/auth.h>
 #include <tandem/transport.h>
 
-enum td_domain_users { TD_USERS_LOCAL, TD_USERS_ANY };       /* any: whoever a source under trust vouches for */
-enum td_domain_mode { TD_MODE_PROXY, TD_MODE_REDIRECT, TD_MODE_STATELESS };   /* the last two come with later work and are refused now */
+enum td_domain_users { TD_USERS_LOCAL, TD_USERS_ANY }; /* any: whoever a source under trust vouches for */
+/* the last two come with later work and are refused now */
+enum td_domain_mode { TD_MODE_PROXY, TD_MODE_REDIRECT, TD_MODE_STATELESS };
 enum td_registrations { TD_REG_DURABLE, TD_REG_MEMORY };
 
 struct td_domain {
-	struct td_str name;               /* lower case */
+	struct td_str name; /* lower case */
 	enum td_domain_users users;
 	enum td_domain_mode mode;
 };
@@ -30,32 +31,32 @@ struct td_prefix {
 
 struct td_config {
 	_Atomic uint32_t refs;
-	struct td_arena arena;            /* owns every view and array below */
-	struct td_str file;               /* where it came from; empty: the embedded default */
-	struct td_domain *domains;        /* the first is the default: requests to our bare address mean it */
+	struct td_arena arena;     /* owns every view and array below */
+	struct td_str file;        /* where it came from; empty: the embedded default */
+	struct td_domain *domains; /* the first is the default: requests to our bare address mean it */
 	unsigned domain_n;
 	struct td_listen *listen;
 	unsigned listen_n;
-	struct td_str state;              /* folder */
+	struct td_str state; /* folder */
 	unsigned workers;
 	enum td_registrations registrations;
 	struct td_prefix *trust;
 	unsigned trust_n;
-	unsigned digest_algs;             /* bits 1 << enum td_digest_alg; default SHA-256 and MD5 */
-	uint32_t nonce_lifetime_s;        /* 300 */
+	unsigned digest_algs;      /* bits 1 << enum td_digest_alg; default SHA-256 and MD5 */
+	uint32_t nonce_lifetime_s; /* 300 */
 	struct {
-		uint32_t min_expires_s, default_expires_s, max_expires_s;     /* 60, 3600, 7200 */
-		uint32_t max_contacts;                                        /* 10 (A11) */
+		uint32_t min_expires_s, default_expires_s, max_expires_s; /* 60, 3600, 7200 */
+		uint32_t max_contacts;                                    /* 10 (A11) */
 	} registrar;
 	struct {
-		uint32_t timer_c_s;               /* 180 at least (§16.6 step 11) */
-		uint32_t max_branches;            /* of one request: 30 */
-		uint32_t max_pending;             /* calls being set up per source: 1000 (D7) */
+		uint32_t timer_c_s;    /* 180 at least (§16.6 step 11) */
+		uint32_t max_branches; /* of one request: 30 */
+		uint32_t max_pending;  /* calls being set up per source: 1000 (D7) */
 	} proxy;
 	struct {
-		uint32_t rate, burst;             /* requests a second per source address that is not under trust: 1000, 2000 */
-		uint32_t max_message;             /* 65,536 */
-		uint32_t conns_per_source;        /* 256 */
+		uint32_t rate, burst;      /* requests a second per source address that is not under trust: 1000, 2000 */
+		uint32_t max_message;      /* 65,536 */
+		uint32_t conns_per_source; /* 256 */
 	} limits;
 	enum td_log_level log_level;
 };
@@ -65,7 +66,7 @@ int td_config_load(struct td_config **out, struct td_out *errors, struct td_str 
 int td_config_parse(struct td_config **out, struct td_out *errors, struct td_str name, struct td_str yaml);
 /* The embedded default: domain from the host's name or "localhost", loopback only, state under the user's state folder. */
 int td_config_default(struct td_config **out, struct td_out *errors);
-void td_config_print(struct td_out *o, const struct td_config *c);      /* as YAML, everything named (--check --effective) */
+void td_config_print(struct td_out *o, const struct td_config *c); /* as YAML, everything named (--check --effective) */
 struct td_config *td_config_ref(struct td_config *c);
 void td_config_unref(struct td_config *c);
 /* NULL when host is none of ours (name compare; case-insensitive). */

@@ -60,8 +60,8 @@ void position_close(struct position *p);
 /* Line and column of the value at a path such as { "listen", "1" } (numbers index sequences); 1:1 when it is not there. */
 void position_of(const struct position *p, const char *const *path, unsigned n, size_t *line, size_t *column);
 /* First key the schema does not know. True when there is one; `known` gets the keys it could have been. */
-bool position_unknown_key(const struct position *p, const cyaml_schema_value_t *schema, struct td_str *key, size_t *line, size_t *column,
-			  struct td_out *known);
+bool position_unknown_key(const struct position *p, const cyaml_schema_value_t *schema, struct td_str *key, size_t *line,
+			  size_t *column, struct td_out *known);
 
 /* ---- errors: collected, all of a file at once ---- */
 
@@ -81,7 +81,7 @@ __attribute__((format(printf, 4, 5))) void report_at(struct report *r, const cha
 
 /* c has its defaults; whatever the file says replaces them. Problems go to r; -ENOMEM. */
 int config_check(struct td_config *c, const struct raw_config *raw, struct report *r);
-int config_defaults(struct td_config *c);            /* everything but domains, listen and state */
+int config_defaults(struct td_config *c); /* everything but domains, listen and state */
 int config_default_domain(struct td_config *c);
 int config_default_listen(struct td_config *c);
 int config_default_state(struct td_config *c);

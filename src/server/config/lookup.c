@@ -20,7 +20,7 @@ void td_config_unref(struct td_config *c)
 
 const struct td_domain *td_config_domain(const struct td_config *c, struct td_str host)
 {
-	if (host.n && host.p[host.n - 1] == '.')      /* a name with its root dot is the same name */
+	if (host.n && host.p[host.n - 1] == '.') /* a name with its root dot is the same name */
 		host.n--;
 	for (unsigned i = 0; i < c->domain_n; i++)
 		if (td_str_ieq(c->domains[i].name, host))

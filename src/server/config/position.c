@@ -52,7 +52,7 @@ static yaml_node_t *child(yaml_document_t *doc, yaml_node_t *n, const char *step
 
 void position_of(const struct position *p, const char *const *path, unsigned n, size_t *line, size_t *column)
 {
-	yaml_document_t *doc = (yaml_document_t *)&p->doc;     /* libyaml's getters take it non-const and only read */
+	yaml_document_t *doc = (yaml_document_t *)&p->doc; /* libyaml's getters take it non-const and only read */
 	yaml_node_t *node = p->loaded ? yaml_document_get_root_node(doc) : NULL, *next;
 	unsigned i;
 
@@ -88,7 +88,8 @@ static bool unknown_in_mapping(yaml_document_t *doc, yaml_node_t *n, const cyaml
 				return true;
 			continue;
 		}
-		*key = k->type == YAML_SCALAR_NODE ? td_str_n((const char *)k->data.scalar.value, k->data.scalar.length) : TD_STR("?");
+		*key = k->type == YAML_SCALAR_NODE ? td_str_n((const char *)k->data.scalar.value, k->data.scalar.length)
+						   : TD_STR("?");
 		*line = k->start_mark.line + 1;
 		*column = k->start_mark.column + 1;
 		for (f = schema->mapping.fields; f->key; f++) {
@@ -116,8 +117,8 @@ static bool unknown_in(yaml_document_t *doc, yaml_node_t *n, const cyaml_schema_
 	return false;
 }
 
-bool position_unknown_key(const struct position *p, const cyaml_schema_value_t *schema, struct td_str *key, size_t *line, size_t *column,
-			  struct td_out *known)
+bool position_unknown_key(const struct position *p, const cyaml_schema_value_t *schema, struct td_str *key, size_t *line,
+			  size_t *column, struct td_out *known)
 {
 	yaml_document_t *doc = (yaml_document_t *)&p->doc;
 

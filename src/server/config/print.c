@@ -18,7 +18,8 @@ static void put_listen(struct td_out *o, const struct td_config *c)
 
 	td_out_z(o, "listen:\n");
 	for (i = 0; i < c->listen_n; i++)
-		td_out_fmt(o, "  - \"%s:%s\"\n", c->listen[i].proto == TD_UDP ? "udp" : "tcp", td_addr_text(text, &c->listen[i].addr));
+		td_out_fmt(o, "  - \"%s:%s\"\n", c->listen[i].proto == TD_UDP ? "udp" : "tcp",
+			   td_addr_text(text, &c->listen[i].addr));
 }
 
 static void put_trust(struct td_out *o, const struct td_config *c)
@@ -47,7 +48,8 @@ void td_config_print(struct td_out *o, const struct td_config *c)
 			td_out_char(o, '\\');
 		td_out_char(o, s.p[i]);
 	}
-	td_out_fmt(o, "\"\nworkers: %u\nregistrations: %s\n", c->workers, c->registrations == TD_REG_MEMORY ? "memory" : "durable");
+	td_out_fmt(o, "\"\nworkers: %u\nregistrations: %s\n", c->workers,
+		   c->registrations == TD_REG_MEMORY ? "memory" : "durable");
 	put_trust(o, c);
 	td_out_z(o, "digest:\n");
 	if (c->digest_algs & 1u << TD_DIGEST_SHA256)
@@ -56,9 +58,10 @@ void td_config_print(struct td_out *o, const struct td_config *c)
 		td_out_z(o, "  - md5\n");
 	td_out_fmt(o, "nonce_lifetime: %us\n", c->nonce_lifetime_s);
 	td_out_fmt(o, "registrar:\n  min_expires: %us\n  default_expires: %us\n  max_expires: %us\n  max_contacts: %u\n",
-		   c->registrar.min_expires_s, c->registrar.default_expires_s, c->registrar.max_expires_s, c->registrar.max_contacts);
-	td_out_fmt(o, "proxy:\n  timer_c: %us\n  max_branches: %u\n  max_pending: %u\n", c->proxy.timer_c_s, c->proxy.max_branches,
-		   c->proxy.max_pending);
+		   c->registrar.min_expires_s, c->registrar.default_expires_s, c->registrar.max_expires_s,
+		   c->registrar.max_contacts);
+	td_out_fmt(o, "proxy:\n  timer_c: %us\n  max_branches: %u\n  max_pending: %u\n", c->proxy.timer_c_s,
+		   c->proxy.max_branches, c->proxy.max_pending);
 	td_out_fmt(o, "limits:\n  rate: %u\n  burst: %u\n  max_message: %u\n  connections_per_source: %u\n", c->limits.rate,
 		   c->limits.burst, c->limits.max_message, c->limits.conns_per_source);
 	td_out_fmt(o, "log: %s\n", levels[c->log_level]);

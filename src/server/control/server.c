@@ -17,15 +17,15 @@ struct client {
 	struct td_link link;
 	struct td_control *control;
 	struct td_io io;
-	struct td_defer work;             /* an answer has ended: send it, take the next line */
+	struct td_defer work; /* an answer has ended: send it, take the next line */
 	struct td_out in, out;
 	size_t sent;
-	struct td_control_reply *reply;   /* the request in progress; one at a time */
-	bool asked_all;                   /* the client shut its side; it still hears the answers */
+	struct td_control_reply *reply; /* the request in progress; one at a time */
+	bool asked_all;                 /* the client shut its side; it still hears the answers */
 };
 
 struct td_control_reply {
-	struct client *client;            /* NULL once the client went away */
+	struct client *client; /* NULL once the client went away */
 };
 
 struct td_control {
@@ -34,7 +34,7 @@ struct td_control {
 	struct td_link clients;
 	td_control_fn *fn;
 	void *arg;
-	int lock;                         /* the folder, locked: the kernel lets go of it however we end */
+	int lock; /* the folder, locked: the kernel lets go of it however we end */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
@@ -130,7 +130,7 @@ static bool next_request(struct client *cl)
 	cl->in.n -= n;
 	r->client = cl;
 	cl->reply = r;
-	td_io_want(&cl->io, 0);              /* the next line waits until this one is answered; a hang-up is heard all the same */
+	td_io_want(&cl->io, 0); /* the next line waits until this one is answered; a hang-up is heard all the same */
 	if (!json_is_object(request))
 		td_control_end(r, "the request is no JSON object on one line");
 	else
@@ -162,7 +162,7 @@ static void on_client(struct td_io *io, unsigned events, void *arg)
 	char block[4096];
 	ssize_t n;
 
-	if (!io->want) {                     /* it went away while its answer was being made */
+	if (!io->want) { /* it went away while its answer was being made */
 		drop(cl);
 		return;
 	}
@@ -213,7 +213,7 @@ static int lock_folder(int *out, const char *path)
 	int fd, err;
 
 	if (end)
-		memcpy(folder, path, (size_t)(end - path) + 1);        /* with the slash, so that "/" stays */
+		memcpy(folder, path, (size_t)(end - path) + 1); /* with the slash, so that "/" stays */
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -233,11 +233,11 @@ static int listen_at(int *out, const char *path)
 	int fd, err;
 
 	memcpy(un.sun_path, path, strlen(path) + 1);
-	unlink(path);                        /* whoever left it is gone: the folder is ours */
+	unlink(path); /* whoever left it is gone: the folder is ours */
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	old = umask(0177);                   /* the socket is born with mode 0600; there is no moment it is open to others */
+	old = umask(0177); /* the socket is born with mode 0600; there is no moment it is open to others */
 	err = bind(fd, (struct sockaddr *)&un, sizeof(un)) || listen(fd, 64) ? -errno : 0;
 	umask(old);
 	if (err) {
@@ -286,7 +286,7 @@ void td_control_close(struct td_control *c)
 	while (!td_list_empty(&c->clients)) {
 		struct client *cl = TD_CONTAINER_OF(c->clients.next, struct client, link);
 
-		if (flush(cl))               /* the answer to what stopped us may still be on its way */
+		if (flush(cl)) /* the answer to what stopped us may still be on its way */
 			drop(cl);
 	}
 	td_io_close(&c->io);

@@ -13,10 +13,10 @@
 
 /* Counted, never logged one by one. Written by the worker alone, read by others (relaxed). */
 struct td_counters {
-	_Atomic uint64_t requests, responses, registers, invites, messages, options, challenged, auth_ok, auth_failed, refused_relay,
-		bad_requests, forwarded, branches, calls_answered, calls_failed, timeouts, rate_limited, loops,
-		strays,                   /* responses to nothing we sent */
-		overload;                 /* messages whose worker is too far behind */
+	_Atomic uint64_t requests, responses, registers, invites, messages, options, challenged, auth_ok, auth_failed,
+		refused_relay, bad_requests, forwarded, branches, calls_answered, calls_failed, timeouts, rate_limited, loops,
+		strays,   /* responses to nothing we sent */
+		overload; /* messages whose worker is too far behind */
 };
 
 struct td_core {
@@ -25,11 +25,11 @@ struct td_core {
 	struct td_tp *tp;
 	struct td_txl *txl;
 	struct td_log *log;
-	struct td_config *cfg;            /* replaced between turns on reload; take it fresh in every callback */
+	struct td_config *cfg; /* replaced between turns on reload; take it fresh in every callback */
 	struct td_users *users;
-	struct td_nonces *nonces;         /* shared by all workers */
-	struct td_location *location;     /* all shards */
-	uint8_t rr_key[16];               /* of the keyed Record-Route cookie; the same on all workers, kept over restarts */
+	struct td_nonces *nonces;     /* shared by all workers */
+	struct td_location *location; /* all shards */
+	uint8_t rr_key[16];           /* of the keyed Record-Route cookie; the same on all workers, kept over restarts */
 	struct td_counters *counters;
 };
 

@@ -43,8 +43,8 @@ static int keep(struct td_str *out, struct td_msg *msg, struct td_out *o)
  */
 static const struct td_str md5_agents[] = {
 	{ "baresip v0.", 11 },
-	{ "baresip v1.", 11 },          /* libre before 2.0 */
-	{ "sipsak ", 7 },               /* knows the first challenge alone */
+	{ "baresip v1.", 11 }, /* libre before 2.0 */
+	{ "sipsak ", 7 },      /* knows the first challenge alone */
 };
 
 static unsigned algs_for(const struct td_core *core, struct td_msg *msg)
@@ -65,7 +65,8 @@ static int challenge(struct td_gate *out, const struct td_core *core, struct td_
 	int err;
 
 	td_out_init(&o);
-	td_auth_put_challenges(&o, core->nonces, td_loop_rng(core->loop), td_loop_now_ms(core->loop), proxy, realm, algs_for(core, msg), stale);
+	td_auth_put_challenges(&o, core->nonces, td_loop_rng(core->loop), td_loop_now_ms(core->loop), proxy, realm,
+			       algs_for(core, msg), stale);
 	err = keep(&out->extra, msg, &o);
 	if (err)
 		return err;
@@ -120,13 +121,14 @@ static int is_user(const struct td_core *core, const struct td_user *user, struc
 	return user->extension.n && td_str_eq(name, user->extension) && td_str_eq(aor, domain);
 }
 
-static int pass_user(struct td_gate *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from, const struct td_user *user)
+static int pass_user(struct td_gate *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from,
+		     const struct td_user *user)
 {
 	int own = is_user(core, user, msg, speaker(msg));
 
 	if (own < 0)
 		return own;
-	if (!own) {                             /* A7, A10: right password, somebody else's name */
+	if (!own) { /* A7, A10: right password, somebody else's name */
 		td_count(&core->counters->auth_failed);
 		return refuse(out, 403, msg->method == TD_REGISTER ? TD_STR("Not your address") : TD_STR("From is not you"));
 	}
@@ -135,8 +137,8 @@ static int pass_user(struct td_gate *out, const struct td_core *core, struct td_
 	return td_arena_dup(&out->aor, &msg->arena, user->aor);
 }
 
-static int check_user(struct td_gate *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from, struct td_str realm,
-		      const struct td_auth *cred, enum td_digest_alg alg)
+static int check_user(struct td_gate *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from,
+		      struct td_str realm, const struct td_auth *cred, enum td_digest_alg alg)
 {
 	const struct td_user *user;
 	struct td_str aor;
@@ -148,21 +150,18 @@ static int check_user(struct td_gate *out, const struct td_core *core, struct td
 	if (user && !user->has[alg])
 		user = NULL;
 	switch (td_auth_check(core->nonces, cred, alg, user ? &user->ha1[alg] : NULL, msg, td_loop_now_ms(core->loop))) {
-	case TD_AUTH_OK:
-		return pass_user(out, core, msg, from, user);
-	case TD_AUTH_STALE:
-		return challenge(out, core, msg, realm, true);
-	case TD_AUTH_MALFORMED:
-		return refuse(out, 400, TD_STR("Malformed credentials"));
+	case TD_AUTH_OK: return pass_user(out, core, msg, from, user);
+	case TD_AUTH_STALE: return challenge(out, core, msg, realm, true);
+	case TD_AUTH_MALFORMED: return refuse(out, 400, TD_STR("Malformed credentials"));
 	case TD_AUTH_NONE:
-	case TD_AUTH_WRONG:
-		break;
+	case TD_AUTH_WRONG: break;
 	}
 	td_count(&core->counters->auth_failed);
 	return challenge(out, core, msg, realm, false);
 }
 
-int td_gate_check(struct td_gate *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from, struct td_str domain)
+int td_gate_check(struct td_gate *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from,
+		  struct td_str domain)
 {
 	struct td_str realm = realm_of(core, msg, domain);
 	enum td_digest_alg alg;
@@ -178,11 +177,8 @@ int td_gate_check(struct td_gate *out, const struct td_core *core, struct td_msg
 	case TD_AUTH_OK:
 		if (core->cfg->digest_algs & 1u << alg)
 			return check_user(out, core, msg, from, realm, &cred, alg);
-		return challenge(out, core, msg, realm, false);         /* an algorithm that is switched off (A2) */
-	case TD_AUTH_MALFORMED:
-		td_count(&core->counters->bad_requests);
-		return refuse(out, 400, TD_STR("Malformed credentials"));
-	default:
-		return challenge(out, core, msg, realm, false);
+		return challenge(out, core, msg, realm, false); /* an algorithm that is switched off (A2) */
+	case TD_AUTH_MALFORMED: td_count(&core->counters->bad_requests); return refuse(out, 400, TD_STR("Malformed credentials"));
+	default: return challenge(out, core, msg, realm, false);
 	}
 }

@@ -11,10 +11,10 @@
 #include "server/core/core.h"
 
 struct td_gate {
-	bool trusted;                     /* it came from a source under trust; nobody was asked for a password */
-	struct td_str aor;                /* the authenticated user, in the message's arena; empty when trusted */
+	bool trusted;      /* it came from a source under trust; nobody was asked for a password */
+	struct td_str aor; /* the authenticated user, in the message's arena; empty when trusted */
 	/* TD_EDENIED: the answer. reason is static; extra is in the message's arena. */
-	unsigned status;                  /* 401 or 407 (with a challenge per algorithm), 400, 403 */
+	unsigned status; /* 401 or 407 (with a challenge per algorithm), 400, 403 */
 	struct td_str reason, extra;
 };
 
@@ -24,6 +24,7 @@ struct td_gate {
  * A connection whose peer passed earns the long idle limit.
  * 0: passed. TD_EDENIED: answer with out->status. -ENOMEM.
  */
-int td_gate_check(struct td_gate *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from, struct td_str domain);
+int td_gate_check(struct td_gate *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from,
+		  struct td_str domain);
 
 #endif

@@ -16,14 +16,14 @@
 enum { WAYS = 4, SETS = TD_GUARD_SOURCES / WAYS };
 
 struct bucket {
-	uint64_t hash;                    /* 0: free */
+	uint64_t hash; /* 0: free */
 	uint64_t full_at_ns;
 };
 
 struct td_guard {
 	struct td_hash_key key;
 	struct td_guard_stats stats;
-	struct bucket *sets;              /* SETS × WAYS, cache-line aligned */
+	struct bucket *sets; /* SETS × WAYS, cache-line aligned */
 };
 
 int td_guard_open(struct td_guard **out, struct td_rng *rng)
@@ -113,7 +113,7 @@ bool td_guard_plausible(struct td_str bytes)
 	while (i < bytes.n && (bytes.p[i] == '\r' || bytes.p[i] == '\n'))
 		i++;
 	if (i == bytes.n)
-		return i <= 4;            /* keep-alives: CRLF, or CRLF CRLF (RFC 5626 §3.5.1) */
+		return i <= 4; /* keep-alives: CRLF, or CRLF CRLF (RFC 5626 §3.5.1) */
 	if (td_str_istarts(td_str_n(bytes.p + i, bytes.n - i), TD_STR("SIP/")))
 		return true;
 	start = i;
@@ -126,7 +126,8 @@ bool td_guard_plausible(struct td_str bytes)
 	return i < bytes.n && (is_alpha((unsigned char)bytes.p[i]) || bytes.p[i] == '<');
 }
 
-bool td_guard_admit(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, struct td_str bytes, uint64_t now_us)
+bool td_guard_admit(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, struct td_str bytes,
+		    uint64_t now_us)
 {
 	/* A stream is cut anywhere, so that its bytes say nothing by their beginning: its framing judges them. */
 	bool datagram = !td_proto_reliable((enum td_proto)from->proto);
@@ -140,7 +141,8 @@ bool td_guard_admit(struct td_guard *g, const struct td_config *cfg, const struc
 		g->stats.admitted++;
 		return true;
 	}
-	if (!take(g, bucket_hash(g, &from->peer, from->peer.family == TD_AF_V6 ? 64 : 32, 'r'), cfg->limits.rate, cfg->limits.burst, now_us)) {
+	if (!take(g, bucket_hash(g, &from->peer, from->peer.family == TD_AF_V6 ? 64 : 32, 'r'), cfg->limits.rate,
+		  cfg->limits.burst, now_us)) {
 		g->stats.limited++;
 		return false;
 	}
@@ -152,7 +154,8 @@ bool td_guard_may_answer(struct td_guard *g, const struct td_config *cfg, const 
 {
 	if (td_proto_reliable((enum td_proto)from->proto) || td_config_trusts(cfg, &from->peer))
 		return true;
-	if (take(g, bucket_hash(g, &from->peer, from->peer.family == TD_AF_V6 ? 56 : 24, 'a'), cfg->limits.rate, cfg->limits.burst, now_us))
+	if (take(g, bucket_hash(g, &from->peer, from->peer.family == TD_AF_V6 ? 56 : 24, 'a'), cfg->limits.rate,
+		 cfg->limits.burst, now_us))
 		return true;
 	g->stats.replies_limited++;
 	return false;

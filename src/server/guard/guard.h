@@ -15,13 +15,14 @@ struct td_guard_stats {
 	uint64_t admitted, junk, limited, replies_limited;
 };
 
-enum { TD_GUARD_SOURCES = 16384 };        /* remembered at once; then those idle longest are forgotten */
+enum { TD_GUARD_SOURCES = 16384 }; /* remembered at once; then those idle longest are forgotten */
 
 int td_guard_open(struct td_guard **out, struct td_rng *rng);
 void td_guard_close(struct td_guard *g);
 
 /* May these bytes go on to the parser? Sources under cfg->trust always may, as long as it can be SIP. bytes empty: a connection. */
-bool td_guard_admit(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, struct td_str bytes, uint64_t now_us);
+bool td_guard_admit(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, struct td_str bytes,
+		    uint64_t now_us);
 
 /*
  * May a source that has not shown it is where it says be answered? Datagrams can be forged, and whoever they name gets the

@@ -6,7 +6,7 @@
 #include "server/location/internal.h"
 
 struct packed {
-	uint32_t expires_at_s;                    /* until 2106 */
+	uint32_t expires_at_s; /* until 2106 */
 	uint32_t cseq;
 	int16_t q;
 	uint16_t contact_n, params_n, call_id_n;
@@ -77,9 +77,14 @@ static char *put_binding(char *p, const struct td_binding *b)
 {
 	uint8_t flow[FLOW_MAX];
 	struct packed h = {
-		.expires_at_s = b->expires_at_s < UINT32_MAX ? (uint32_t)b->expires_at_s : UINT32_MAX, .cseq = b->cseq, .q = b->q,
-		.contact_n = (uint16_t)b->contact.n, .params_n = (uint16_t)b->params.n, .call_id_n = (uint16_t)b->call_id.n,
-		.agent_n = (uint8_t)agent_length(b->user_agent), .flow_n = (uint8_t)flow_pack(flow, &b->flow),
+		.expires_at_s = b->expires_at_s < UINT32_MAX ? (uint32_t)b->expires_at_s : UINT32_MAX,
+		.cseq = b->cseq,
+		.q = b->q,
+		.contact_n = (uint16_t)b->contact.n,
+		.params_n = (uint16_t)b->params.n,
+		.call_id_n = (uint16_t)b->call_id.n,
+		.agent_n = (uint8_t)agent_length(b->user_agent),
+		.flow_n = (uint8_t)flow_pack(flow, &b->flow),
 	};
 
 	memcpy(p, &h, sizeof(h));

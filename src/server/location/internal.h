@@ -15,19 +15,19 @@
  */
 struct image {
 	struct td_map_node node;
-	struct td_link due;                       /* in the shard's wheel */
+	struct td_link due; /* in the shard's wheel */
 	_Atomic uint32_t refs;
 	uint16_t binding_n, aor_n;
-	char bytes[];                             /* the AOR, then per binding: struct packed, flow, contact, params, Call-ID, agent */
+	char bytes[]; /* the AOR, then per binding: struct packed, flow, contact, params, Call-ID, agent */
 };
 
-struct image *image_new(struct td_str aor, const struct td_binding *b, unsigned n);     /* NULL: no memory */
+struct image *image_new(struct td_str aor, const struct td_binding *b, unsigned n); /* NULL: no memory */
 struct image *image_ref(struct image *im);
-void image_unref(struct image *im);               /* NULL is ignored */
+void image_unref(struct image *im); /* NULL is ignored */
 struct td_str image_aor(const struct image *im);
 /* Walks the bindings: *at 0 at first; false at the end. Expired ones too. */
 bool image_next(struct td_binding *out, const struct image *im, size_t *at);
-uint64_t image_earliest(const struct image *im);  /* expiry */
+uint64_t image_earliest(const struct image *im); /* expiry */
 
 enum { LOC_MAX_FIELD = 65535, LOC_MAX_AGENT = 120 };
 
@@ -37,7 +37,7 @@ enum { PLAN_INLINE = 4 };
 struct planned {
 	struct td_binding b;
 	bool live, changed;
-	struct td_str on_disk;                    /* the contact it is stored under; p NULL: not stored yet */
+	struct td_str on_disk; /* the contact it is stored under; p NULL: not stored yet */
 };
 
 struct plan {
@@ -55,15 +55,15 @@ int plan_write(struct td_store_write *w, const struct plan *p, struct td_str aor
 
 /* ---- shard.c ---- */
 
-enum { SLOT_S = 2, SLOTS = 4096 };                /* the wheel: 8,192 s ahead; what is later comes round again */
+enum { SLOT_S = 2, SLOTS = 4096 }; /* the wheel: 8,192 s ahead; what is later comes round again */
 
 struct shard {
 	struct td_location *loc;
 	struct td_loop *loop;
 	struct td_map map, flights;
-	struct td_link calls;                     /* made by this worker, not answered yet */
+	struct td_link calls; /* made by this worker, not answered yet */
 	struct td_timer sweep;
-	uint64_t cursor;                          /* the wheel's slot that is swept next */
+	uint64_t cursor; /* the wheel's slot that is swept next */
 	struct td_link due[SLOTS];
 	_Atomic uint64_t aors, contacts;
 };
@@ -80,23 +80,23 @@ struct td_location {
 struct request;
 
 struct td_loc_call {
-	struct td_link link;                      /* in its worker's shard.calls */
+	struct td_link link; /* in its worker's shard.calls */
 	struct td_mail mail;
 	struct td_defer defer;
-	struct td_loc_call *next;                 /* waits behind a write for the same AOR */
-	struct shard *from, *at;                  /* who asked; who knows */
-	td_loc_fn *fn;                            /* NULL: cancelled */
+	struct td_loc_call *next; /* waits behind a write for the same AOR */
+	struct shard *from, *at;  /* who asked; who knows */
+	td_loc_fn *fn;            /* NULL: cancelled */
 	void *arg;
 	uint64_t hash;
 	int err;
 	struct image *result;
-	struct request *req;                      /* a copy, when it has to wait or travel */
+	struct request *req; /* a copy, when it has to wait or travel */
 };
 
 struct request {
 	bool lookup;
 	struct td_loc_update up;
-	struct td_loc_change changes[];           /* then the strings */
+	struct td_loc_change changes[]; /* then the strings */
 };
 
 int shard_open(struct shard *sh, struct td_location *loc);

@@ -14,7 +14,7 @@ struct walk {
 	struct td_loop *loop;
 	td_loc_each_fn *fn;
 	void *arg;
-	unsigned shard, offset;                   /* offset: slots visited, counted from the wheel's present */
+	unsigned shard, offset; /* offset: slots visited, counted from the wheel's present */
 	uint64_t start;
 	struct image **im;
 	unsigned n, cap;

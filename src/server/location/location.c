@@ -9,7 +9,7 @@ enum { ANSWER_INLINE = 4 };
 
 struct shard *shard_of(struct td_location *loc, uint64_t hash)
 {
-	return &loc->shards[(hash >> 32) % loc->workers];       /* the map uses the low bits */
+	return &loc->shards[(hash >> 32) % loc->workers]; /* the map uses the low bits */
 }
 
 /* ---- requests that outlive the call ---- */
@@ -26,7 +26,8 @@ static struct td_str keep(char **at, struct td_str s)
 
 int call_keep_request(struct td_loc_call *call, const struct td_loc_update *up, bool lookup)
 {
-	size_t need = sizeof(struct request) + up->change_n * sizeof(struct td_loc_change) + up->aor.n + up->call_id.n + up->user_agent.n;
+	size_t need = sizeof(struct request) + up->change_n * sizeof(struct td_loc_change) + up->aor.n + up->call_id.n +
+		      up->user_agent.n;
 	struct request *r;
 	char *at;
 
@@ -48,7 +49,7 @@ int call_keep_request(struct td_loc_call *call, const struct td_loc_update *up, 
 		*c = up->changes[i];
 		c->contact = keep(&at, up->changes[i].contact);
 		c->params = keep(&at, up->changes[i].params);
-		td_uri_parse(&c->uri, c->contact);      /* it was parsed before: only the views move */
+		td_uri_parse(&c->uri, c->contact); /* it was parsed before: only the views move */
 	}
 	call->req = r;
 	return 0;
@@ -162,8 +163,8 @@ static bool too_long(const struct td_loc_update *up)
 	return bad || up->change_n > LOC_MAX_FIELD;
 }
 
-int td_location_update(struct td_loc_call **out, struct td_location *loc, unsigned worker, const struct td_loc_update *up, td_loc_fn *fn,
-		       void *arg)
+int td_location_update(struct td_loc_call **out, struct td_location *loc, unsigned worker, const struct td_loc_update *up,
+		       td_loc_fn *fn, void *arg)
 {
 	struct td_loc_call *call;
 	int err;
@@ -182,7 +183,8 @@ int td_location_update(struct td_loc_call **out, struct td_location *loc, unsign
 	return 0;
 }
 
-int td_location_lookup(struct td_loc_call **out, struct td_location *loc, unsigned worker, struct td_str aor, td_loc_fn *fn, void *arg)
+int td_location_lookup(struct td_loc_call **out, struct td_location *loc, unsigned worker, struct td_str aor, td_loc_fn *fn,
+		       void *arg)
 {
 	struct td_loc_call *call = call_new(loc, worker, aor, fn, arg);
 	int err;
@@ -300,8 +302,9 @@ static int load_row(void *arg, const struct td_store_binding *row)
 
 	if (row->expires_at_s <= td_loop_wall_s(l->loc->shards[0].loop))
 		return 0;
-	if (row->aor.n > LOC_MAX_FIELD || row->contact.n > LOC_MAX_FIELD || row->params.n > LOC_MAX_FIELD || row->call_id.n > LOC_MAX_FIELD)
-		return 0;                               /* not written by us */
+	if (row->aor.n > LOC_MAX_FIELD || row->contact.n > LOC_MAX_FIELD || row->params.n > LOC_MAX_FIELD ||
+	    row->call_id.n > LOC_MAX_FIELD)
+		return 0; /* not written by us */
 	if (!td_str_eq(row->aor, l->aor)) {
 		err = load_flush(l);
 		if (!err)
@@ -320,8 +323,13 @@ static int load_row(void *arg, const struct td_store_binding *row)
 	}
 	struct td_binding *b = &l->b[l->n];
 	*b = (struct td_binding){ .cseq = row->cseq, .q = (int16_t)row->q, .expires_at_s = row->expires_at_s, .flow = row->flow };
-	const struct { struct td_str *to, from; } strings[] = {
-		{ &b->contact, row->contact }, { &b->params, row->params }, { &b->call_id, row->call_id }, { &b->user_agent, row->user_agent },
+	const struct {
+		struct td_str *to, from;
+	} strings[] = {
+		{ &b->contact, row->contact },
+		{ &b->params, row->params },
+		{ &b->call_id, row->call_id },
+		{ &b->user_agent, row->user_agent },
 	};
 	for (unsigned i = 0; i < TD_ARRAY_LEN(strings) && !err; i++)
 		err = td_arena_dup(strings[i].to, &l->arena, strings[i].from);

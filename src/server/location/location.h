@@ -11,23 +11,23 @@
 
 /* One binding as callers see it; views are valid during the callback only. */
 struct td_binding {
-	struct td_str contact;            /* the Contact's URI as registered */
-	struct td_str params;             /* its header parameters except expires and q (";+sip.instance=…"), or empty */
+	struct td_str contact; /* the Contact's URI as registered */
+	struct td_str params;  /* its header parameters except expires and q (";+sip.instance=…"), or empty */
 	struct td_str call_id;
 	struct td_str user_agent;
 	uint32_t cseq;
-	int16_t q;                        /* 0..1000 */
-	uint64_t expires_at_s;            /* wall clock */
-	struct td_flow flow;              /* it registered by this: reached here, NAT or not */
+	int16_t q;             /* 0..1000 */
+	uint64_t expires_at_s; /* wall clock */
+	struct td_flow flow;   /* it registered by this: reached here, NAT or not */
 };
 
 enum td_loc_kind { TD_LOC_QUERY, TD_LOC_UPDATE, TD_LOC_REMOVE_ALL };
 
 struct td_loc_change {
 	struct td_str contact, params;
-	struct td_uri uri;                /* parsed contact: compared by §19.1.4 */
+	struct td_uri uri; /* parsed contact: compared by §19.1.4 */
 	int16_t q;
-	uint32_t expires_s;               /* 0 removes */
+	uint32_t expires_s; /* 0 removes */
 };
 
 /* A REGISTER, checked and authorised. Views are borrowed for the call; location copies what it keeps. */
@@ -47,11 +47,11 @@ struct td_loc_update {
  * wait for the disk. Another -errno: store. */
 typedef void td_loc_fn(void *arg, int err, const struct td_binding *b, unsigned n);
 
-struct td_location;                       /* all shards */
+struct td_location; /* all shards */
 
 struct td_location_options {
 	bool durable;
-	struct td_store *store;           /* may be NULL when not durable */
+	struct td_store *store; /* may be NULL when not durable */
 	unsigned workers;
 	struct td_log *log;
 };
@@ -61,19 +61,21 @@ int td_location_open(struct td_location **out, struct td_rng *rng, const struct 
 int td_location_attach(struct td_location *loc, unsigned worker, struct td_loop *loop);
 /* Fills the shards from the store (before the loops run). */
 int td_location_load(struct td_location *loc);
-void td_location_detach(struct td_location *loc, unsigned worker);       /* on its loop, when it stops */
-void td_location_close(struct td_location *loc);          /* when no loop runs any more and the store is closed */
+void td_location_detach(struct td_location *loc, unsigned worker); /* on its loop, when it stops */
+void td_location_close(struct td_location *loc);                   /* when no loop runs any more and the store is closed */
 
 /* From worker `worker`'s loop. A pending call is forgotten with td_loc_cancel(). */
 struct td_loc_call;
-int td_location_update(struct td_loc_call **out, struct td_location *loc, unsigned worker, const struct td_loc_update *up, td_loc_fn *fn, void *arg);
-int td_location_lookup(struct td_loc_call **out, struct td_location *loc, unsigned worker, struct td_str aor, td_loc_fn *fn, void *arg);
-void td_loc_cancel(struct td_loc_call *call);                             /* fn is not called any more */
+int td_location_update(struct td_loc_call **out, struct td_location *loc, unsigned worker, const struct td_loc_update *up,
+		       td_loc_fn *fn, void *arg);
+int td_location_lookup(struct td_loc_call **out, struct td_location *loc, unsigned worker, struct td_str aor, td_loc_fn *fn,
+		       void *arg);
+void td_loc_cancel(struct td_loc_call *call); /* fn is not called any more */
 
 struct td_location_stats {
 	uint64_t aors, contacts;
 };
-void td_location_stats(struct td_location_stats *out, const struct td_location *loc);    /* any thread, approximate */
+void td_location_stats(struct td_location_stats *out, const struct td_location *loc); /* any thread, approximate */
 /* For `tandem registrations`: every binding of every shard, each shard's part on its own loop's time; fn runs on `loop`;
  * called with aor.p NULL at the end. filter: an AOR, or empty for all. */
 typedef void td_loc_each_fn(void *arg, struct td_str aor, const struct td_binding *b);

@@ -74,8 +74,14 @@ static enum order order_of(const struct planned *e, const struct td_loc_update *
 static void fill(struct planned *e, const struct td_loc_change *c, const struct td_loc_update *up, uint64_t wall_s)
 {
 	e->b = (struct td_binding){
-		.contact = c->contact, .params = c->params, .call_id = up->call_id, .user_agent = up->user_agent, .cseq = up->cseq,
-		.q = c->q, .expires_at_s = wall_s + c->expires_s, .flow = up->flow,
+		.contact = c->contact,
+		.params = c->params,
+		.call_id = up->call_id,
+		.user_agent = up->user_agent,
+		.cseq = up->cseq,
+		.q = c->q,
+		.expires_at_s = wall_s + c->expires_s,
+		.flow = up->flow,
 	};
 	e->live = e->changed = true;
 }
@@ -88,12 +94,9 @@ static int apply_change(struct plan *p, const struct td_loc_change *c, const str
 		if (!e->live || !same_contact(e, c))
 			continue;
 		switch (order_of(e, up)) {
-		case OLDER:
-			return TD_EORDER;
-		case AGAIN:
-			return 0;
-		case NEWER:
-			break;
+		case OLDER: return TD_EORDER;
+		case AGAIN: return 0;
+		case NEWER: break;
 		}
 		if (c->expires_s)
 			fill(e, c, up, wall_s);
@@ -142,7 +145,7 @@ static int apply(struct plan *p, const struct td_loc_update *up, uint64_t wall_s
 		p->changed |= p->p[i].changed || !p->p[i].live;
 	}
 	if (!err && after > up->max_contacts && after > before)
-		err = TD_ELIMIT;                        /* A11; a limit lowered since does not lock out who had more */
+		err = TD_ELIMIT; /* A11; a limit lowered since does not lock out who had more */
 	return err;
 }
 
@@ -189,9 +192,16 @@ int plan_write(struct td_store_write *w, const struct plan *p, struct td_str aor
 		if (err || !e->live || !e->changed)
 			continue;
 		err = td_store_put_binding(w, &(struct td_store_binding){
-			.aor = aor, .contact = e->b.contact, .params = e->b.params, .call_id = e->b.call_id, .user_agent = e->b.user_agent,
-			.cseq = e->b.cseq, .q = e->b.q, .expires_at_s = e->b.expires_at_s, .flow = e->b.flow,
-		});
+						      .aor = aor,
+						      .contact = e->b.contact,
+						      .params = e->b.params,
+						      .call_id = e->b.call_id,
+						      .user_agent = e->b.user_agent,
+						      .cseq = e->b.cseq,
+						      .q = e->b.q,
+						      .expires_at_s = e->b.expires_at_s,
+						      .flow = e->b.flow,
+					      });
 	}
 	return err;
 }

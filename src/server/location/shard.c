@@ -11,15 +11,15 @@
 
 enum {
 	SWEEP_PER_TURN = 300,
-	WAITING_PER_AOR = 64,                     /* each waits for a commit of its own: one address must not fill the memory for all */
+	WAITING_PER_AOR = 64, /* each waits for a commit of its own: one address must not fill the memory for all */
 };
 
 struct flight {
 	struct td_map_node node;
 	struct shard *shard;
-	struct td_loc_call *call;                 /* whose write is under way */
-	struct image *next;                       /* what the address will be */
-	struct td_loc_call *head, *tail;          /* waiting, in order; each holds its request */
+	struct td_loc_call *call;        /* whose write is under way */
+	struct image *next;              /* what the address will be */
+	struct td_loc_call *head, *tail; /* waiting, in order; each holds its request */
 	unsigned waiting;
 	size_t aor_n;
 	char aor[];
@@ -128,7 +128,7 @@ static void sweep(struct td_timer *tm, void *arg)
 
 	td_timer_start(sh->loop, tm, SLOT_S * 1000);
 	if (now > sh->cursor + SLOTS)
-		sh->cursor = now - SLOTS;               /* the wall clock jumped: once round is enough */
+		sh->cursor = now - SLOTS; /* the wall clock jumped: once round is enough */
 	while (sh->cursor <= now && left) {
 		struct td_link *slot = &sh->due[sh->cursor % SLOTS];
 

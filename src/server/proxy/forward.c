@@ -27,7 +27,8 @@ static struct td_str request_uri(struct draft *d, struct td_str contact)
 	if (!text)
 		return contact;
 	td_out_init_fixed(&o, text, contact.n);
-	td_out_str(&o, td_str_n(contact.p, u.params.p ? (size_t)(u.params.p - contact.p) : (size_t)(u.headers.p - 1 - contact.p)));
+	td_out_str(&o,
+		   td_str_n(contact.p, u.params.p ? (size_t)(u.params.p - contact.p) : (size_t)(u.headers.p - 1 - contact.p)));
 	for (rest = u.params; td_param_next(&p, &rest) == 1;) {
 		if (td_str_ieq(p.name, TD_STR("method")))
 			continue;
@@ -50,7 +51,7 @@ static void max_forwards(struct draft *d)
 	struct td_out o;
 
 	if (!h)
-		return;                           /* added with the Via */
+		return; /* added with the Via */
 	td_out_init_fixed(&o, d->hops, sizeof(d->hops));
 	td_out_u64(&o, (uint64_t)(m->max_forwards > 255 ? 255 : m->max_forwards) - 1);
 	td_edit_replace(&d->ed, td_hdr_value(m, h), td_out_view(&o));
@@ -148,7 +149,8 @@ static int tops(struct draft *d)
 		px_put_record_route(&o, copy);
 		if (o.failed)
 			return TD_ELIMIT;
-		td_edit_insert_before(&d->ed, td_msg_hdr(m, TD_HDR_RECORD_ROUTE) ? TD_HDR_RECORD_ROUTE : TD_HDR_VIA, td_out_view(&o));
+		td_edit_insert_before(&d->ed, td_msg_hdr(m, TD_HDR_RECORD_ROUTE) ? TD_HDR_RECORD_ROUTE : TD_HDR_VIA,
+				      td_out_view(&o));
 	}
 	for (const struct td_hdr *h = td_msg_hdr(m, TD_HDR_MAX_BREADTH); h; h = td_msg_hdr_next(m, h))
 		td_edit_remove_hdr(&d->ed, h);

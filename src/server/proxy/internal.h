@@ -19,19 +19,19 @@ struct px_context;
 
 /* Where a copy of the request goes. */
 struct px_target {
-	struct td_str uri;                /* the new Request-URI; p NULL: as it is */
+	struct td_str uri; /* the new Request-URI; p NULL: as it is */
 	struct td_flow flow;
-	struct td_addr instead;           /* family TD_AF_NONE: none. The contact's address, for when the connection in flow is gone */
+	struct td_addr instead; /* family TD_AF_NONE: none. The contact's address, for when the connection in flow is gone */
 	enum td_proto instead_proto;
 };
 
 struct px_branch {
 	struct px_branch *next;
 	struct px_context *ctx;
-	struct td_clitx *ct;              /* NULL: nothing more can come. After a 2xx to INVITE further ones can */
+	struct td_clitx *ct; /* NULL: nothing more can come. After a 2xx to INVITE further ones can */
 	struct td_timer timer_c;
-	struct td_msg *final;             /* 300-699, until the best one is chosen */
-	uint16_t status;                  /* of the final response, received or assumed; 0: none yet */
+	struct td_msg *final; /* 300-699, until the best one is chosen */
+	uint16_t status;      /* of the final response, received or assumed; 0: none yet */
 	struct td_addr instead;
 	enum td_proto instead_proto;
 };
@@ -41,16 +41,16 @@ struct px_source;
 struct px_context {
 	struct td_proxy *px;
 	struct td_link link;
-	struct td_srvtx *st;              /* NULL: an ACK, forwarded without state */
-	struct td_msg *msg;               /* until the final response went up */
+	struct td_srvtx *st; /* NULL: an ACK, forwarded without state */
+	struct td_msg *msg;  /* until the final response went up */
 	struct td_flow from;
-	struct td_route route;            /* views live as long as msg */
+	struct td_route route; /* views live as long as msg */
 	struct td_loc_call *lookup;
-	struct px_source *source;         /* counted there while it is being set up */
+	struct px_source *source; /* counted there while it is being set up */
 	struct px_branch *branches;
-	struct px_branch first;           /* most requests have one branch */
-	unsigned breadth;                 /* Max-Breadth each branch may use (RFC 5393 §5.3.3) */
-	uint16_t depth;                   /* callbacks on the stack; it is freed when the last returns */
+	struct px_branch first; /* most requests have one branch */
+	unsigned breadth;       /* Max-Breadth each branch may use (RFC 5393 §5.3.3) */
+	uint16_t depth;         /* callbacks on the stack; it is freed when the last returns */
 	bool invite, final_sent, cancelled;
 };
 
@@ -67,9 +67,9 @@ int px_branch_start(struct px_context *c, const struct px_target *t);
 int px_branch_send(struct px_branch *b, const struct px_target *t);
 /* To the address its Contact names, when the connection it registered by is gone. TD_ENOTFOUND: there is none, or it was tried. */
 int px_branch_send_instead(struct px_branch *b, struct td_str uri);
-void px_branch_end(struct px_branch *b);                  /* lets go of its client transaction */
+void px_branch_end(struct px_branch *b); /* lets go of its client transaction */
 void px_context_enter(struct px_context *c);
-void px_context_leave(struct px_context *c);              /* settles it: best response, freeing */
+void px_context_leave(struct px_context *c); /* settles it: best response, freeing */
 /* Answers by ourselves. */
 void px_reply(struct px_context *c, unsigned status, struct td_str reason);
 
@@ -80,10 +80,10 @@ int px_target_of_uri(struct px_target *out, struct td_core *core, const struct t
 /* forward.c */
 struct px_copy {
 	struct td_core *core;
-	struct td_msg *msg;               /* its arena may take text that has to last until the copy is made */
+	struct td_msg *msg; /* its arena may take text that has to last until the copy is made */
 	const struct td_route *route;
 	const struct td_flow *in, *out;
-	struct td_str uri;                /* p NULL: unchanged */
+	struct td_str uri; /* p NULL: unchanged */
 	struct td_str branch;
 	unsigned breadth;
 };
@@ -100,7 +100,7 @@ void px_cancel_branches(struct px_context *c, struct td_str reason);
 void px_send_best(struct px_context *c);
 
 /* pending.c */
-int px_pending_add(struct px_source **out, struct td_proxy *p, const struct td_addr *source, uint32_t max);    /* TD_ELIMIT */
+int px_pending_add(struct px_source **out, struct td_proxy *p, const struct td_addr *source, uint32_t max); /* TD_ELIMIT */
 void px_pending_del(struct td_proxy *p, struct px_source *s);
 
 #endif

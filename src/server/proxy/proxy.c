@@ -158,7 +158,7 @@ static void timer_c_fired(struct td_timer *tm, void *arg)
 	td_count(&c->px->core->counters->timeouts);
 	td_log(c->px->core->log, TD_LOG_INFO, "proxy timer-c", TD_KS("call", c->msg ? c->msg->call_id : TD_STR_NULL));
 	if (b->ct && td_clitx_had_provisional(b->ct)) {
-		td_clitx_cancel(b->ct, TD_STR_NULL);      /* 487 comes, or the transaction ends 64*T1 from here (§9.1) */
+		td_clitx_cancel(b->ct, TD_STR_NULL); /* 487 comes, or the transaction ends 64*T1 from here (§9.1) */
 	} else {
 		px_branch_end(b);
 		b->status = 408;
@@ -173,8 +173,14 @@ static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px
 	struct td_core *core = c->px->core;
 	char text[PX_BRANCH_LEN + 1];
 	struct px_copy copy = {
-		.core = core, .msg = c->msg, .route = &c->route, .in = &c->from, .out = &t->flow, .uri = t->uri,
-		.branch = { text, PX_BRANCH_LEN }, .breadth = c->breadth,
+		.core = core,
+		.msg = c->msg,
+		.route = &c->route,
+		.in = &c->from,
+		.out = &t->flow,
+		.uri = t->uri,
+		.branch = { text, PX_BRANCH_LEN },
+		.breadth = c->breadth,
 	};
 	struct td_clitx_options opt = { .method = c->msg->method, .branch = copy.branch, .to = t->flow, .forwarded = true };
 	struct td_out o;
@@ -187,7 +193,7 @@ static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px
 	if (err)
 		return err == TD_ELIMIT ? -EMSGSIZE : err;
 	if (t->flow.proto == TD_UDP && opt.bytes->len > DATAGRAM_MAX)
-		err = -EMSGSIZE;          /* it came in just small enough, or by a stream (P13) */
+		err = -EMSGSIZE; /* it came in just small enough, or by a stream (P13) */
 	else
 		err = ct ? td_clitx_open(ct, core->txl, &opt, &px_branch_events, b) : td_tp_send(core->tp, &t->flow, opt.bytes);
 	td_buf_unref(opt.bytes);
@@ -209,7 +215,7 @@ int px_branch_send_instead(struct px_branch *b, struct td_str uri)
 
 	if (a.family == TD_AF_NONE)
 		return TD_ENOTFOUND;
-	b->instead.family = TD_AF_NONE;           /* once */
+	b->instead.family = TD_AF_NONE; /* once */
 	err = td_tp_flow_to(&t.flow, b->ctx->px->core->tp, b->instead_proto, &a);
 	return err ? err : px_branch_send(b, &t);
 }
@@ -233,11 +239,12 @@ int px_branch_start(struct px_context *c, const struct px_target *t)
 	c->px->stats.branches++;
 	err = px_branch_send(b, t);
 	if (err && px_branch_send_instead(b, t->uri)) {
-		b->status = err == -ENOMEM ? 500 : err == -EMSGSIZE ? 513 : 503;         /* §16.9 */
+		b->status = err == -ENOMEM ? 500 : err == -EMSGSIZE ? 513 : 503; /* §16.9 */
 		return err;
 	}
 	if (c->invite)
-		td_timer_start(core->loop, &b->timer_c, (uint64_t)core->cfg->proxy.timer_c_s * 1000 + 1);   /* "larger than 3 minutes" */
+		/* "larger than 3 minutes" */
+		td_timer_start(core->loop, &b->timer_c, (uint64_t)core->cfg->proxy.timer_c_s * 1000 + 1);
 	return 0;
 }
 
@@ -278,7 +285,7 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 				started++;
 			}
 		if (!started)
-			px_reply(c, 480, TD_STR_NULL);    /* known, and not there now (§16.5) */
+			px_reply(c, 480, TD_STR_NULL); /* known, and not there now (§16.5) */
 	}
 	if (!c->st)
 		c->final_sent = true;
@@ -328,7 +335,8 @@ static const struct td_srvtx_events srvtx_events = { .cancelled = on_cancelled }
 
 /* ---- requests ---- */
 
-static struct px_context *context_new(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from, const struct td_route *route)
+static struct px_context *context_new(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from,
+				      const struct td_route *route)
 {
 	struct px_context *c = calloc(1, sizeof(*c));
 
@@ -379,7 +387,7 @@ void td_proxy_request(struct td_proxy *p, struct td_msg *msg, const struct td_fl
 	td_count(&core->counters->forwarded);
 	px_context_enter(c);
 	if (c->invite)
-		px_reply(c, 100, TD_STR_NULL);            /* §16.2: stops the caller's retransmissions before we look anything up */
+		px_reply(c, 100, TD_STR_NULL); /* §16.2: stops the caller's retransmissions before we look anything up */
 	if (route->kind == TD_ROUTE_NEXT) {
 		to_next_hop(c);
 	} else if (td_location_lookup(&c->lookup, core->location, core->worker, route->aor, found, c)) {

@@ -10,12 +10,12 @@
 struct td_proxy;
 
 struct td_proxy_stats {
-	uint64_t contexts, branches, sources;     /* open now: response contexts, their branches, sources with calls being set up */
+	uint64_t contexts, branches, sources; /* open now: response contexts, their branches, sources with calls being set up */
 };
 
 /* core is kept. */
 int td_proxy_open(struct td_proxy **out, struct td_core *core);
-void td_proxy_close(struct td_proxy *p);          /* before the transaction layer; tells nobody */
+void td_proxy_close(struct td_proxy *p); /* before the transaction layer; tells nobody */
 
 /* A new request that td_route_decide() and td_route_admitted() made TD_ROUTE_USER or TD_ROUTE_NEXT. Everything is borrowed. It is always
  * answered (an ACK never is). */

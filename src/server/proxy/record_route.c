@@ -13,10 +13,8 @@ bool px_wants_record_route(const struct td_msg *msg)
 	case TD_SUBSCRIBE:
 	case TD_NOTIFY:
 	case TD_REFER:
-	case TD_METHOD_OTHER:
-		return true;
-	default:
-		return false;
+	case TD_METHOD_OTHER: return true;
+	default: return false;
 	}
 }
 

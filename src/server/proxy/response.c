@@ -65,18 +65,15 @@ static unsigned rank(const struct px_context *c, unsigned status)
 	if (c->cancelled && status == 487)
 		return 1;
 	switch (status) {
-	case 401: case 407:
-		return 400;
-	case 415: case 420: case 484:
-		return 401;
-	case 408:
-		return 498;
-	case 487:
-		return 499;
-	case 503:
-		return 599;
-	default:
-		return status / 100 * 100 + 50;
+	case 401:
+	case 407: return 400;
+	case 415:
+	case 420:
+	case 484: return 401;
+	case 408: return 498;
+	case 487: return 499;
+	case 503: return 599;
+	default: return status / 100 * 100 + 50;
 	}
 }
 
@@ -85,16 +82,16 @@ void px_send_best(struct px_context *c)
 	struct px_branch *best = NULL;
 
 	for (struct px_branch *b = c->branches; b; b = b->next)
-		if (!best || rank(c, b->status) <= rank(c, best->status))    /* the list begins with the last one made */
+		if (!best || rank(c, b->status) <= rank(c, best->status)) /* the list begins with the last one made */
 			best = b;
 	if (!best)
 		return;
 	if (best->status == 408 && c->cancelled)
 		px_reply(c, 487, TD_STR_NULL);
 	else if (best->status == 408 && !c->invite)
-		c->final_sent = true;             /* silence */
-	else if (best->status == 503 || best->status < 300)       /* a 2xx we had no memory to pass on */
-		px_reply(c, 500, TD_STR_NULL);    /* "should not forward it upstream": we are not out of service */
+		c->final_sent = true;                       /* silence */
+	else if (best->status == 503 || best->status < 300) /* a 2xx we had no memory to pass on */
+		px_reply(c, 500, TD_STR_NULL);              /* "should not forward it upstream": we are not out of service */
 	else if (!best->final || forward(c, best->final))
 		px_reply(c, best->status, TD_STR_NULL);
 	else if (c->invite)
@@ -132,7 +129,7 @@ static void success(struct px_branch *b, struct td_msg *m)
 	}
 	if (first)
 		td_count(&c->px->core->counters->calls_answered);
-	forward(c, m);                            /* 5. every 2xx to an INVITE, also after another final response */
+	forward(c, m); /* 5. every 2xx to an INVITE, also after another final response */
 	px_cancel_branches(c, TD_STR(ELSEWHERE));
 }
 
@@ -187,7 +184,7 @@ static void on_ended(struct td_clitx *ct, int why, void *arg)
 		td_count(&c->px->core->counters->timeouts);
 	if (!b->status && (why == TD_ETIMEOUT || !try_instead(b, ct))) {
 		td_timer_stop(c->px->core->loop, &b->timer_c);
-		b->status = why == TD_ETIMEOUT ? 408 : 503;       /* §16.9 */
+		b->status = why == TD_ETIMEOUT ? 408 : 503; /* §16.9 */
 	}
 	td_clitx_unref(ct);
 	px_context_leave(c);

@@ -34,7 +34,7 @@ static int address_of(struct td_addr *out, enum td_proto *proto, const struct td
 	if (err)
 		return err;
 	if (td_ip_parse(&a, td_param_find(&maddr, uri->params, TD_STR("maddr")) ? maddr.value : uri->host))
-		return TD_EUNSUPPORTED;           /* a name */
+		return TD_EUNSUPPORTED; /* a name */
 	a.port = uri->port ? uri->port : 5060;
 	if (!td_route_target_allowed(core, &a))
 		return TD_EDENIED;

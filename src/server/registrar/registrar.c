@@ -9,15 +9,15 @@
 #include "server/route/route.h"
 
 enum {
-	MAX_CHANGES = 64,                 /* contacts of one request, removals among them (A11) */
-	MAX_PENDING = 16384,              /* requests that wait for a disk that does not answer: memory has an end, 503 has none */
+	MAX_CHANGES = 64,    /* contacts of one request, removals among them (A11) */
+	MAX_PENDING = 16384, /* requests that wait for a disk that does not answer: memory has an end, 503 has none */
 };
 
 struct td_registrar {
 	struct td_core *core;
 	struct td_link pending;
 	unsigned pending_n;
-	uint64_t date_s;                  /* printing a date costs as much as a small answer: once a second is enough */
+	uint64_t date_s; /* printing a date costs as much as a small answer: once a second is enough */
 	char date[48];
 	struct td_out date_line;
 };
@@ -109,7 +109,7 @@ static struct verdict find_aor(struct td_str *out, const struct td_core *core, s
 		return fine;
 	struct td_str rest = *out;
 	user = td_users_find_extension(core->users, domain->name, td_str_split(&rest, '@'));
-	if (user)                               /* one who dials 100 and one who dials alice reach the same phones */
+	if (user) /* one who dials 100 and one who dials alice reach the same phones */
 		return td_arena_dup(out, &msg->arena, user->aor) ? no(500, TD_STR_NULL) : fine;
 	return domain->users == TD_USERS_ANY && who->trusted ? fine : no(404, TD_STR_NULL);
 }
@@ -205,15 +205,16 @@ static uint32_t wished_expires(const struct td_core *core, const struct td_msg *
 	err = td_delta_seconds(&s, field);
 	if (err == TD_ELIMIT)
 		return UINT32_MAX;
-	return err ? core->cfg->registrar.default_expires_s : s;       /* §20.19: a malformed one is no reason to refuse */
+	return err ? core->cfg->registrar.default_expires_s : s; /* §20.19: a malformed one is no reason to refuse */
 }
 
-static struct verdict read_contact(struct td_loc_change *out, const struct td_core *core, struct td_msg *msg, const struct td_contact *c)
+static struct verdict read_contact(struct td_loc_change *out, const struct td_core *core, struct td_msg *msg,
+				   const struct td_contact *c)
 {
 	struct verdict v = fine;
 	uint32_t expires = wished_expires(core, msg, c);
 
-	if (expires) {                          /* removing is always allowed */
+	if (expires) { /* removing is always allowed */
 		v = check_contact_uri(core, &c->addr.uri);
 		if (!v.status && expires < core->cfg->registrar.min_expires_s)
 			v = too_brief(core, msg);
@@ -222,7 +223,9 @@ static struct verdict read_contact(struct td_loc_change *out, const struct td_co
 	}
 	if (v.status)
 		return v;
-	*out = (struct td_loc_change){ .contact = c->addr.uri.text, .uri = c->addr.uri, .q = c->q < 0 ? 1000 : c->q, .expires_s = expires };
+	*out = (struct td_loc_change){
+		.contact = c->addr.uri.text, .uri = c->addr.uri, .q = c->q < 0 ? 1000 : c->q, .expires_s = expires
+	};
 	return other_params(&out->params, msg, c->addr.params) ? no(500, TD_STR_NULL) : fine;
 }
 
@@ -238,7 +241,8 @@ static struct verdict check_star(struct td_loc_update *up, const struct td_msg *
 }
 
 /* Nearly every request has one contact: `one` is place for it. */
-static struct verdict read_contacts(struct td_loc_update *up, struct td_loc_change *one, const struct td_core *core, struct td_msg *msg)
+static struct verdict read_contacts(struct td_loc_update *up, struct td_loc_change *one, const struct td_core *core,
+				    struct td_msg *msg)
 {
 	struct td_loc_change *changes = one;
 	bool star = false;
@@ -311,10 +315,10 @@ static struct verdict verdict_of(int err)
 {
 	switch (err) {
 	case 0: return no(200, TD_STR_NULL);
-	case TD_EORDER: return no(500, TD_STR("Out of order"));            /* as §12.2.2 answers a CSeq that is too low */
+	case TD_EORDER: return no(500, TD_STR("Out of order")); /* as §12.2.2 answers a CSeq that is too low */
 	case TD_ELIMIT: return no(403, TD_STR("Too many contacts"));
 	case -EAGAIN: return no_later();
-	default: return no(500, TD_STR_NULL);                               /* the store has logged why */
+	default: return no(500, TD_STR_NULL); /* the store has logged why */
 	}
 }
 
@@ -335,12 +339,13 @@ static void on_location(void *arg, int err, const struct td_binding *b, unsigned
 	p->registrar->pending_n--;
 	answer(p->registrar, p->msg, &p->from, &v);
 	td_out_free(&o);
-	td_msg_unref(p->msg);                   /* and p with it */
+	td_msg_unref(p->msg); /* and p with it */
 }
 
 /* ---- the face ---- */
 
-static struct verdict submit(struct td_registrar *r, struct td_msg *msg, const struct td_flow *from, const struct td_loc_update *up)
+static struct verdict submit(struct td_registrar *r, struct td_msg *msg, const struct td_flow *from,
+			     const struct td_loc_update *up)
 {
 	struct td_core *core = r->core;
 	struct pending *p = td_arena_zalloc(&msg->arena, sizeof(*p));
@@ -364,7 +369,10 @@ void td_registrar_request(struct td_registrar *r, struct td_msg *msg, const stru
 {
 	struct td_core *core = r->core;
 	struct td_loc_update up = {
-		.call_id = msg->call_id, .cseq = msg->cseq.num, .user_agent = td_msg_value(msg, TD_HDR_USER_AGENT), .flow = *from,
+		.call_id = msg->call_id,
+		.cseq = msg->cseq.num,
+		.user_agent = td_msg_value(msg, TD_HDR_USER_AGENT),
+		.flow = *from,
 		.max_contacts = core->cfg->registrar.max_contacts,
 	};
 	struct td_loc_change one;

@@ -77,7 +77,7 @@ static bool read_routes(struct td_route *r, const struct td_core *core, const st
 		if (td_name_addr_parse(&na, v))
 			return false;
 		if (r->strict && na.uri.text.p == r->uri.text.p)
-			return true;              /* the last value is the Request-URI now */
+			return true; /* the last value is the Request-URI now */
 		if (!td_route_is_us(core, &na.uri)) {
 			r->next = na.uri;
 			r->next_is_route = true;
@@ -209,7 +209,7 @@ static int set_number(struct td_route *r, const struct td_core *core, struct td_
 	if (!digits)
 		return -ENOMEM;
 	for (size_t i = 0; i < u.user.n; i++)
-		if (!strchr("-.()", u.user.p[i]))         /* visual-separator, RFC 3966 §3 */
+		if (!strchr("-.()", u.user.p[i])) /* visual-separator, RFC 3966 §3 */
 			digits[n++] = u.user.p[i];
 	u.user = td_str_n(digits, n);
 	u.password = TD_STR_NULL;
@@ -223,8 +223,8 @@ static int for_us(struct td_route *r, const struct td_core *core, struct td_msg 
 	int err;
 
 	if (!d)
-		d = &core->cfg->domains[0];               /* our address stands for the default domain */
-	if (msg->method == TD_REGISTER) {                 /* §10.2: the Request-URI has no user; one there is ignored */
+		d = &core->cfg->domains[0]; /* our address stands for the default domain */
+	if (msg->method == TD_REGISTER) {   /* §10.2: the Request-URI has no user; one there is ignored */
 		r->kind = TD_ROUTE_REGISTER;
 		r->challenge = true;
 		return td_arena_dup(&r->domain, &msg->arena, d->name);

@@ -13,29 +13,29 @@
 #include "server/core/core.h"
 
 enum td_route_kind {
-	TD_ROUTE_REJECT,                  /* answer with status, reason, extra */
-	TD_ROUTE_DROP,                    /* an ACK that may not pass: ACK is never answered */
-	TD_ROUTE_OPTIONS,                 /* asks about this server: 200 with extra */
-	TD_ROUTE_REGISTER,                /* for the registrar */
-	TD_ROUTE_USER,                    /* proxy to the bindings of aor */
-	TD_ROUTE_NEXT,                    /* proxy to `next` as it stands: inside a dialog we record-routed */
+	TD_ROUTE_REJECT,   /* answer with status, reason, extra */
+	TD_ROUTE_DROP,     /* an ACK that may not pass: ACK is never answered */
+	TD_ROUTE_OPTIONS,  /* asks about this server: 200 with extra */
+	TD_ROUTE_REGISTER, /* for the registrar */
+	TD_ROUTE_USER,     /* proxy to the bindings of aor */
+	TD_ROUTE_NEXT,     /* proxy to `next` as it stands: inside a dialog we record-routed */
 };
 
 struct td_route {
 	enum td_route_kind kind;
 	unsigned status;
-	struct td_str reason;             /* static; empty: the standard phrase */
-	struct td_str extra;              /* header lines; static or in the message's arena */
-	bool challenge;                   /* the sender must be authenticated or trusted */
-	bool in_dialog;                   /* our Record-Route cookie vouches for it */
-	bool strict;                      /* §16.4: the Request-URI was our Record-Route; `uri` was the last Route value */
-	bool next_is_route;               /* `next` is a Route value, not the Request-URI */
-	unsigned own_routes;              /* leading Route values that name us: they are removed */
-	struct td_uri uri;                /* the Request-URI after §16.4 */
-	struct td_uri next;               /* TD_ROUTE_NEXT: where it goes */
-	struct td_str aor;                /* TD_ROUTE_USER: in the message's arena */
-	struct td_str domain;             /* TD_ROUTE_USER, TD_ROUTE_REGISTER: name of our domain; in the message's arena */
-	uint64_t loop;                    /* what a loop would leave unchanged (§16.6 step 8): goes into our branch */
+	struct td_str reason; /* static; empty: the standard phrase */
+	struct td_str extra;  /* header lines; static or in the message's arena */
+	bool challenge;       /* the sender must be authenticated or trusted */
+	bool in_dialog;       /* our Record-Route cookie vouches for it */
+	bool strict;          /* §16.4: the Request-URI was our Record-Route; `uri` was the last Route value */
+	bool next_is_route;   /* `next` is a Route value, not the Request-URI */
+	unsigned own_routes;  /* leading Route values that name us: they are removed */
+	struct td_uri uri;    /* the Request-URI after §16.4 */
+	struct td_uri next;   /* TD_ROUTE_NEXT: where it goes */
+	struct td_str aor;    /* TD_ROUTE_USER: in the message's arena */
+	struct td_str domain; /* TD_ROUTE_USER, TD_ROUTE_REGISTER: name of our domain; in the message's arena */
+	uint64_t loop;        /* what a loop would leave unchanged (§16.6 step 8): goes into our branch */
 };
 
 /* msg without defect. 0 or -ENOMEM. Views in out point into msg or its arena. */
@@ -50,13 +50,13 @@ bool td_route_target_allowed(const struct td_core *core, const struct td_addr *a
 
 /* ---- the Record-Route cookie: a MAC over Call-ID and the caller's tag; whoever shows it is in that dialog (D1, D3) ---- */
 
-enum { TD_COOKIE_LEN = 24 };              /* 96 bits in hex */
+enum { TD_COOKIE_LEN = 24 }; /* 96 bits in hex */
 #define TD_COOKIE_PARAM "td"
 void td_route_cookie(char out[TD_COOKIE_LEN], const uint8_t key[16], struct td_str call_id, struct td_str tag);
 /* Is uri one we put into a Record-Route of the dialog msg belongs to? */
 bool td_route_cookie_ok(const uint8_t key[16], const struct td_uri *uri, const struct td_msg *msg);
 
-enum { TD_LOOP_LEN = 16 };                /* hex digits of td_route.loop in a branch, after its "." */
-void td_route_put_loop(struct td_out *o, uint64_t loop);      /* "." and them */
+enum { TD_LOOP_LEN = 16 };                               /* hex digits of td_route.loop in a branch, after its "." */
+void td_route_put_loop(struct td_out *o, uint64_t loop); /* "." and them */
 
 #endif

@@ -111,7 +111,11 @@ static int add(struct td_store_write *w, struct op *op, const struct td_str stri
 int td_store_put_binding(struct td_store_write *w, const struct td_store_binding *b)
 {
 	struct op op = {
-		.kind = OP_PUT, .cseq = b->cseq, .q = b->q, .expires_at_s = b->expires_at_s, .flow = b->flow,
+		.kind = OP_PUT,
+		.cseq = b->cseq,
+		.q = b->q,
+		.expires_at_s = b->expires_at_s,
+		.flow = b->flow,
 		.has_flow = b->flow.peer.family != TD_AF_NONE,
 	};
 
@@ -132,7 +136,7 @@ void td_store_forget_expired(struct td_store *s, uint64_t now_s)
 {
 	struct td_store_write *w = td_store_write_new(s, NULL, NULL, NULL);
 
-	if (!w)                                 /* the next round gets them */
+	if (!w) /* the next round gets them */
 		return;
 	add(w, &(struct op){ .kind = OP_FORGET, .expires_at_s = now_s }, (struct td_str[STRINGS]){ 0 });
 	td_store_submit(w);
@@ -165,7 +169,9 @@ static int apply_put(struct td_store *s, const struct op *op, const struct td_st
 static int apply_op(struct td_store *s, const struct op *op, const struct td_str str[STRINGS])
 {
 	static const enum td_store_sql of_kind[] = {
-		[OP_DELETE] = TD_SQL_DELETE_BINDING, [OP_DELETE_AOR] = TD_SQL_DELETE_AOR, [OP_FORGET] = TD_SQL_FORGET,
+		[OP_DELETE] = TD_SQL_DELETE_BINDING,
+		[OP_DELETE_AOR] = TD_SQL_DELETE_AOR,
+		[OP_FORGET] = TD_SQL_FORGET,
 	};
 	sqlite3_stmt *st;
 	int err;

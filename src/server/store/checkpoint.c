@@ -7,8 +7,8 @@
 #include "server/store/internal.h"
 
 enum {
-	CHECKPOINT_PAGES = 4000,                  /* 16 MiB of log: wake the thread */
-	RESTART_PAGES = 64000,                    /* 256 MiB: no more patience */
+	CHECKPOINT_PAGES = 4000, /* 16 MiB of log: wake the thread */
+	RESTART_PAGES = 64000,   /* 256 MiB: no more patience */
 };
 
 static int on_commit(void *arg, sqlite3 *db, const char *name, int pages)
@@ -67,7 +67,7 @@ int td_store_checkpointer_start(struct td_store *s, struct td_str path, struct t
 		err = td_store_err(rc);
 		goto fail;
 	}
-	sqlite3_wal_hook(s->db, on_commit, s);          /* takes the place of SQLite's own automatic checkpoint */
+	sqlite3_wal_hook(s->db, on_commit, s); /* takes the place of SQLite's own automatic checkpoint */
 	pthread_cond_init(&s->checkpoint_wake, NULL);
 	err = td_store_start_thread(&s->checkpointer, checkpointer, s);
 	if (!err)

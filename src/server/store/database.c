@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "server/store/internal.h"
 
-enum { APPLICATION_ID = 0x74616e64 };             /* "tand" */
+enum { APPLICATION_ID = 0x74616e64 }; /* "tand" */
 
 /* Step i takes schema i to i + 1. Steps are never edited, only added. */
 static const char *const migrations[] = {
@@ -19,7 +19,8 @@ static const char *const migrations[] = {
 	"  cseq INTEGER NOT NULL, q INTEGER NOT NULL, expires_at INTEGER NOT NULL, flow BLOB,"
 	"  PRIMARY KEY(aor, contact)) WITHOUT ROWID;"
 	"CREATE TABLE users("
-	"  aor TEXT PRIMARY KEY NOT NULL, domain TEXT NOT NULL, extension TEXT NOT NULL, ha1_sha256 BLOB, ha1_md5 BLOB) WITHOUT ROWID;"
+	"  aor TEXT PRIMARY KEY NOT NULL, domain TEXT NOT NULL, extension TEXT NOT NULL, ha1_sha256 BLOB, ha1_md5 BLOB) WITHOUT "
+	"ROWID;"
 	"CREATE UNIQUE INDEX users_extension ON users(domain, extension) WHERE extension <> '';",
 };
 enum { SCHEMA = TD_ARRAY_LEN(migrations) };
@@ -28,12 +29,14 @@ static const char *const sql[TD_SQL_COUNT] = {
 	[TD_SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[TD_SQL_COMMIT] = "COMMIT",
 	[TD_SQL_ROLLBACK] = "ROLLBACK",
-	[TD_SQL_PUT_BINDING] = "INSERT OR REPLACE INTO bindings(aor, contact, params, call_id, user_agent, cseq, q, expires_at, flow)"
-			       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	[TD_SQL_PUT_BINDING] =
+		"INSERT OR REPLACE INTO bindings(aor, contact, params, call_id, user_agent, cseq, q, expires_at, flow)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 	[TD_SQL_DELETE_BINDING] = "DELETE FROM bindings WHERE aor = ?1 AND contact = ?2",
 	[TD_SQL_DELETE_AOR] = "DELETE FROM bindings WHERE aor = ?1",
 	[TD_SQL_FORGET] = "DELETE FROM bindings WHERE expires_at <= ?1",
-	[TD_SQL_EACH_BINDING] = "SELECT aor, contact, params, call_id, user_agent, cseq, q, expires_at, flow FROM bindings ORDER BY aor",
+	[TD_SQL_EACH_BINDING] =
+		"SELECT aor, contact, params, call_id, user_agent, cseq, q, expires_at, flow FROM bindings ORDER BY aor",
 	[TD_SQL_PUT_USER] = "INSERT INTO users(aor, domain, extension, ha1_sha256, ha1_md5) VALUES(?1, ?2, ?3, ?4, ?5)"
 			    " ON CONFLICT(aor) DO UPDATE SET extension = ?3, ha1_sha256 = ?4, ha1_md5 = ?5",
 	[TD_SQL_REMOVE_USER] = "DELETE FROM users WHERE aor = ?1",
@@ -44,11 +47,15 @@ static const char *const sql[TD_SQL_COUNT] = {
 int td_store_err(int rc)
 {
 	switch (rc & 0xff) {
-	case SQLITE_OK: case SQLITE_DONE: case SQLITE_ROW: return 0;
+	case SQLITE_OK:
+	case SQLITE_DONE:
+	case SQLITE_ROW: return 0;
 	case SQLITE_NOMEM: return -ENOMEM;
 	case SQLITE_FULL: return -ENOSPC;
-	case SQLITE_READONLY: case SQLITE_PERM: return -EROFS;
-	case SQLITE_BUSY: case SQLITE_LOCKED: return -EBUSY;
+	case SQLITE_READONLY:
+	case SQLITE_PERM: return -EROFS;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED: return -EBUSY;
 	case SQLITE_CANTOPEN: return -ENOENT;
 	case SQLITE_TOOBIG: return -EMSGSIZE;
 	case SQLITE_CONSTRAINT: return TD_EEXIST;
@@ -94,7 +101,7 @@ int td_store_end(struct td_store *s, int err)
 {
 	if (!err)
 		err = run(s, TD_SQL_COMMIT);
-	if (err && !sqlite3_get_autocommit(s->db))      /* some errors have rolled back already */
+	if (err && !sqlite3_get_autocommit(s->db)) /* some errors have rolled back already */
 		run(s, TD_SQL_ROLLBACK);
 	return err;
 }
@@ -158,8 +165,8 @@ static int check_schema(struct td_store *s, struct td_str path, struct td_out *w
 		goto refuse;
 	}
 	if (!rc && version > (int)SCHEMA) {
-		td_out_fmt(why, "%.*s was written by a newer tandem (its schema is %d, this program knows up to %d)", TD_FMT(path),
-			   version, (int)SCHEMA);
+		td_out_fmt(why, "%.*s was written by a newer tandem (its schema is %d, this program knows up to %d)",
+			   TD_FMT(path), version, (int)SCHEMA);
 		err = TD_EUNSUPPORTED;
 		goto refuse;
 	}
@@ -197,13 +204,14 @@ static int set_up(struct td_store *s, bool in_memory, struct td_str path, struct
 
 	sqlite3_busy_timeout(s->db, 10000);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	rc = sqlite3_exec(s->db, "PRAGMA trusted_schema = off; PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 67108864", NULL, NULL, NULL);
+	rc = sqlite3_exec(s->db, "PRAGMA trusted_schema = off; PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 67108864",
+			  NULL, NULL, NULL);
 	if (!rc && !in_memory) {
 		rc = sqlite3_prepare_v2(s->db, "PRAGMA journal_mode = wal", -1, &st, NULL);
 		if (!rc)
 			rc = sqlite3_step(st) == SQLITE_ROW ? SQLITE_OK : sqlite3_errcode(s->db);
 		if (!rc && sqlite3_stricmp((const char *)sqlite3_column_text(st, 0), "wal"))
-			rc = SQLITE_CANTOPEN;           /* a file system without shared memory */
+			rc = SQLITE_CANTOPEN; /* a file system without shared memory */
 		sqlite3_finalize(st);
 	}
 	if (!rc)

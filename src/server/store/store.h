@@ -12,8 +12,8 @@
 struct td_store;
 
 struct td_store_options {
-	struct td_str path;               /* the database file; empty: in memory */
-	bool threaded;                    /* false: commits inside a deferred call of the asking loop (simulations) */
+	struct td_str path; /* the database file; empty: in memory */
+	bool threaded;      /* false: commits inside a deferred call of the asking loop (simulations) */
 	struct td_log *log;
 };
 
@@ -40,13 +40,14 @@ struct td_store_binding {
 struct td_store_write;
 typedef void td_store_done_fn(struct td_store_write *w, int err, void *arg);
 
-struct td_store_write *td_store_write_new(struct td_store *s, struct td_loop *loop, td_store_done_fn *fn, void *arg);   /* NULL: no memory */
-int td_store_put_binding(struct td_store_write *w, const struct td_store_binding *b);      /* copies */
+/* NULL: no memory */
+struct td_store_write *td_store_write_new(struct td_store *s, struct td_loop *loop, td_store_done_fn *fn, void *arg);
+int td_store_put_binding(struct td_store_write *w, const struct td_store_binding *b); /* copies */
 int td_store_delete_binding(struct td_store_write *w, struct td_str aor, struct td_str contact);
 int td_store_delete_aor(struct td_store_write *w, struct td_str aor);
-void td_store_submit(struct td_store_write *w);   /* an empty one is a barrier: done after all before it are on disk */
-void td_store_write_free(struct td_store_write *w);     /* one that was not submitted; submitted ones are freed after done */
-void td_store_forget_expired(struct td_store *s, uint64_t now_s);       /* housekeeping, any time */
+void td_store_submit(struct td_store_write *w);     /* an empty one is a barrier: done after all before it are on disk */
+void td_store_write_free(struct td_store_write *w); /* one that was not submitted; submitted ones are freed after done */
+void td_store_forget_expired(struct td_store *s, uint64_t now_s); /* housekeeping, any time */
 
 /* At start, in the calling thread. b is borrowed for the call. Returning non-zero stops and is returned. */
 int td_store_each_binding(struct td_store *s, int (*fn)(void *arg, const struct td_store_binding *b), void *arg);
@@ -59,9 +60,9 @@ struct td_store_user {
 	struct td_ha1 ha1[TD_DIGEST_ALGS];
 };
 
-int td_store_put_user(struct td_store *s, const struct td_store_user *u);                 /* adds or replaces */
-int td_store_put_users(struct td_store *s, const struct td_store_user *u, size_t n);      /* one transaction */
-int td_store_remove_user(struct td_store *s, struct td_str aor);                           /* TD_ENOTFOUND */
+int td_store_put_user(struct td_store *s, const struct td_store_user *u);            /* adds or replaces */
+int td_store_put_users(struct td_store *s, const struct td_store_user *u, size_t n); /* one transaction */
+int td_store_remove_user(struct td_store *s, struct td_str aor);                     /* TD_ENOTFOUND */
 /* The row is borrowed for the call to fn, whose result is returned; TD_ENOTFOUND. */
 int td_store_find_user(struct td_store *s, struct td_str aor, int (*fn)(void *arg, const struct td_store_user *u), void *arg);
 int td_store_each_user(struct td_store *s, int (*fn)(void *arg, const struct td_store_user *u), void *arg);

@@ -26,7 +26,7 @@ static int put(struct td_store *s, const struct td_store_user *u)
 	td_store_bind_str(st, 3, u->extension);
 	bind_ha1(st, 4, u, TD_DIGEST_SHA256);
 	bind_ha1(st, 5, u, TD_DIGEST_MD5);
-	return td_store_run(st);                /* TD_EEXIST: another user of the domain has this extension */
+	return td_store_run(st); /* TD_EEXIST: another user of the domain has this extension */
 }
 
 int td_store_put_users(struct td_store *s, const struct td_store_user *u, size_t n)
@@ -110,7 +110,7 @@ int td_store_find_user(struct td_store *s, struct td_str aor, int (*fn)(void *ar
 struct page {
 	int (*fn)(void *arg, const struct td_store_user *u);
 	void *arg;
-	struct td_out last;               /* the AOR of the last row */
+	struct td_out last; /* the AOR of the last row */
 };
 
 static int take_row(void *arg, const struct td_store_user *u)

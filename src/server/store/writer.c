@@ -56,7 +56,10 @@ static void post(struct td_store *s, struct td_store_write *head)
 
 static void post_all(struct td_store *s, struct td_store_write *batch, int err)
 {
-	struct { struct td_loop *loop; struct td_store_write *head, *tail; } to[BATCH_LOOPS];
+	struct {
+		struct td_loop *loop;
+		struct td_store_write *head, *tail;
+	} to[BATCH_LOOPS];
 	unsigned n = 0, k;
 
 	for (struct td_store_write *w = batch, *next; w; w = next) {
@@ -103,7 +106,7 @@ static void run_batch(struct td_store *s, struct td_store_write *batch)
 		writes++;
 		changes += w->changes;
 	}
-	if (changes) {                                  /* a barrier alone needs no transaction */
+	if (changes) { /* a barrier alone needs no transaction */
 		pthread_mutex_lock(&s->db_lock);
 		err = td_store_begin(s);
 		if (!err) {
@@ -156,7 +159,7 @@ static void *writer(void *arg)
 		}
 		batch = take_batch(s);
 		if (!batch)
-			break;                          /* stopping, and all is written */
+			break; /* stopping, and all is written */
 		pthread_mutex_unlock(&s->lock);
 		run_batch(s, batch);
 		pthread_mutex_lock(&s->lock);

@@ -15,15 +15,15 @@ struct garbage {
 };
 
 struct entry {
-	struct garbage garbage;           /* first: freed by this */
+	struct garbage garbage; /* first: freed by this */
 	struct td_user user;
 	uint64_t hash, extension_hash;
-	uint32_t round;                   /* the writer's: the last td_users_begin() it was put after */
+	uint32_t round; /* the writer's: the last td_users_begin() it was put after */
 	char text[];
 };
 
 struct table {
-	struct garbage garbage;           /* first */
+	struct garbage garbage; /* first */
 	size_t mask;
 	_Atomic(struct entry *) slot[];
 };
@@ -46,14 +46,14 @@ struct td_users {
 	struct index by_aor, by_extension;
 	_Atomic size_t count;
 	uint32_t round;
-	struct garbage *gathering;        /* the writer's: waits for the next grace period */
-	struct garbage *leaving;          /* of the period that runs */
-	_Atomic unsigned pending;         /* readers it still waits for */
+	struct garbage *gathering; /* the writer's: waits for the next grace period */
+	struct garbage *leaving;   /* of the period that runs */
+	_Atomic unsigned pending;  /* readers it still waits for */
 	struct grace *readers;
 	unsigned reader_n;
 };
 
-static const struct entry tombstone_entry;        /* an address, never read */
+static const struct entry tombstone_entry; /* an address, never read */
 #define TOMBSTONE ((struct entry *)(uintptr_t)&tombstone_entry)
 
 static void free_all(struct garbage *g)
@@ -117,7 +117,7 @@ static struct td_str domain_of(struct td_str aor)
 
 static bool same_extension(const struct entry *e, const void *key)
 {
-	const struct td_str *want = key;          /* extension, domain */
+	const struct td_str *want = key; /* extension, domain */
 
 	return td_str_eq(e->user.extension, want[0]) && td_str_eq(domain_of(e->user.aor), want[1]);
 }
@@ -198,13 +198,14 @@ static void index_del(struct index *x, _Atomic(struct entry *) *slot)
 
 static _Atomic(struct entry *) *slot_of_aor(const struct td_users *u, struct td_str aor)
 {
-	return probe(atomic_load_explicit(&u->by_aor.table, memory_order_acquire), td_hash_str(&u->key, aor), false, same_aor, &aor);
+	return probe(atomic_load_explicit(&u->by_aor.table, memory_order_acquire), td_hash_str(&u->key, aor), false, same_aor,
+		     &aor);
 }
 
 static _Atomic(struct entry *) *slot_of_extension(const struct td_users *u, struct td_str extension, struct td_str domain)
 {
-	return probe(atomic_load_explicit(&u->by_extension.table, memory_order_acquire), extension_hash(u, extension, domain), true,
-		     same_extension, (struct td_str[]){ extension, domain });
+	return probe(atomic_load_explicit(&u->by_extension.table, memory_order_acquire), extension_hash(u, extension, domain),
+		     true, same_extension, (struct td_str[]){ extension, domain });
 }
 
 /* ---- the face ---- */
@@ -306,7 +307,8 @@ static void publish(struct td_users *u, struct entry *e)
 	}
 	if (old && td_str_eq(old->user.extension, e->user.extension)) {
 		if (e->user.extension.n)
-			atomic_store_explicit(slot_of_extension(u, e->user.extension, domain_of(e->user.aor)), e, memory_order_release);
+			atomic_store_explicit(slot_of_extension(u, e->user.extension, domain_of(e->user.aor)), e,
+					      memory_order_release);
 	} else {
 		if (e->user.extension.n)
 			index_add(&u->by_extension, e, e->extension_hash);
@@ -363,7 +365,7 @@ void td_users_begin(struct td_users *u)
 
 void td_users_end(struct td_users *u)
 {
-	struct table *t = atomic_load(&u->by_aor.table);        /* removing never replaces it */
+	struct table *t = atomic_load(&u->by_aor.table); /* removing never replaces it */
 
 	for (size_t i = 0; i <= t->mask; i++) {
 		struct entry *e = atomic_load(&t->slot[i]);

@@ -9,16 +9,16 @@
 #include <tandem/loop.h>
 
 struct td_user {
-	struct td_str aor;                /* "alice@example.test" as td_uri_aor() writes it */
-	struct td_str extension;          /* empty: none */
+	struct td_str aor;       /* "alice@example.test" as td_uri_aor() writes it */
+	struct td_str extension; /* empty: none */
 	bool has[TD_DIGEST_ALGS];
-	struct td_ha1 ha1[TD_DIGEST_ALGS];    /* realm = the domain of the aor */
+	struct td_ha1 ha1[TD_DIGEST_ALGS]; /* realm = the domain of the aor */
 };
 
 struct td_users;
 
 int td_users_open(struct td_users **out, struct td_rng *rng);
-void td_users_close(struct td_users *u);             /* after its readers' loops have stopped for good */
+void td_users_close(struct td_users *u); /* after its readers' loops have stopped for good */
 /* A loop that reads it. Before the workers start. */
 int td_users_reader(struct td_users *u, struct td_loop *loop);
 /* Adds or replaces; copies. Writer only. */

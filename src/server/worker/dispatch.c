@@ -10,7 +10,6 @@
 #include "server/gate/gate.h"
 #include "server/registrar/registrar.h"
 
-
 /* ---- answers without state ---- */
 
 /* Whoever is not known to be there is answered within a budget (T7). */
@@ -31,20 +30,11 @@ static void answer(struct worker *w, const struct td_msg *msg, const struct td_f
 static void count_method(struct td_counters *c, enum td_method m)
 {
 	switch (m) {
-	case TD_REGISTER:
-		td_count(&c->registers);
-		break;
-	case TD_INVITE:
-		td_count(&c->invites);
-		break;
-	case TD_MESSAGE:
-		td_count(&c->messages);
-		break;
-	case TD_OPTIONS:
-		td_count(&c->options);
-		break;
-	default:
-		break;
+	case TD_REGISTER: td_count(&c->registers); break;
+	case TD_INVITE: td_count(&c->invites); break;
+	case TD_MESSAGE: td_count(&c->messages); break;
+	case TD_OPTIONS: td_count(&c->options); break;
+	default: break;
 	}
 }
 
@@ -52,21 +42,12 @@ static void routed(struct worker *w, struct td_msg *msg, const struct td_flow *f
 		   const struct td_gate *who)
 {
 	switch (r->kind) {
-	case TD_ROUTE_DROP:
-		break;
-	case TD_ROUTE_REJECT:
-		answer(w, msg, from, r->status, r->reason, r->extra);
-		break;
-	case TD_ROUTE_OPTIONS:
-		answer(w, msg, from, 200, TD_STR_NULL, r->extra);
-		break;
-	case TD_ROUTE_REGISTER:
-		td_registrar_request(w->registrar, msg, from, who);
-		break;
+	case TD_ROUTE_DROP: break;
+	case TD_ROUTE_REJECT: answer(w, msg, from, r->status, r->reason, r->extra); break;
+	case TD_ROUTE_OPTIONS: answer(w, msg, from, 200, TD_STR_NULL, r->extra); break;
+	case TD_ROUTE_REGISTER: td_registrar_request(w->registrar, msg, from, who); break;
 	case TD_ROUTE_USER:
-	case TD_ROUTE_NEXT:
-		td_proxy_request(w->proxy, msg, from, r);
-		break;
+	case TD_ROUTE_NEXT: td_proxy_request(w->proxy, msg, from, r); break;
 	}
 }
 
@@ -158,7 +139,7 @@ struct handover {
 
 static void received_handover(struct td_mail *m, void *arg)
 {
-	struct handover h = *TD_CONTAINER_OF(m, struct handover, mail);       /* it stands in the message's arena */
+	struct handover h = *TD_CONTAINER_OF(m, struct handover, mail); /* it stands in the message's arena */
 
 	atomic_fetch_sub_explicit(&h.to->handed, 1, memory_order_relaxed);
 	handle(h.to, h.msg, &h.from);
@@ -171,7 +152,7 @@ static int owner_of(unsigned *out, const struct worker *w, const struct td_msg *
 	if (msg->request)
 		owner = n > 1 ? (unsigned)(td_hash_str(&w->server->owner_key, msg->call_id) % n) : 0;
 	else if (td_branch_owner(&owner, msg->via.branch) || owner >= n)
-		return TD_ENOTFOUND;              /* no request of ours can have caused it (D4) */
+		return TD_ENOTFOUND; /* no request of ours can have caused it (D4) */
 	*out = owner;
 	return 0;
 }

@@ -200,7 +200,7 @@ int td_server_reload(struct td_server *s, struct td_config *cfg, struct td_out *
 
 	if (!mail)
 		return -ENOMEM;
-	for (i = 0; i < s->worker_n; i++) {       /* all or nothing */
+	for (i = 0; i < s->worker_n; i++) { /* all or nothing */
 		mail[i] = calloc(1, sizeof(**mail));
 		if (!mail[i])
 			break;
@@ -214,7 +214,9 @@ int td_server_reload(struct td_server *s, struct td_config *cfg, struct td_out *
 	note_unchangeable(notes, s->cfg, cfg);
 	for (i = 0; i < s->worker_n; i++) {
 		*mail[i] = (struct new_config){
-			.mail = { .fn = take_config, .arg = mail[i] }, .worker = s->workers[i], .cfg = td_config_ref(cfg),
+			.mail = { .fn = take_config, .arg = mail[i] },
+			.worker = s->workers[i],
+			.cfg = td_config_ref(cfg),
 		};
 		td_loop_post(s->workers[i]->core.loop, &mail[i]->mail);
 	}

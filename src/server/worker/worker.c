@@ -18,9 +18,11 @@ static int listen_all(struct worker *w, struct td_out *why)
 	for (unsigned i = 0; i < cfg->listen_n; i++) {
 		struct td_addr at = cfg->listen[i].addr;
 
-		if (!at.port && w->core.worker)           /* worker 0 has picked one */
+		if (!at.port && w->core.worker) /* worker 0 has picked one */
 			at = *td_tp_listener_addr(w->server->workers[0]->core.tp, i);
-		err = w->core.worker || !at.port || td_loop_is_sim(w->core.loop) ? 0 : td_net_probe(&at, cfg->listen[i].proto != TD_UDP);
+		err = w->core.worker || !at.port || td_loop_is_sim(w->core.loop)
+			      ? 0
+			      : td_net_probe(&at, cfg->listen[i].proto != TD_UDP);
 		if (!err)
 			err = td_tp_listen(w->core.tp, &index, cfg->listen[i].proto, &at);
 		if (err) {
@@ -29,7 +31,8 @@ static int listen_all(struct worker *w, struct td_out *why)
 				td_out_char(why, td_lower(*c));
 			td_out_char(why, ':');
 			td_addr_print(why, &at);
-			td_out_fmt(why, ": %s%s\n", td_strerror(err), err == -EADDRINUSE ? " (is another server running there?)" : "");
+			td_out_fmt(why, ": %s%s\n", td_strerror(err),
+				   err == -EADDRINUSE ? " (is another server running there?)" : "");
 			return err;
 		}
 	}
@@ -64,7 +67,7 @@ static int open_stack(struct worker *w)
 
 int worker_open(struct worker **out, struct td_server *s, unsigned index, const struct td_server_options *opt, struct td_out *why)
 {
-	struct worker *w = aligned_alloc(64, (sizeof(*w) + 63) / 64 * 64);    /* no two workers' counters in one cache line */
+	struct worker *w = aligned_alloc(64, (sizeof(*w) + 63) / 64 * 64); /* no two workers' counters in one cache line */
 	int err = 0;
 
 	if (!w)
@@ -77,7 +80,7 @@ int worker_open(struct worker **out, struct td_server *s, unsigned index, const 
 		},
 	};
 	memcpy(w->core.rr_key, opt->rr_key, sizeof(w->core.rr_key));
-	*out = w;                                 /* worker_close() takes it in any state */
+	*out = w; /* worker_close() takes it in any state */
 	if (s->simulated) {
 		w->core.loop = opt->loops[index];
 		w->net = opt->nets[index];

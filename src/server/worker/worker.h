@@ -13,11 +13,11 @@
 struct td_server;
 
 struct td_server_options {
-	struct td_config *cfg;            /* kept (counted) */
-	struct td_store *store;           /* borrowed; NULL: registrations in memory alone */
-	struct td_users *users;           /* borrowed; the workers become its readers */
-	struct td_log *log;               /* borrowed; NULL: none */
-	uint8_t rr_key[16];               /* of Record-Route cookies: the same after a restart, or running calls cannot hang up */
+	struct td_config *cfg;  /* kept (counted) */
+	struct td_store *store; /* borrowed; NULL: registrations in memory alone */
+	struct td_users *users; /* borrowed; the workers become its readers */
+	struct td_log *log;     /* borrowed; NULL: none */
+	uint8_t rr_key[16];     /* of Record-Route cookies: the same after a restart, or running calls cannot hang up */
 	/* A simulation: cfg->workers loops, and a host for each (all with one address). NULL: threads and the real network. */
 	struct td_loop *const *loops;
 	struct td_net *const *nets;
@@ -25,21 +25,22 @@ struct td_server_options {
 
 /* Opens everything and listens, but serves nobody yet (a simulation does, as soon as its loops run). What went wrong, in words, into why. */
 int td_server_open(struct td_server **out, const struct td_server_options *opt, struct td_out *why);
-int td_server_start(struct td_server *s);         /* the workers' threads; nothing in a simulation */
+int td_server_start(struct td_server *s); /* the workers' threads; nothing in a simulation */
 /* Whoever has asked something drains his loop and calls stop again until there is no mail, before he closes. */
-void td_server_stop(struct td_server *s);         /* ends and joins them; no worker runs after this, and what was posted to them is delivered */
-void td_server_close(struct td_server *s);        /* stops it if need be */
+/* ends and joins them; no worker runs after this, and what was posted to them is delivered */
+void td_server_stop(struct td_server *s);
+void td_server_close(struct td_server *s); /* stops it if need be */
 
 /*
  * Puts another configuration in place: each worker takes it between two turns. cfg is kept (counted). What cannot change while
  * running (listen, workers, state, registrations) stays as it was; a line for each is added to notes.
  */
 int td_server_reload(struct td_server *s, struct td_config *cfg, struct td_out *notes);
-struct td_config *td_server_config(struct td_server *s);     /* borrowed; the thread that reloads asks */
+struct td_config *td_server_config(struct td_server *s); /* borrowed; the thread that reloads asks */
 
 struct td_server_status {
 	unsigned workers;
-	struct td_counters count;         /* sums since the start */
+	struct td_counters count; /* sums since the start */
 	struct td_tp_stats tp;
 	struct td_txl_stats txn;
 	struct td_guard_stats guard;
@@ -52,7 +53,7 @@ typedef void td_server_status_fn(void *arg, const struct td_server_status *st);
 /* Asks every worker; fn is called once, from `loop`. 0 or -ENOMEM. The server must not be stopped before. */
 int td_server_status(struct td_server *s, struct td_loop *loop, td_server_status_fn *fn, void *arg);
 
-struct td_location *td_server_location(struct td_server *s);         /* for td_location_each() */
+struct td_location *td_server_location(struct td_server *s); /* for td_location_each() */
 /* Where it listens, in the order of the configuration; port 0 has become the one picked. */
 unsigned td_server_listeners(const struct td_server *s);
 void td_server_listener(struct td_listen *out, const struct td_server *s, unsigned i);

@@ -8,9 +8,12 @@ static const struct td_str realm = TD_STR_INIT("example.test");
 /* Values of `openssl mac -macopt size:16 SIPHASH`, key 00..0f, input 00 01 02 … */
 static void siphash_vectors(void **state)
 {
-	static const struct { size_t n; const char *mac; } rows[] = {
-		{ 0, "a3817f04ba25a8e66df67214c7550293" }, { 1, "da87c1d86b99af44347659119b22fc45" },
-		{ 7, "a1f1ebbed8dbc153c0b84aa61ff08239" }, { 8, "3b62a9ba6258f5610f83e264f31497b4" },
+	static const struct {
+		size_t n;
+		const char *mac;
+	} rows[] = {
+		{ 0, "a3817f04ba25a8e66df67214c7550293" },  { 1, "da87c1d86b99af44347659119b22fc45" },
+		{ 7, "a1f1ebbed8dbc153c0b84aa61ff08239" },  { 8, "3b62a9ba6258f5610f83e264f31497b4" },
 		{ 15, "5493e99933b0a8117e08ec0f97cfc3d9" }, { 63, "5150d1772f50834a503e069a973fbd7c" },
 	};
 	uint8_t key[16];
@@ -87,10 +90,13 @@ static void lifetime_and_forgery(void **state)
 
 static void a1_each_count_once(void **state)
 {
-	static const struct { uint32_t nc; bool ok; } rows[] = {
-		{ 0, false }, { 1, true }, { 1, false }, { 3, true }, { 2, true }, { 2, false }, { 3, false },
-		{ 18, true }, { 3, false }, { 4, true }, { 2, false }, { 17, true }, { 18, false },
-		{ 1000, true }, { 985, true }, { 984, false }, { 1000, false }, { 999, true },
+	static const struct {
+		uint32_t nc;
+		bool ok;
+	} rows[] = {
+		{ 0, false },     { 1, true },        { 1, false },          { 3, true },       { 2, true },      { 2, false },
+		{ 3, false },     { 18, true },       { 3, false },          { 4, true },       { 2, false },     { 17, true },
+		{ 18, false },    { 1000, true },     { 985, true },         { 984, false },    { 1000, false },  { 999, true },
 		{ 0xffff, true }, { 0x10000, false }, { 0xffffffff, false }, { 0xffff, false }, { 0xfffe, true },
 	};
 	struct fix f;
@@ -129,7 +135,7 @@ static void a1_forgotten_is_stale(void **state)
 		now += td_rng_below(&f.rng, 3);
 	}
 	assert_true(good > 100);
-	struct td_nonce early = issue(&f, now + 3600000);               /* no clock of ours is that wrong */
+	struct td_nonce early = issue(&f, now + 3600000); /* no clock of ours is that wrong */
 	assert_false(td_nonce_use(f.n, &early, 1, now));
 	td_nonces_close(f.n);
 }
@@ -233,9 +239,10 @@ static void a1_threads_win_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(siphash_vectors), cmocka_unit_test(lifetime_and_forgery), cmocka_unit_test(a1_each_count_once),
-		cmocka_unit_test(a1_forgotten_is_stale), cmocka_unit_test(fresh_ones_work),
-		cmocka_unit_test(fresh_ones_work_in_a_storm), cmocka_unit_test(a1_threads_win_once),
+		cmocka_unit_test(siphash_vectors),     cmocka_unit_test(lifetime_and_forgery),
+		cmocka_unit_test(a1_each_count_once),  cmocka_unit_test(a1_forgotten_is_stale),
+		cmocka_unit_test(fresh_ones_work),     cmocka_unit_test(fresh_ones_work_in_a_storm),
+		cmocka_unit_test(a1_threads_win_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

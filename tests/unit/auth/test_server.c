@@ -40,8 +40,10 @@ static struct td_msg *message(const char *lines)
 	struct td_msg *m;
 	struct td_buf *b;
 
-	snprintf(text, sizeof(text), "REGISTER sip:d SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nMax-Forwards: 70\r\nFrom: <sip:bob@d>;tag=1\r\n"
-		 "To: <sip:bob@d>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n%sContent-Length: 0\r\n\r\n", lines);
+	snprintf(text, sizeof(text),
+		 "REGISTER sip:d SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nMax-Forwards: 70\r\nFrom: <sip:bob@d>;tag=1\r\n"
+		 "To: <sip:bob@d>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n%sContent-Length: 0\r\n\r\n",
+		 lines);
 	b = td_buf_copy(td_str_of(text));
 	assert_int_equal(td_msg_parse(&m, b, 0, b->len), 0);
 	td_buf_unref(b);
@@ -49,20 +51,28 @@ static struct td_msg *message(const char *lines)
 }
 
 /* Finds and checks a set of credentials; fields of it may be replaced after the response was computed. */
-static enum td_auth_verdict check(struct fix *f, enum td_digest_alg alg, const char *uri, const char *qop, const char *nc, const char *nonce,
-				  bool known, uint64_t now_ms)
+static enum td_auth_verdict check(struct fix *f, enum td_digest_alg alg, const char *uri, const char *qop, const char *nc,
+				  const char *nonce, bool known, uint64_t now_ms)
 {
 	char response[TD_DIGEST_HEX_MAX], line[1024];
 	struct td_digest_input in = {
-		.alg = alg, .method = TD_STR("REGISTER"), .uri = td_str_of(uri), .nonce = td_str_of(nonce), .nc = td_str_of(nc),
-		.cnonce = TD_STR("c"), .qop = td_str_of(qop),
+		.alg = alg,
+		.method = TD_STR("REGISTER"),
+		.uri = td_str_of(uri),
+		.nonce = td_str_of(nonce),
+		.nc = td_str_of(nc),
+		.cnonce = TD_STR("c"),
+		.qop = td_str_of(qop),
 	};
 	int n = (int)td_digest_response(response, &f->ha1[alg], &in);
 	enum td_digest_alg got;
 	struct td_auth cred;
 
-	snprintf(line, sizeof(line), "Authorization: Digest username=\"bob\", realm=\"d\", nonce=\"%s\", uri=\"%s\", response=\"%.*s\", algorithm=%s%s%s%s%s%s\r\n",
-		 nonce, uri, n, response, td_digest_alg_name(alg).p, *qop ? ", qop=" : "", qop, *qop ? ", nc=" : "", *qop ? nc : "", *qop ? ", cnonce=\"c\"" : "");
+	snprintf(line, sizeof(line),
+		 "Authorization: Digest username=\"bob\", realm=\"d\", nonce=\"%s\", uri=\"%s\", response=\"%.*s\", "
+		 "algorithm=%s%s%s%s%s%s\r\n",
+		 nonce, uri, n, response, td_digest_alg_name(alg).p, *qop ? ", qop=" : "", qop, *qop ? ", nc=" : "",
+		 *qop ? nc : "", *qop ? ", cnonce=\"c\"" : "");
 	struct td_msg *m = message(line);
 	enum td_auth_verdict v = td_auth_find(&cred, &got, m, false, TD_STR("d"));
 	if (v == TD_AUTH_OK) {
@@ -81,32 +91,41 @@ static void verdicts(void **state)
 		enum td_digest_alg alg = (enum td_digest_alg)a;
 		const char *nc = a ? "0000000A" : "00000001";
 
-		assert_int_equal(check(f, alg, "sip:d", "auth", nc, f->nonce, false, 2000), TD_AUTH_WRONG);     /* A4 */
+		assert_int_equal(check(f, alg, "sip:d", "auth", nc, f->nonce, false, 2000), TD_AUTH_WRONG); /* A4 */
 		assert_int_equal(check(f, alg, "sip:d", "auth", nc, f->nonce, true, 2000), TD_AUTH_OK);
-		assert_int_equal(check(f, alg, "sip:d", "auth", nc, f->nonce, true, 2000), TD_AUTH_STALE);      /* A1 */
+		assert_int_equal(check(f, alg, "sip:d", "auth", nc, f->nonce, true, 2000), TD_AUTH_STALE); /* A1 */
 		assert_int_equal(check(f, alg, "sip:d", "auth", "00000005", f->nonce, true, 302000), TD_AUTH_STALE);
-		assert_int_equal(check(f, alg, "sip:d", "auth", "00000005", "bm9uZQ==", true, 2000), TD_AUTH_STALE);   /* of before a restart */
+		/* of before a restart */
+		assert_int_equal(check(f, alg, "sip:d", "auth", "00000005", "bm9uZQ==", true, 2000), TD_AUTH_STALE);
 		assert_int_equal(check(f, alg, "sip:d", "auth", "00000005", "bm9uZQ==", false, 2000), TD_AUTH_WRONG);
 		assert_int_equal(check(f, alg, "sip:other", "auth", "00000006", f->nonce, true, 2000), TD_AUTH_WRONG); /* A1 */
-		assert_int_equal(check(f, alg, "sip:D;x", "auth", a ? "00000008" : "00000007", f->nonce, true, 2000), TD_AUTH_OK);    /* the same URI */
-		assert_int_equal(check(f, alg, "sip:d", "", "", f->nonce, true, 2000), TD_AUTH_WRONG);          /* A2: no qop */
+		/* the same URI */
+		assert_int_equal(check(f, alg, "sip:D;x", "auth", a ? "00000008" : "00000007", f->nonce, true, 2000), TD_AUTH_OK);
+		assert_int_equal(check(f, alg, "sip:d", "", "", f->nonce, true, 2000), TD_AUTH_WRONG); /* A2: no qop */
 		assert_int_equal(check(f, alg, "sip:d", "auth-int", "00000009", f->nonce, true, 2000), TD_AUTH_WRONG);
 		assert_int_equal(check(f, alg, "sip:d", "auth", "9", f->nonce, true, 2000), TD_AUTH_MALFORMED);
 		assert_int_equal(check(f, alg, "sip:d", "auth", "00000000", f->nonce, true, 2000), TD_AUTH_STALE);
 	}
 }
 
-#define CRED(realm, alg) "Authorization: Digest username=\"bob\", realm=\"" realm "\", nonce=\"n\", uri=\"sip:d\", response=\"0123456789abcdef0123456789abcdef\"" alg "\r\n"
+#define CRED(realm, alg)                                         \
+	"Authorization: Digest username=\"bob\", realm=\"" realm \
+	"\", nonce=\"n\", uri=\"sip:d\", response=\"0123456789abcdef0123456789abcdef\"" alg "\r\n"
 
 static void finding(void **state)
 {
-	static const struct { const char *lines; enum td_auth_verdict v; enum td_digest_alg alg; } rows[] = {
+	static const struct {
+		const char *lines;
+		enum td_auth_verdict v;
+		enum td_digest_alg alg;
+	} rows[] = {
 		{ "", TD_AUTH_NONE, 0 },
 		{ CRED("x", ""), TD_AUTH_NONE, 0 },
 		{ CRED("d", ""), TD_AUTH_OK, TD_DIGEST_MD5 },
 		{ CRED("d", ", algorithm=sha-256"), TD_AUTH_OK, TD_DIGEST_SHA256 },
 		{ CRED("d", ", algorithm=SHA-512-256"), TD_AUTH_NONE, 0 },
-		{ CRED("x", "") CRED("d", "") CRED("d", ", algorithm=SHA-256") CRED("d", ", algorithm=MD5"), TD_AUTH_OK, TD_DIGEST_SHA256 },
+		{ CRED("x", "") CRED("d", "") CRED("d", ", algorithm=SHA-256") CRED("d", ", algorithm=MD5"), TD_AUTH_OK,
+		  TD_DIGEST_SHA256 },
 		{ "Proxy-" CRED("d", ""), TD_AUTH_NONE, 0 },
 		{ "Authorization: Digest username=\"bob\"\r\n", TD_AUTH_MALFORMED, 0 },
 		{ "Authorization: Digest realm=\"d\r\n", TD_AUTH_MALFORMED, 0 },
@@ -135,8 +154,9 @@ static void challenge_lines(void **state)
 	for (char *p = o.p; (p = memmem(p, o.n - (size_t)(p - o.p), "nonce=\"", 7));)
 		memset(p += 7, 'N', 36);
 #define N36 "NNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNN"
-	assert_str(td_out_view(&o), "Proxy-Authenticate: Digest realm=\"d\", nonce=\"" N36 "\", algorithm=SHA-256, qop=\"auth\", stale=true\r\n"
-				    "Proxy-Authenticate: Digest realm=\"d\", nonce=\"" N36 "\", algorithm=MD5, qop=\"auth\", stale=true\r\n");
+	assert_str(td_out_view(&o),
+		   "Proxy-Authenticate: Digest realm=\"d\", nonce=\"" N36 "\", algorithm=SHA-256, qop=\"auth\", stale=true\r\n"
+		   "Proxy-Authenticate: Digest realm=\"d\", nonce=\"" N36 "\", algorithm=MD5, qop=\"auth\", stale=true\r\n");
 	o.n = 0;
 	td_auth_put_challenges(&o, f->n, &f->rng, 0, false, TD_STR("d"), 1u << TD_DIGEST_MD5, false);
 	assert_int_equal(o.n, strlen("WWW-Authenticate: Digest realm=\"d\", nonce=\"" N36 "\", algorithm=MD5, qop=\"auth\"\r\n"));
@@ -150,8 +170,10 @@ static int learn_for(struct td_auth_client *c, const char *lines, const struct t
 	char text[4096];
 	struct td_msg *m;
 
-	snprintf(text, sizeof(text), "SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:bob@d>;tag=1\r\n"
-		 "To: <sip:bob@d>;tag=2\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n%sContent-Length: 0\r\n\r\n", lines);
+	snprintf(text, sizeof(text),
+		 "SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:bob@d>;tag=1\r\n"
+		 "To: <sip:bob@d>;tag=2\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n%sContent-Length: 0\r\n\r\n",
+		 lines);
 	struct td_buf *b = td_buf_copy(td_str_of(text));
 	assert_int_equal(td_msg_parse(&m, b, 0, b->len), 0);
 	td_buf_unref(b);
@@ -186,16 +208,22 @@ static void client_chooses(void **state)
 	struct td_out o;
 
 	td_out_init(&o);
-	assert_int_equal(td_auth_client_open(&c, &f->rng, &(struct td_credentials){ .user = TD_STR("bo\"b"), .password = TD_STR("pw") }), 0);
+	assert_int_equal(
+		td_auth_client_open(&c, &f->rng, &(struct td_credentials){ .user = TD_STR("bo\"b"), .password = TD_STR("pw") }),
+		0);
 	assert_int_equal(put(c, &o), 0);
 	assert_int_equal(learn(c, ""), TD_EUNSUPPORTED);
 	assert_int_equal(learn(c, CHALLENGE("d", "n", ", qop=\"auth-int\"")), TD_EUNSUPPORTED);
 	assert_int_equal(learn(c, CHALLENGE("d", "n", ", algorithm=SHA-512-256")), TD_EUNSUPPORTED);
 	/* the strongest of each realm, whatever the order; proxies are other realms */
-	assert_int_equal(learn(c, CHALLENGE("d", "n1", ", algorithm=MD5, qop=\"auth,auth-int\"") CHALLENGE("d", "n2", ", algorithm=SHA-256, qop=\"auth\"")
-				  CHALLENGE("e", "n3", ", opaque=\"o\\\"p\"") "Proxy-Authenticate: Digest realm=\"d\", nonce=\"n4\", qop=\"auth\"\r\n"), 0);
+	assert_int_equal(learn(c, CHALLENGE("d", "n1", ", algorithm=MD5, qop=\"auth,auth-int\"")
+					  CHALLENGE("d", "n2", ", algorithm=SHA-256, qop=\"auth\"") CHALLENGE(
+						  "e", "n3", ", opaque=\"o\\\"p\"") "Proxy-Authenticate: Digest realm=\"d\", "
+										    "nonce=\"n4\", qop=\"auth\"\r\n"),
+			 0);
 	assert_int_equal(put(c, &o), 3);
-	assert_non_null(strstr(o.p, "Authorization: Digest username=\"bo\\\"b\", realm=\"d\", nonce=\"n2\", uri=\"sip:d\", response=\""));
+	assert_non_null(
+		strstr(o.p, "Authorization: Digest username=\"bo\\\"b\", realm=\"d\", nonce=\"n2\", uri=\"sip:d\", response=\""));
 	assert_non_null(strstr(o.p, ", algorithm=SHA-256, cnonce=\""));
 	assert_non_null(strstr(o.p, ", qop=auth, nc=00000001\r\n"));
 	assert_non_null(strstr(o.p, ", opaque=\"o\\\"p\"\r\n"));
@@ -213,24 +241,27 @@ static void client_gives_up(void **state)
 	struct td_out o;
 
 	td_out_init(&o);
-	assert_int_equal(td_auth_client_open(&c, &f->rng, &(struct td_credentials){ .user = TD_STR("bob"), .realm = TD_STR("d"), .password = TD_STR("pw") }), 0);
-	assert_int_equal(learn(c, CHALLENGE("evil", "n", "")), TD_EUNSUPPORTED);                 /* A6 */
+	assert_int_equal(td_auth_client_open(&c, &f->rng,
+					     &(struct td_credentials){
+						     .user = TD_STR("bob"), .realm = TD_STR("d"), .password = TD_STR("pw") }),
+			 0);
+	assert_int_equal(learn(c, CHALLENGE("evil", "n", "")), TD_EUNSUPPORTED); /* A6 */
 	assert_int_equal(learn(c, CHALLENGE("d", "n1", ", qop=\"auth\"")), 0);
 	assert_int_equal(put(c, &o), 1);
 	assert_int_equal(learn(c, CHALLENGE("d", "n2", ", qop=\"auth\", stale=true")), 0);
 	assert_int_equal(put(c, &o), 1);
-	assert_int_equal(learn(c, CHALLENGE("d", "n3", ", qop=\"auth\"")), TD_EDENIED);          /* fresh, and refused at once */
-	assert_int_equal(learn(c, CHALLENGE("d", "n4", ", qop=\"auth\"")), 0);                   /* another day */
+	assert_int_equal(learn(c, CHALLENGE("d", "n3", ", qop=\"auth\"")), TD_EDENIED); /* fresh, and refused at once */
+	assert_int_equal(learn(c, CHALLENGE("d", "n4", ", qop=\"auth\"")), 0);          /* another day */
 	put(c, &o);
 	put(c, &o);
-	assert_int_equal(learn(c, CHALLENGE("d", "n5", ", qop=\"auth\"")), 0);                   /* it served; now it is used up */
+	assert_int_equal(learn(c, CHALLENGE("d", "n5", ", qop=\"auth\"")), 0); /* it served; now it is used up */
 	put(c, &o);
 	put(c, &o);
-	assert_int_equal(learn(c, CHALLENGE("d", "n5", ", qop=\"auth\"")), TD_EDENIED);          /* the same nonce again */
+	assert_int_equal(learn(c, CHALLENGE("d", "n5", ", qop=\"auth\"")), TD_EDENIED); /* the same nonce again */
 	assert_int_equal(learn(c, CHALLENGE("d", "m0", ", stale=true")), 0);
 	int err = 0;
 	unsigned n = 0;
-	for (; !err && n < 20; n++) {                   /* a server that calls everything stale */
+	for (; !err && n < 20; n++) { /* a server that calls everything stale */
 		put(c, &o);
 		err = learn(c, CHALLENGE("d", "m", ", stale=true"));
 	}
@@ -249,7 +280,8 @@ static void client_sends_two_at_once(void **state)
 	struct td_out o;
 
 	td_out_init(&o);
-	assert_int_equal(td_auth_client_open(&c, &f->rng, &(struct td_credentials){ .user = TD_STR("bob"), .password = TD_STR("pw") }), 0);
+	assert_int_equal(
+		td_auth_client_open(&c, &f->rng, &(struct td_credentials){ .user = TD_STR("bob"), .password = TD_STR("pw") }), 0);
 	sent.mark = td_auth_client_mark(c);
 	assert_int_equal(learn_for(c, CHALLENGE("d", "n1", ", qop=\"auth\""), &sent), 0);
 	put(c, &o);
@@ -269,12 +301,13 @@ static void a6_no_new_realm_from_strangers(void **state)
 	struct td_out o;
 
 	td_out_init(&o);
-	assert_int_equal(td_auth_client_open(&c, &f->rng, &(struct td_credentials){ .user = TD_STR("bob"), .password = TD_STR("pw") }), 0);
+	assert_int_equal(
+		td_auth_client_open(&c, &f->rng, &(struct td_credentials){ .user = TD_STR("bob"), .password = TD_STR("pw") }), 0);
 	assert_int_equal(learn_for(c, CHALLENGE("d", "n", ""), &sent), TD_EUNSUPPORTED);
 	assert_int_equal(learn(c, CHALLENGE("d", "n", "")), 0);
 	assert_int_equal(learn_for(c, CHALLENGE("evil", "n1", "") CHALLENGE("d", "n1", ""), &sent), 0);
 	assert_int_equal(put(c, &o), 1);
-	assert_int_equal(learn_for(c, "Proxy-Authenticate: Digest realm=\"d\", nonce=\"p\"\r\n", &sent), 0);       /* the same realm */
+	assert_int_equal(learn_for(c, "Proxy-Authenticate: Digest realm=\"d\", nonce=\"p\"\r\n", &sent), 0); /* the same realm */
 	assert_int_equal(put(c, &o), 2);
 	td_auth_client_close(c);
 	td_out_free(&o);
@@ -289,13 +322,14 @@ static void client_meets_server(void **state)
 
 	td_out_init(&o);
 	td_out_init(&challenge);
-	assert_int_equal(td_auth_client_open(&c, &f->rng, &(struct td_credentials){ .user = TD_STR("bob"), .password = TD_STR("pw") }), 0);
+	assert_int_equal(
+		td_auth_client_open(&c, &f->rng, &(struct td_credentials){ .user = TD_STR("bob"), .password = TD_STR("pw") }), 0);
 	for (unsigned algs = 1; algs < 4; algs++) {
 		challenge.n = 0;
 		td_auth_put_challenges(&challenge, f->n, &f->rng, 1000, false, TD_STR("d"), algs, false);
 		td_out_char(&challenge, 0);
 		put(c, &o);
-		put(c, &o);                             /* so that the next challenge is no refusal */
+		put(c, &o); /* so that the next challenge is no refusal */
 		assert_int_equal(learn(c, challenge.p), 0);
 		for (int i = 0; i < 3; i++) {
 			enum td_digest_alg alg;
@@ -319,7 +353,13 @@ static void client_meets_server(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(verdicts), TEST(finding), TEST(challenge_lines), TEST(client_chooses), TEST(client_gives_up), TEST(client_sends_two_at_once), TEST(a6_no_new_realm_from_strangers),
+		TEST(verdicts),
+		TEST(finding),
+		TEST(challenge_lines),
+		TEST(client_chooses),
+		TEST(client_gives_up),
+		TEST(client_sends_two_at_once),
+		TEST(a6_no_new_realm_from_strangers),
 		TEST(client_meets_server),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,10 +2,22 @@
 
 static void hex(void **state)
 {
-	static const struct { const char *in; size_t n; int err; const char *out; } rows[] = {
-		{ "", 0, 0, "" }, { "00fF1a", 3, 0, "\x00\xff\x1a" }, { "00ff1", 2, TD_ESYNTAX, "" },
-		{ "00ff1a", 2, TD_ESYNTAX, "" }, { "00", 2, TD_ESYNTAX, "" }, { "0g", 1, TD_ESYNTAX, "" },
-		{ "/0", 1, TD_ESYNTAX, "" }, { ":0", 1, TD_ESYNTAX, "" }, { "0@", 1, TD_ESYNTAX, "" }, { "0`", 1, TD_ESYNTAX, "" },
+	static const struct {
+		const char *in;
+		size_t n;
+		int err;
+		const char *out;
+	} rows[] = {
+		{ "", 0, 0, "" },
+		{ "00fF1a", 3, 0, "\x00\xff\x1a" },
+		{ "00ff1", 2, TD_ESYNTAX, "" },
+		{ "00ff1a", 2, TD_ESYNTAX, "" },
+		{ "00", 2, TD_ESYNTAX, "" },
+		{ "0g", 1, TD_ESYNTAX, "" },
+		{ "/0", 1, TD_ESYNTAX, "" },
+		{ ":0", 1, TD_ESYNTAX, "" },
+		{ "0@", 1, TD_ESYNTAX, "" },
+		{ "0`", 1, TD_ESYNTAX, "" },
 	};
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
@@ -27,12 +39,31 @@ static void hex(void **state)
 /* RFC 4648 §10, and what must be refused. */
 static void base64(void **state)
 {
-	static const struct { const char *text, *plain; } rows[] = {
-		{ "", "" }, { "Zg==", "f" }, { "Zm8=", "fo" }, { "Zm9v", "foo" }, { "Zm9vYg==", "foob" },
-		{ "Zm9vYmE=", "fooba" }, { "Zm9vYmFy", "foobar" }, { "++//", "\xfb\xef\xff" },
-		{ "Z", NULL }, { "Zg", NULL }, { "Zg=", NULL }, { "Zg===", NULL }, { "Z===", NULL }, { "====", NULL }, { "=", NULL },
-		{ "Zh==", NULL }, { "Zm9=", NULL },                     /* stray bits */
-		{ "Zg==Zg==", NULL }, { "Zm9v\n", NULL }, { "Zm-_", NULL }, { "Zm =", NULL }, { "Zm\xc3v", NULL },
+	static const struct {
+		const char *text, *plain;
+	} rows[] = {
+		{ "", "" },
+		{ "Zg==", "f" },
+		{ "Zm8=", "fo" },
+		{ "Zm9v", "foo" },
+		{ "Zm9vYg==", "foob" },
+		{ "Zm9vYmE=", "fooba" },
+		{ "Zm9vYmFy", "foobar" },
+		{ "++//", "\xfb\xef\xff" },
+		{ "Z", NULL },
+		{ "Zg", NULL },
+		{ "Zg=", NULL },
+		{ "Zg===", NULL },
+		{ "Z===", NULL },
+		{ "====", NULL },
+		{ "=", NULL },
+		{ "Zh==", NULL },
+		{ "Zm9=", NULL }, /* stray bits */
+		{ "Zg==Zg==", NULL },
+		{ "Zm9v\n", NULL },
+		{ "Zm-_", NULL },
+		{ "Zm =", NULL },
+		{ "Zm\xc3v", NULL },
 	};
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
@@ -91,7 +122,10 @@ static void base64_no_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hex), cmocka_unit_test(base64), cmocka_unit_test(base64_round_trip), cmocka_unit_test(base64_no_room),
+		cmocka_unit_test(hex),
+		cmocka_unit_test(base64),
+		cmocka_unit_test(base64_round_trip),
+		cmocka_unit_test(base64_no_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

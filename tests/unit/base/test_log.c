@@ -7,7 +7,7 @@
 struct sink {
 	struct td_log *log;
 	uint64_t ms;
-	struct td_out text;                   /* all lines, one per row */
+	struct td_out text; /* all lines, one per row */
 	enum td_log_level last;
 };
 
@@ -27,7 +27,7 @@ static uint64_t clock_ms(void *arg)
 
 static void open_log(struct sink *s, enum td_log_level level)
 {
-	*s = (struct sink){ .ms = 1795252500123 };      /* 2026-11-21T09:15:00.123Z */
+	*s = (struct sink){ .ms = 1795252500123 }; /* 2026-11-21T09:15:00.123Z */
 	td_out_init(&s->text);
 	assert_int_equal(td_log_open(&s->log, level, keep, s), 0);
 	td_log_set_clock(s->log, clock_ms, s);
@@ -62,10 +62,18 @@ static void one_line(void **state)
 
 static void x5_values_are_escaped(void **state)
 {
-	static const struct { const char *in, *out; } rows[] = {
-		{ "", "\"\"" }, { "!~", "!~" }, { " ", "\" \"" }, { "a\"b", "\"a\\\"b\"" }, { "a\\b", "\"a\\\\b\"" },
+	static const struct {
+		const char *in, *out;
+	} rows[] = {
+		{ "", "\"\"" },
+		{ "!~", "!~" },
+		{ " ", "\" \"" },
+		{ "a\"b", "\"a\\\"b\"" },
+		{ "a\\b", "\"a\\\\b\"" },
 		{ "x\r\n2026-11-21T09:15:00.123Z error forged", "\"x\\r\\n2026-11-21T09:15:00.123Z error forged\"" },
-		{ "\x1b[2J\x07", "\"\\x1b[2J\\x07\"" }, { "\t\x7f", "\"\\t\\x7f\"" }, { "\xc2\x9b\xff", "\"\\xc2\\x9b\\xff\"" },
+		{ "\x1b[2J\x07", "\"\\x1b[2J\\x07\"" },
+		{ "\t\x7f", "\"\\t\\x7f\"" },
+		{ "\xc2\x9b\xff", "\"\\xc2\\x9b\\xff\"" },
 	};
 	struct sink s;
 	struct td_str zero = TD_STR("a\0b");
@@ -148,9 +156,9 @@ static void p10_flood_is_summarised(void **state)
 		td_log(s.log, TD_LOG_INFO, "guard dropped", TD_KU("i", (uint64_t)i));
 	assert_int_equal(lines(&s), 20);
 	s.text.n = 0;
-	td_log(s.log, TD_LOG_INFO, "other event");        /* not held back by the first */
+	td_log(s.log, TD_LOG_INFO, "other event"); /* not held back by the first */
 	expect(&s, "2026-11-21T09:15:00.123Z info other event\n");
-	td_log_flush(s.log);                              /* its second is not over */
+	td_log_flush(s.log); /* its second is not over */
 	expect(&s, "");
 	s.ms += 1000;
 	td_log(s.log, TD_LOG_INFO, "other event");
@@ -160,13 +168,13 @@ static void p10_flood_is_summarised(void **state)
 		td_log(s.log, i == 20 ? TD_LOG_ERROR : TD_LOG_INFO, "guard dropped");
 	assert_int_equal(lines(&s), 20);
 	s.text.n = 0;
-	s.ms -= 3600 * 1000;                              /* the wall clock is put back */
+	s.ms -= 3600 * 1000; /* the wall clock is put back */
 	td_log_flush(s.log);
 	expect(&s, "2026-11-21T08:15:01.123Z error guard dropped more_like_this=1 in_s=1\n");
 	for (int i = 0; i < 22; i++)
 		td_log(s.log, TD_LOG_INFO, "guard dropped");
 	s.text.n = 0;
-	td_log_close(s.log);                              /* the last word is said on the way out */
+	td_log_close(s.log); /* the last word is said on the way out */
 	expect(&s, "2026-11-21T08:15:01.123Z info guard dropped more_like_this=2 in_s=1\n");
 	td_out_free(&s.text);
 	td_log_close(NULL);
@@ -191,7 +199,7 @@ static void many_kinds(void **state)
 	written = lines(&s);
 	s.ms += 1000;
 	td_log_flush(s.log);
-	assert_int_equal(lines(&s), 500 * 21);            /* 20 lines and one summary each */
+	assert_int_equal(lines(&s), 500 * 21); /* 20 lines and one summary each */
 	assert_true(written < 500 * 21);
 	close_log(&s);
 }
@@ -228,15 +236,15 @@ static void many_threads(void **state)
 		assert_memory_equal(line.p + line.n - 17, " text=\"two words\"", 17);
 		n++;
 	}
-	assert_int_equal(n, 40 * 20);                     /* 50 of each; the limit holds across threads */
+	assert_int_equal(n, 40 * 20); /* 50 of each; the limit holds across threads */
 	close_log(&s);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_line), cmocka_unit_test(x5_values_are_escaped), cmocka_unit_test(long_values_are_cut),
-		cmocka_unit_test(levels), cmocka_unit_test(p10_flood_is_summarised), cmocka_unit_test(many_kinds),
+		cmocka_unit_test(one_line),     cmocka_unit_test(x5_values_are_escaped),   cmocka_unit_test(long_values_are_cut),
+		cmocka_unit_test(levels),       cmocka_unit_test(p10_flood_is_summarised), cmocka_unit_test(many_kinds),
 		cmocka_unit_test(many_threads),
 	};
 

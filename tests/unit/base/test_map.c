@@ -27,10 +27,20 @@ static uint64_t siphash(int c, int d, uint64_t k0, uint64_t k1, const uint8_t *i
 			v2 ^= 0xff;
 		v3 ^= m;
 		for (int r = 0; r < (fin ? d : c); r++) {
-			v0 += v1; v1 = rotl(v1, 13); v1 ^= v0; v0 = rotl(v0, 32);
-			v2 += v3; v3 = rotl(v3, 16); v3 ^= v2;
-			v0 += v3; v3 = rotl(v3, 21); v3 ^= v0;
-			v2 += v1; v1 = rotl(v1, 17); v1 ^= v2; v2 = rotl(v2, 32);
+			v0 += v1;
+			v1 = rotl(v1, 13);
+			v1 ^= v0;
+			v0 = rotl(v0, 32);
+			v2 += v3;
+			v3 = rotl(v3, 16);
+			v3 ^= v2;
+			v0 += v3;
+			v3 = rotl(v3, 21);
+			v3 ^= v0;
+			v2 += v1;
+			v1 = rotl(v1, 17);
+			v1 ^= v2;
+			v2 = rotl(v2, 32);
 		}
 		v0 ^= m;
 	}
@@ -40,9 +50,12 @@ static uint64_t siphash(int c, int d, uint64_t k0, uint64_t k1, const uint8_t *i
 static void p12_siphash(void **state)
 {
 	/* SipHash-2-4, key 00 01 … 0f, input 00 01 … n-1: the reference implementation's vectors.h */
-	static const struct { size_t n; uint64_t v; } published[] = {
-		{ 0, 0x726fdb47dd0e0e31 }, { 1, 0x74f839c593dc67fd }, { 2, 0x0d6c8009d9a94f5a }, { 3, 0x85676696d7fb7e2d },
-		{ 4, 0xcf2794e0277187b7 }, { 5, 0x18765564cd99a68d }, { 6, 0xcbc9466e58fee3ce }, { 7, 0xab0200f58b01d137 },
+	static const struct {
+		size_t n;
+		uint64_t v;
+	} published[] = {
+		{ 0, 0x726fdb47dd0e0e31 }, { 1, 0x74f839c593dc67fd },  { 2, 0x0d6c8009d9a94f5a }, { 3, 0x85676696d7fb7e2d },
+		{ 4, 0xcf2794e0277187b7 }, { 5, 0x18765564cd99a68d },  { 6, 0xcbc9466e58fee3ce }, { 7, 0xab0200f58b01d137 },
 		{ 8, 0x93f5f5799a932462 }, { 15, 0xa129ca6149be45e5 },
 	};
 	struct td_hash_key key = { 0x0706050403020100, 0x0f0e0d0c0b0a0908 }, other = { 0x0706050403020100, 0 };
@@ -259,8 +272,8 @@ static void too_many_buckets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(p12_siphash), cmocka_unit_test(p12_key_is_random), cmocka_unit_test(random_operations),
-		cmocka_unit_test(low_bits_alike), cmocka_unit_test(each_with_deletion), cmocka_unit_test(grows_in_steps),
+		cmocka_unit_test(p12_siphash),      cmocka_unit_test(p12_key_is_random),  cmocka_unit_test(random_operations),
+		cmocka_unit_test(low_bits_alike),   cmocka_unit_test(each_with_deletion), cmocka_unit_test(grows_in_steps),
 		cmocka_unit_test(too_many_buckets),
 	};
 

@@ -70,7 +70,7 @@ static void arena_in_own_memory(void **state)
 			td_arena_reset(&a);
 		}
 	}
-	td_arena_init_with(&a, mem + 1, 3);   /* less than the alignment takes */
+	td_arena_init_with(&a, mem + 1, 3); /* less than the alignment takes */
 	assert_int_equal(td_arena_dup(&s, &a, TD_STR_NULL), 0);
 	assert_int_equal(s.n, 0);
 	td_arena_reset(&a);
@@ -138,15 +138,15 @@ static void out_fixed_is_full(void **state)
 	td_out_free(&o);
 
 	td_out_init_fixed(&o, mem, 8);
-	td_out_fmt(&o, "%s", "1234567");      /* seven and the terminator */
+	td_out_fmt(&o, "%s", "1234567"); /* seven and the terminator */
 	assert_false(o.failed);
-	td_out_fmt(&o, "%s", "8");            /* no spare byte */
+	td_out_fmt(&o, "%s", "8"); /* no spare byte */
 	assert_true(o.failed);
 	td_out_free(&o);
 
 	td_out_init_fixed(&o, mem, 8);
 	td_out_z(&o, "123456");
-	td_out_i64(&o, -12);                  /* whole or not at all */
+	td_out_i64(&o, -12); /* whole or not at all */
 	assert_str(td_out_view(&o), "123456");
 	free(mem);
 }
@@ -154,8 +154,8 @@ static void out_fixed_is_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(buf_counts), cmocka_unit_test(arena_pieces), cmocka_unit_test(arena_in_own_memory),
-		cmocka_unit_test(out_grows), cmocka_unit_test(out_fails_for_good), cmocka_unit_test(out_fixed_is_full),
+		cmocka_unit_test(buf_counts), cmocka_unit_test(arena_pieces),       cmocka_unit_test(arena_in_own_memory),
+		cmocka_unit_test(out_grows),  cmocka_unit_test(out_fails_for_good), cmocka_unit_test(out_fixed_is_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

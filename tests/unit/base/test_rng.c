@@ -5,7 +5,10 @@ static void seeded_matches_reference(void **state)
 {
 	struct td_rng r, again;
 	static const uint64_t splitmix[4] = {
-		6457827717110365317u, 3203168211198807973u, 9817491932198370423u, 4593380528125082431u,
+		6457827717110365317u,
+		3203168211198807973u,
+		9817491932198370423u,
+		4593380528125082431u,
 	};
 
 	td_rng_init_seed(&r, 1234567);
@@ -45,7 +48,7 @@ static void below_is_even(struct td_rng *r)
 	assert_int_equal(td_rng_below(r, 1), 0);
 	for (int i = 0; i < 7000; i++)
 		seen[td_rng_below(r, 7)]++;
-	for (int i = 0; i < 7; i++)           /* 1000 each; 200 is more than six sigma */
+	for (int i = 0; i < 7; i++) /* 1000 each; 200 is more than six sigma */
 		assert_in_range(seen[i], 800, 1200);
 	for (int i = 0; i < 100; i++)
 		assert_true(td_rng_below(r, UINT64_MAX / 2 + 2) <= UINT64_MAX / 2 + 1);
@@ -104,14 +107,16 @@ static void secure(void **state)
 		free(b);
 	}
 	assert_true(r.used <= sizeof(r.pool));
-	assert_memory_equal(r.pool, zero, r.used);      /* what was handed out is wiped */
+	assert_memory_equal(r.pool, zero, r.used); /* what was handed out is wiped */
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(seeded_matches_reference), cmocka_unit_test(xoshiro_published),
-		cmocka_unit_test(simulated), cmocka_unit_test(secure),
+		cmocka_unit_test(seeded_matches_reference),
+		cmocka_unit_test(xoshiro_published),
+		cmocka_unit_test(simulated),
+		cmocka_unit_test(secure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

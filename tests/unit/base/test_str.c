@@ -4,17 +4,21 @@
 
 static void compare(void **state)
 {
-	static const struct { const char *a, *b; bool ieq, starts, istarts; int cmp; } rows[] = {
-		{ "",       "",     true,  true,  true,  0 },
-		{ "a",      "",     false, true,  true,  1 },
-		{ "",       "a",    false, false, false, -1 },
+	static const struct {
+		const char *a, *b;
+		bool ieq, starts, istarts;
+		int cmp;
+	} rows[] = {
+		{ "", "", true, true, true, 0 },
+		{ "a", "", false, true, true, 1 },
+		{ "", "a", false, false, false, -1 },
 		{ "INVITE", "invite", true, false, true, -1 },
-		{ "abc",    "ab",   false, true,  true,  1 },
-		{ "ABC",    "ab",   false, false, true,  -1 },
-		{ "ab",     "abc",  false, false, false, -1 },
-		{ "[x",     "{x",   false, false, false, -1 },       /* 0x5b and 0x7b differ in the case bit only */
-		{ "@",      "`",    false, false, false, -1 },
-		{ "\xc3",   "\xe3", false, false, false, -1 },
+		{ "abc", "ab", false, true, true, 1 },
+		{ "ABC", "ab", false, false, true, -1 },
+		{ "ab", "abc", false, false, false, -1 },
+		{ "[x", "{x", false, false, false, -1 }, /* 0x5b and 0x7b differ in the case bit only */
+		{ "@", "`", false, false, false, -1 },
+		{ "\xc3", "\xe3", false, false, false, -1 },
 	};
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
@@ -39,7 +43,9 @@ static void compare(void **state)
 
 static void trim(void **state)
 {
-	static const struct { const char *in, *out; } rows[] = {
+	static const struct {
+		const char *in, *out;
+	} rows[] = {
 		{ "", "" }, { " ", "" }, { "\r\n\t ", "" }, { "a", "a" }, { " a b\t\r\n", "a b" }, { "\va", "\va" },
 	};
 
@@ -71,7 +77,11 @@ static void chr_and_split(void **state)
 
 static void numbers(void **state)
 {
-	static const struct { const char *in; int err; uint64_t v, max; } rows[] = {
+	static const struct {
+		const char *in;
+		int err;
+		uint64_t v, max;
+	} rows[] = {
 		{ "0", 0, 0, 0 },
 		{ "007", 0, 7, 10 },
 		{ "11", TD_ELIMIT, 0, 10 },
@@ -80,8 +90,13 @@ static void numbers(void **state)
 		{ "99999999999999999999999", TD_ELIMIT, 0, UINT64_MAX },
 		{ "99999999999999999999999x", TD_ESYNTAX, 0, UINT64_MAX },
 		{ "00000000000000000000000000001", 0, 1, UINT64_MAX },
-		{ "", TD_ESYNTAX, 0, 10 }, { "-1", TD_ESYNTAX, 0, 10 }, { "+1", TD_ESYNTAX, 0, 10 },
-		{ " 1", TD_ESYNTAX, 0, 10 }, { "1 ", TD_ESYNTAX, 0, 10 }, { "1:", TD_ESYNTAX, 0, 10 }, { "/", TD_ESYNTAX, 0, 10 },
+		{ "", TD_ESYNTAX, 0, 10 },
+		{ "-1", TD_ESYNTAX, 0, 10 },
+		{ "+1", TD_ESYNTAX, 0, 10 },
+		{ " 1", TD_ESYNTAX, 0, 10 },
+		{ "1 ", TD_ESYNTAX, 0, 10 },
+		{ "1:", TD_ESYNTAX, 0, 10 },
+		{ "/", TD_ESYNTAX, 0, 10 },
 	};
 	uint32_t v32 = 5;
 
@@ -137,7 +152,7 @@ static void list(void **state)
 
 	td_list_init(&head);
 	assert_true(td_list_empty(&head));
-	td_list_del(&l[0]);                   /* on no list: nothing */
+	td_list_del(&l[0]); /* on no list: nothing */
 	td_list_add_tail(&head, &l[1]);
 	td_list_add_tail(&head, &l[2]);
 	td_list_add_head(&head, &l[0]);
@@ -154,8 +169,8 @@ static void list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(compare), cmocka_unit_test(trim), cmocka_unit_test(chr_and_split),
-		cmocka_unit_test(numbers), cmocka_unit_test(cursor), cmocka_unit_test(errors), cmocka_unit_test(list),
+		cmocka_unit_test(compare), cmocka_unit_test(trim),   cmocka_unit_test(chr_and_split), cmocka_unit_test(numbers),
+		cmocka_unit_test(cursor),  cmocka_unit_test(errors), cmocka_unit_test(list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

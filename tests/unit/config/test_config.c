@@ -34,11 +34,12 @@ static struct td_config *good(const char *yaml)
 
 static void full_file(void **state)
 {
-	struct td_config *c = good("domains:\n  - name: Example.TEST\n  - name: bench.test\n    users: any\n"
-				   "listen:\n  - udp:127.0.0.1:5070\n  - tcp:[::1]\n"
-				   "state: ./here\nworkers: 3\nregistrations: memory\ntrust: [127.0.0.1/32, 2001:db8::/32, 192.0.2.7]\n"
-				   "digest: [MD5]\nregistrar: {min_expires: 2m, max_expires: 1d, default_expires: 90, max_contacts: 3}\n"
-				   "proxy: {timer_c: 200s, max_branches: 5}\nlimits: {rate: 10, max_message: 4000}\nlog: debug\n");
+	struct td_config *c =
+		good("domains:\n  - name: Example.TEST\n  - name: bench.test\n    users: any\n"
+		     "listen:\n  - udp:127.0.0.1:5070\n  - tcp:[::1]\n"
+		     "state: ./here\nworkers: 3\nregistrations: memory\ntrust: [127.0.0.1/32, 2001:db8::/32, 192.0.2.7]\n"
+		     "digest: [MD5]\nregistrar: {min_expires: 2m, max_expires: 1d, default_expires: 90, max_contacts: 3}\n"
+		     "proxy: {timer_c: 200s, max_branches: 5}\nlimits: {rate: 10, max_message: 4000}\nlog: debug\n");
 	char text[TD_ADDR_TEXT];
 	struct td_addr a;
 
@@ -59,7 +60,7 @@ static void full_file(void **state)
 	assert_int_equal(c->digest_algs, 1u << TD_DIGEST_MD5);
 	assert_int_equal(c->registrar.min_expires_s, 120);
 	assert_int_equal(c->registrar.max_expires_s, 86400);
-	assert_int_equal(c->registrar.default_expires_s, 120);          /* raised to the minimum */
+	assert_int_equal(c->registrar.default_expires_s, 120); /* raised to the minimum */
 	assert_int_equal(c->registrar.max_contacts, 3);
 	assert_int_equal(c->proxy.timer_c_s, 200);
 	assert_int_equal(c->limits.rate, 10);
@@ -98,7 +99,9 @@ static void default_is_safe(void **state)
 
 static void printed_reads_back(void **state)
 {
-	struct td_config *c = good("domains: [{name: a.test, users: any}]\nlisten: ['udp:[::1]:5071']\ntrust: [10.0.0.0/8]\nstate: '/a \"b\\c'\n"), *d;
+	struct td_config *c = good("domains: [{name: a.test, users: any}]\nlisten: ['udp:[::1]:5071']\ntrust: "
+				   "[10.0.0.0/8]\nstate: '/a \"b\\c'\n"),
+			 *d;
 	struct td_out one, two;
 
 	td_out_init(&one);
@@ -128,8 +131,11 @@ static void any_address_is_expanded(void **state)
 	td_config_unref(c);
 }
 
-static const struct { const char *yaml, *error; } bad[] = {
-	{ "listen:\n  - udp:127.0.0.1\n  - udp:10.0.0.300\n", "t.yaml:3:5: listen: \"udp:10.0.0.300\" is no address (want udp:HOST[:PORT]" },
+static const struct {
+	const char *yaml, *error;
+} bad[] = {
+	{ "listen:\n  - udp:127.0.0.1\n  - udp:10.0.0.300\n",
+	  "t.yaml:3:5: listen: \"udp:10.0.0.300\" is no address (want udp:HOST[:PORT]" },
 	{ "listen: [sctp:10.0.0.1]\n", "t.yaml:1:10: listen: \"sctp:10.0.0.1\" is no address" },
 	{ "listen: [tls:10.0.0.1]\n", "only udp and tcp are there so far" },
 	{ "listen: [udp:10.0.0.1:99999]\n", "is no address" },
@@ -142,7 +148,8 @@ static const struct { const char *yaml, *error; } bad[] = {
 	{ "workers: -1\n", "t.yaml:1:10: this is no whole number: '-1'" },
 	{ "workers: 1\nworkers: 2\n", "given twice: workers" },
 	{ "worker: 1\n", "t.yaml:1:1: there is no key \"worker\" here (want one of domains, listen," },
-	{ "log: info\nregistrar:\n  max_contact: 3\n", "t.yaml:3:3: there is no key \"max_contact\" here (want one of min_expires" },
+	{ "log: info\nregistrar:\n  max_contact: 3\n",
+	  "t.yaml:3:3: there is no key \"max_contact\" here (want one of min_expires" },
 	{ "domains:\n  - name: a\n    foo: b\n", "t.yaml:3:5: there is no key \"foo\" here (want one of name, users, mode)" },
 	{ "domains: [{users: any}]\n", "\"\" is no domain" },
 	{ "domains: [{name: 'a b'}]\n", "\"a b\" is no domain" },

@@ -49,7 +49,8 @@ static void on_request(void *arg, const json_t *request, struct td_control_reply
 
 	if (cmd && strcmp(cmd, "count") == 0) {
 		for (i = 0; i < 20000; i++)
-			td_control_put(r, json_pack("{s:i,s:s}", "n", i, "text", "a line that is long enough to fill a socket buffer"));
+			td_control_put(
+				r, json_pack("{s:i,s:s}", "n", i, "text", "a line that is long enough to fill a socket buffer"));
 		td_control_end(r, NULL);
 	} else if (cmd && strcmp(cmd, "later") == 0) {
 		f->waiting = r;
@@ -88,7 +89,7 @@ static int teardown(void **state)
 	td_loop_post(f->loop, &f->stop);
 	pthread_join(f->thread, NULL);
 	td_loop_close(f->loop);
-	assert_int_not_equal(access(f->path, F_OK), 0);        /* the socket is taken away */
+	assert_int_not_equal(access(f->path, F_OK), 0); /* the socket is taken away */
 	rmdir(f->dir);
 	free(f);
 	return 0;
@@ -186,8 +187,10 @@ static void requests_wait_their_turn(void **state)
 	assert_int_equal(send(fd, ask, sizeof(ask) - 1, 0), sizeof(ask) - 1);
 	assert_int_equal(shutdown(fd, SHUT_WR), 0);
 	hear_all(fd, text, sizeof(text));
-	assert_string_equal(text, "{\"late\":\"yes\"}\n{\"end\":true}\n{\"end\":true,\"error\":\"the request is no JSON object on one line\"}\n"
-				  "{\"late\":\"yes\"}\n{\"end\":true}\n{\"end\":true,\"error\":\"no such thing\"}\n");
+	assert_string_equal(
+		text,
+		"{\"late\":\"yes\"}\n{\"end\":true}\n{\"end\":true,\"error\":\"the request is no JSON object on one line\"}\n"
+		"{\"late\":\"yes\"}\n{\"end\":true}\n{\"end\":true,\"error\":\"no such thing\"}\n");
 	close(fd);
 }
 

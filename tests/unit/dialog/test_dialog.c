@@ -18,14 +18,16 @@ static struct td_msg *parse(const char *text)
 	return m;
 }
 
-static const char invite[] = "INVITE sip:bob@b.test SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nMax-Forwards: 70\r\n"
-			     "Record-Route: <sip:p2.test;lr>, <sip:p1.test;lr>\r\nFrom: \"A, l\" <sip:alice@a.test>;tag=ft;x=y\r\n"
-			     "To: <sip:bob@b.test>\r\nCall-ID: c1\r\nCSeq: 7 INVITE\r\nContact: <sip:alice@192.0.2.1:5070;ob>;+x\r\n"
-			     "Content-Length: 0\r\n\r\n";
+static const char invite[] =
+	"INVITE sip:bob@b.test SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nMax-Forwards: 70\r\n"
+	"Record-Route: <sip:p2.test;lr>, <sip:p1.test;lr>\r\nFrom: \"A, l\" <sip:alice@a.test>;tag=ft;x=y\r\n"
+	"To: <sip:bob@b.test>\r\nCall-ID: c1\r\nCSeq: 7 INVITE\r\nContact: <sip:alice@192.0.2.1:5070;ob>;+x\r\n"
+	"Content-Length: 0\r\n\r\n";
 
-static const char ok[] = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nRecord-Route: <sip:p2.test;lr>\r\n"
-			 "Record-Route: <sip:p1.test;lr>\r\nFrom: \"A, l\" <sip:alice@a.test>;tag=ft\r\nTo: Bob <sip:bob@b.test>;tag=tt\r\n"
-			 "Call-ID: c1\r\nCSeq: 7 INVITE\r\nContact: sip:bob@192.0.2.2\r\nContent-Length: 0\r\n\r\n";
+static const char ok[] =
+	"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nRecord-Route: <sip:p2.test;lr>\r\n"
+	"Record-Route: <sip:p1.test;lr>\r\nFrom: \"A, l\" <sip:alice@a.test>;tag=ft\r\nTo: Bob <sip:bob@b.test>;tag=tt\r\n"
+	"Call-ID: c1\r\nCSeq: 7 INVITE\r\nContact: sip:bob@192.0.2.2\r\nContent-Length: 0\r\n\r\n";
 
 static void check_request(const struct td_dialog *d, const char *want)
 {
@@ -67,7 +69,8 @@ static void uas_keeps_the_route(void **state)
 	td_msg_unref(m);
 
 	bye = parse("BYE sip:bob@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKz\r\nMax-Forwards: 70\r\n"
-		    "From: <sip:alice@a.test>;tag=ft\r\nTo: <sip:bob@b.test>;tag=tt\r\nCall-ID: c1\r\nCSeq: 8 BYE\r\nContent-Length: 0\r\n\r\n");
+		    "From: <sip:alice@a.test>;tag=ft\r\nTo: <sip:bob@b.test>;tag=tt\r\nCall-ID: c1\r\nCSeq: 8 "
+		    "BYE\r\nContent-Length: 0\r\n\r\n");
 	assert_true(td_dialog_matches(d, bye));
 	assert_int_equal(td_dialog_take_cseq(d, bye), 0);
 	assert_int_equal(td_dialog_take_cseq(d, bye), TD_EORDER);
@@ -79,9 +82,10 @@ static void uas_keeps_the_route(void **state)
 
 static void strict_router(void **state)
 {
-	struct td_msg *m = parse("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nRecord-Route: <sip:loose.test;lr>,<sip:strict.test>\r\n"
-				 "From: <sip:alice@a.test>;tag=ft\r\nTo: <sip:bob@b.test>;tag=tt\r\nCall-ID: c1\r\nCSeq: 7 INVITE\r\n"
-				 "Contact: <sip:bob@192.0.2.2>\r\nContent-Length: 0\r\n\r\n");
+	struct td_msg *m = parse(
+		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nRecord-Route: <sip:loose.test;lr>,<sip:strict.test>\r\n"
+		"From: <sip:alice@a.test>;tag=ft\r\nTo: <sip:bob@b.test>;tag=tt\r\nCall-ID: c1\r\nCSeq: 7 INVITE\r\n"
+		"Contact: <sip:bob@192.0.2.2>\r\nContent-Length: 0\r\n\r\n");
 	struct td_dialog *d = NULL;
 
 	assert_int_equal(td_dialog_of_response(&d, m), 0);
@@ -96,11 +100,14 @@ static void strict_router(void **state)
 static void no_dialog_without_tag_or_contact(void **state)
 {
 	static const char *const texts[] = {
-		"SIP/2.0 180 Ringing\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@a.test>;tag=ft\r\nTo: <sip:b@b.test>\r\n"
+		"SIP/2.0 180 Ringing\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@a.test>;tag=ft\r\nTo: "
+		"<sip:b@b.test>\r\n"
 		"Call-ID: c1\r\nCSeq: 7 INVITE\r\nContact: <sip:bob@192.0.2.2>\r\n\r\n",
-		"SIP/2.0 180 Ringing\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@a.test>;tag=ft\r\nTo: <sip:b@b.test>;tag=t\r\n"
+		"SIP/2.0 180 Ringing\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@a.test>;tag=ft\r\nTo: "
+		"<sip:b@b.test>;tag=t\r\n"
 		"Call-ID: c1\r\nCSeq: 7 INVITE\r\n\r\n",
-		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@a.test>;tag=ft\r\nTo: <sip:b@b.test>;tag=t\r\n"
+		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@a.test>;tag=ft\r\nTo: "
+		"<sip:b@b.test>;tag=t\r\n"
 		"Call-ID: c1\r\nCSeq: 7 INVITE\r\nContact: *\r\n\r\n",
 	};
 	struct td_dialog *d = NULL;
@@ -129,8 +136,12 @@ static void targets_are_refreshed_in_place(void **state)
 	first = d->target.p;
 	for (i = 0; i < 100; i++) {
 		td_out_init(&o);
-		td_out_fmt(&o, "UPDATE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nMax-Forwards: 70\r\nFrom: <sip:a@h>;tag=ft\r\n"
-			   "To: <sip:b@h>;tag=tt\r\nCall-ID: c1\r\nCSeq: 8 UPDATE\r\nContact: <sip:u%u@h?Subject=x>\r\nContent-Length: 0\r\n\r\n", i);
+		td_out_fmt(&o,
+			   "UPDATE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nMax-Forwards: 70\r\nFrom: "
+			   "<sip:a@h>;tag=ft\r\n"
+			   "To: <sip:b@h>;tag=tt\r\nCall-ID: c1\r\nCSeq: 8 UPDATE\r\nContact: "
+			   "<sip:u%u@h?Subject=x>\r\nContent-Length: 0\r\n\r\n",
+			   i);
 		td_out_char(&o, '\0');
 		m = parse(o.p);
 		td_out_free(&o);

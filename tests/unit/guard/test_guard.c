@@ -38,7 +38,7 @@ static const struct {
 	{ "INVITE sip:bob@example.test SIP/2.0\r\n", true },
 	{ "SIP/2.0 200 OK\r\n", true },
 	{ "!interesting-Method0123456789_*+`.%indeed'~ sip:1@2 SIP/2.0\r\n", true },
-	{ "INVITE  sip:a@b  SIP/2.0\r\n", true },                 /* deserves a 400 */
+	{ "INVITE  sip:a@b  SIP/2.0\r\n", true }, /* deserves a 400 */
 	{ "INVITE <sip:a@b> SIP/2.0\r\n", true },
 	{ "\r\n\r\n", true },
 	{ "\r\nINVITE sip:a@b SIP/2.0\r\n", true },
@@ -76,7 +76,7 @@ static void p10_junk_is_counted_and_dropped(void **state)
 	for (int i = 0; i < 50; i++)
 		assert_false(td_guard_admit(g, &c, &f, TD_STR("\0\0\0\0"), 1000));
 	assert_false(td_guard_admit(g, &c, &f, TD_STR_NULL, 1000));
-	assert_false(td_guard_admit(g, &c, &zero, TD_STR("SIP/2.0 200 OK\r\n"), 1000));     /* T9 */
+	assert_false(td_guard_admit(g, &c, &zero, TD_STR("SIP/2.0 200 OK\r\n"), 1000)); /* T9 */
 	assert_false(td_guard_admit(g, &c, &multi, TD_STR("SIP/2.0 200 OK\r\n"), 1000));
 	assert_int_equal(td_guard_stats(g)->junk, 53);
 	/* and did not cost its source the one token it has */
@@ -98,9 +98,9 @@ static void a_bucket_empties_and_refills(void **state)
 	while (td_guard_admit(g, &c, &a, m, now))
 		n++;
 	assert_int_equal(n, 20);
-	assert_false(td_guard_admit(g, &c, &a2, m, now));         /* another port is the same source */
+	assert_false(td_guard_admit(g, &c, &a2, m, now)); /* another port is the same source */
 	assert_true(td_guard_admit(g, &c, &b, m, now));
-	now += 10000;                                             /* 1/rate later: one more */
+	now += 10000; /* 1/rate later: one more */
 	assert_true(td_guard_admit(g, &c, &a, m, now));
 	assert_false(td_guard_admit(g, &c, &a, m, now));
 	now += 3600000000ULL;
@@ -114,7 +114,8 @@ static void a_v6_source_is_its_64(void **state)
 {
 	struct td_config c = cfg(1, 2);
 	struct td_guard *g = open_guard();
-	struct td_flow a = udp_from("2001:db8::1", 5060), b = udp_from("2001:db8::ffff:2", 5060), other = udp_from("2001:db8:0:1::1", 5060);
+	struct td_flow a = udp_from("2001:db8::1", 5060), b = udp_from("2001:db8::ffff:2", 5060),
+		       other = udp_from("2001:db8:0:1::1", 5060);
 	struct td_str m = TD_STR("OPTIONS sip:a@b SIP/2.0\r\n");
 
 	assert_true(td_guard_admit(g, &c, &a, m, 0));
@@ -152,11 +153,11 @@ static void t7_answers_have_a_budget_per_network(void **state)
 	int n = 0;
 
 	for (int i = 0; i < 200; i++) {
-		f.peer.ip[3] = (uint8_t)i;                        /* the victim's whole network */
+		f.peer.ip[3] = (uint8_t)i; /* the victim's whole network */
 		n += td_guard_may_answer(g, &c, &f, 1000);
 	}
 	assert_int_equal(n, 5);
-	tcp.proto = TD_TCP;                                       /* whoever shook hands is there */
+	tcp.proto = TD_TCP; /* whoever shook hands is there */
 	assert_true(td_guard_may_answer(g, &c, &tcp, 1000));
 	assert_int_equal(td_guard_stats(g)->replies_limited, 195);
 	td_guard_close(g);

@@ -14,14 +14,16 @@ struct fix {
 	struct td_store *store;
 	struct td_location *loc;
 	struct td_rng rng;
-	struct td_out seen;               /* what the last callback showed */
+	struct td_out seen; /* what the last callback showed */
 	int answers, err, busy;
 };
 
 static void open_location(struct fix *f)
 {
-	assert_int_equal(td_location_open(&f->loc, &f->rng, &(struct td_location_options){
-		.durable = f->store != NULL, .store = f->store, .workers = WORKERS }), 0);
+	assert_int_equal(td_location_open(&f->loc, &f->rng,
+					  &(struct td_location_options){
+						  .durable = f->store != NULL, .store = f->store, .workers = WORKERS }),
+			 0);
 	for (unsigned i = 0; i < WORKERS; i++)
 		assert_int_equal(td_location_attach(f->loc, i, f->loop[i]), 0);
 	assert_int_equal(td_location_load(f->loc), 0);
@@ -87,15 +89,24 @@ static void on_answer(void *arg, int err, const struct td_binding *b, unsigned n
 		td_out_fmt(&f->seen, "%.*s:%d ", TD_FMT(b[i].contact), (int)(b[i].expires_at_s - td_loop_wall_s(f->loop[0])));
 }
 
-struct change { const char *contact; uint32_t expires_s; };
+struct change {
+	const char *contact;
+	uint32_t expires_s;
+};
 
 /* changes end with a contact of NULL; "*" removes all, none at all is a query */
-static struct td_loc_call *send(struct fix *f, unsigned worker, const char *aor, const char *call_id, uint32_t cseq, const struct change *c)
+static struct td_loc_call *send(struct fix *f, unsigned worker, const char *aor, const char *call_id, uint32_t cseq,
+				const struct change *c)
 {
 	struct td_loc_change changes[20] = { 0 };
 	struct td_loc_update up = {
-		.aor = exact(aor), .call_id = exact(call_id), .cseq = cseq, .user_agent = TD_STR("phone/1"), .max_contacts = 3,
-		.changes = changes, .flow = { .proto = TD_UDP, .peer = { .family = TD_AF_V4, .ip = { 192, 0, 2, 7 }, .port = 5062 } },
+		.aor = exact(aor),
+		.call_id = exact(call_id),
+		.cseq = cseq,
+		.user_agent = TD_STR("phone/1"),
+		.max_contacts = 3,
+		.changes = changes,
+		.flow = { .proto = TD_UDP, .peer = { .family = TD_AF_V4, .ip = { 192, 0, 2, 7 }, .port = 5062 } },
 	};
 	struct td_loc_call *call = NULL;
 
@@ -109,7 +120,7 @@ static struct td_loc_call *send(struct fix *f, unsigned worker, const char *aor,
 	}
 	int before = f->answers;
 	assert_int_equal(td_location_update(&call, f->loc, worker, &up, on_answer, f), 0);
-	assert_int_equal(f->answers, before);           /* never inside the call */
+	assert_int_equal(f->answers, before); /* never inside the call */
 	for (unsigned i = 0; i < up.change_n; i++)
 		exact_free(changes[i].contact);
 	exact_free(up.aor);
@@ -117,18 +128,26 @@ static struct td_loc_call *send(struct fix *f, unsigned worker, const char *aor,
 	return call;
 }
 
-#define CHANGES(...) (const struct change[]){ __VA_ARGS__ __VA_OPT__(,) { NULL, 0 } }
+#define CHANGES(...)                       \
+	(const struct change[])            \
+	{                                  \
+		__VA_ARGS__ __VA_OPT__(, ) \
+		{                          \
+			NULL, 0            \
+		}                          \
+	}
 
-static void expect(struct fix *f, const char *aor, const char *call_id, uint32_t cseq, const struct change *c, int err, const char *seen)
+static void expect(struct fix *f, const char *aor, const char *call_id, uint32_t cseq, const struct change *c, int err,
+		   const char *seen)
 {
 	for (unsigned worker = 0; worker < WORKERS; worker++) {
 		int before = f->answers;
 
-		send(f, worker, aor, call_id, cseq, worker ? CHANGES() : c);    /* then everybody sees the same */
+		send(f, worker, aor, call_id, cseq, worker ? CHANGES() : c); /* then everybody sees the same */
 		td_sim_run(f->sim, 1);
 		assert_int_equal(f->answers, before + 1);
 		assert_int_equal(f->err, worker ? 0 : err);
-		if (!f->err)                            /* a refused one left them as they were */
+		if (!f->err) /* a refused one left them as they were */
 			assert_str(td_out_view(&f->seen), seen);
 	}
 }
@@ -203,7 +222,7 @@ static void expiry(void **state)
 	td_sim_run(f->sim, 9000);
 	lookup(f, 1, "b@d", "sip:b@h1:1 ");
 	td_sim_run(f->sim, 1500);
-	lookup(f, 1, "b@d", "");                        /* not shown, whether it was swept already or not */
+	lookup(f, 1, "b@d", ""); /* not shown, whether it was swept already or not */
 	lookup(f, 2, "a@d", "sip:a@h2:8990 ");
 	td_sim_run(f->sim, 10000);
 	td_location_stats(&stats, f->loc);
@@ -231,9 +250,9 @@ static void wall_clock_jumps(void **state)
 	struct td_location_stats stats;
 
 	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h1", 3600 }), 0, "sip:a@h1:3600 ");
-	td_sim_set_wall(f->sim, 5000);                  /* back */
+	td_sim_set_wall(f->sim, 5000); /* back */
 	lookup(f, 0, "a@d", "sip:a@h1:998600 ");
-	td_sim_set_wall(f->sim, 2000000000);            /* far ahead */
+	td_sim_set_wall(f->sim, 2000000000); /* far ahead */
 	lookup(f, 0, "a@d", "");
 	td_sim_run(f->sim, 5000);
 	td_location_stats(&stats, f->loc);
@@ -259,7 +278,7 @@ static void reload(void **state)
 	lookup(f, 1, "b@d", "sip:b@h3:500 ");
 	td_sim_run(f->sim, 1);
 	assert_int_equal(rows(f), 2);
-	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h2", 60 }), 0, "sip:a@h2:500 ");      /* its order is known still */
+	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h2", 60 }), 0, "sip:a@h2:500 "); /* its order is known still */
 	assert_int_equal(check_flow(state), 0);
 }
 
@@ -309,7 +328,7 @@ static void too_many_of_one_address(void **state)
 	send(f, 0, "b@d", "c1", 1, CHANGES({ "sip:b@h", 100 }));
 	td_sim_run(f->sim, 200);
 	assert_int_equal(f->answers, 201);
-	assert_in_range(f->busy, 100, 135);             /* 1 under way, 64 waiting, and what came after the first commits */
+	assert_in_range(f->busy, 100, 135); /* 1 under way, 64 waiting, and what came after the first commits */
 	lookup(f, 0, "b@d", "sip:b@h:100 ");
 	expect(f, "a@d", "c1", 500, CHANGES({ "sip:a@h", 70 }), 0, "sip:a@h:70 ");
 }
@@ -346,8 +365,8 @@ static void cancelled_calls_are_silent(void **state)
 	}
 	td_sim_run(f->sim, 10);
 	assert_int_equal(f->answers, 0);
-	lookup(f, 0, "a@d", "sip:a@h:100 ");            /* but done */
-	send(f, 0, "a@d", "c1", 9, CHANGES({ "sip:a@h", 200 }));        /* and closing with some under way leaks nothing */
+	lookup(f, 0, "a@d", "sip:a@h:100 ");                     /* but done */
+	send(f, 0, "a@d", "c1", 9, CHANGES({ "sip:a@h", 200 })); /* and closing with some under way leaks nothing */
 	send(f, 1, "a@d", "c1", 10, CHANGES({ "sip:a@h", 200 }));
 }
 
@@ -394,9 +413,15 @@ static void listing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(updates), BOTH(expiry), BOTH(wall_clock_jumps), DURABLE(reload), DURABLE(queued_behind_a_write),
-		DURABLE(too_many_of_one_address), DURABLE(g9_store_fails),
-		BOTH(cancelled_calls_are_silent), BOTH(listing),
+		BOTH(updates),
+		BOTH(expiry),
+		BOTH(wall_clock_jumps),
+		DURABLE(reload),
+		DURABLE(queued_behind_a_write),
+		DURABLE(too_many_of_one_address),
+		DURABLE(g9_store_fails),
+		BOTH(cancelled_calls_are_silent),
+		BOTH(listing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,7 +85,7 @@ static void level_triggered(void **state)
 
 	assert_int_equal(td_io_open(&w->io[0], w->loop, w->pipe[0][0], TD_IO_READ, echo, w), 0);
 	assert_int_equal(write(w->pipe[0][1], "abc", 3), 3);
-	assert_int_equal(td_loop_run(w->loop), 0);              /* a byte per turn */
+	assert_int_equal(td_loop_run(w->loop), 0); /* a byte per turn */
 	expect(w, "0:r 0:r 0:r ");
 	assert_int_equal(td_io_want(&w->io[0], TD_IO_WRITE), 0);
 	assert_int_equal(td_loop_run(w->loop), 0);
@@ -216,7 +216,7 @@ static void before_sleep(struct td_defer *d, void *arg)
 
 	td_out_z(&w->trace, "sleep ");
 	if (!w->count++) {
-		td_loop_defer(w->loop, &w->d[0]);               /* must still run before the loop sleeps */
+		td_loop_defer(w->loop, &w->d[0]); /* must still run before the loop sleeps */
 		td_loop_before_sleep(w->loop, d);
 	} else {
 		td_loop_stop(w->loop);
@@ -234,7 +234,7 @@ static void first(struct td_defer *d, void *arg)
 
 	td_out_z(&w->trace, "first ");
 	td_loop_defer(w->loop, &w->d[1]);
-	td_loop_defer(w->loop, &w->d[1]);                       /* waits already */
+	td_loop_defer(w->loop, &w->d[1]); /* waits already */
 }
 
 static void mail(struct td_mail *m, void *arg)
@@ -365,16 +365,23 @@ static void stopped_before_it_ran(void **state)
 
 	td_loop_stop(w->loop);
 	assert_int_equal(td_loop_run(w->loop), 0);
-	run_ms(w, 1);                                           /* and can run again */
+	run_ms(w, 1); /* and can run again */
 }
 
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(level_triggered), T(refusals), T(closed_ones_hear_nothing), T(reused_number_gets_no_old_event),
-		T(unwanted_within_the_batch), T(order_of_a_turn), T(undeferred_ones_do_not_run), T(endless_deferring),
-		T(never_early), T(stopped_before_it_ran),
+		T(level_triggered),
+		T(refusals),
+		T(closed_ones_hear_nothing),
+		T(reused_number_gets_no_old_event),
+		T(unwanted_within_the_batch),
+		T(order_of_a_turn),
+		T(undeferred_ones_do_not_run),
+		T(endless_deferring),
+		T(never_early),
+		T(stopped_before_it_ran),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,7 +84,7 @@ static void one_at_a_time(void **state)
 static void post_again(struct td_mail *m, void *arg)
 {
 	if (++*(unsigned *)arg < 3)
-		td_loop_post(office.loop, m);                   /* comes next turn, not in this delivery */
+		td_loop_post(office.loop, m); /* comes next turn, not in this delivery */
 	else
 		td_loop_stop(office.loop);
 }
@@ -109,7 +109,9 @@ static void own_thread_and_drain(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(as_fast_as_they_can), cmocka_unit_test(one_at_a_time), cmocka_unit_test(own_thread_and_drain),
+		cmocka_unit_test(as_fast_as_they_can),
+		cmocka_unit_test(one_at_a_time),
+		cmocka_unit_test(own_thread_and_drain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,7 +185,7 @@ static void events_in_order(void **state)
 	expect(w, "a");
 	td_sim_run(w->sim, 1);
 	expect(w, "");
-	td_sim_run(w->sim, 1);                                  /* what falls on the end belongs to the run */
+	td_sim_run(w->sim, 1); /* what falls on the end belongs to the run */
 	expect(w, "bde");
 	td_sim_run(w->sim, 1);
 	expect(w, "f");
@@ -265,7 +265,7 @@ static void run_until(void **state)
 	assert_int_equal(td_sim_now_ms(w->sim), now + 10 + 3600 * 1000);
 	assert_true(td_sim_run_until(w->sim, three, w, UINT64_MAX));
 	expect(w, "ts");
-	assert_int_equal(td_sim_now_ms(w->sim), now + 10 + 2 * 3600 * 1000);    /* stands where it became true */
+	assert_int_equal(td_sim_now_ms(w->sim), now + 10 + 2 * 3600 * 1000); /* stands where it became true */
 	assert_true(td_sim_run_until(w->sim, three, w, 0));
 	assert_int_equal(td_loop_now_ms(w->b), td_sim_now_ms(w->sim));
 	assert_int_equal(td_loop_now_us(w->b), td_sim_now_ms(w->sim) * 1000);
@@ -311,12 +311,10 @@ static void wall_clock(void **state)
 	assert_int_equal(td_sim_wall_ms(w->sim), (wall - 86400) * 1000);
 	td_sim_run(w->sim, 1000);
 	assert_int_equal(td_loop_wall_s(w->a), wall - 86400 + 1);
-	assert_int_equal(td_sim_now_ms(w->sim), now + 2999);    /* the monotonic one did not jump */
+	assert_int_equal(td_sim_now_ms(w->sim), now + 2999); /* the monotonic one did not jump */
 }
 
-static void io_fn(struct td_io *io, unsigned events, void *arg)
-{
-}
+static void io_fn(struct td_io *io, unsigned events, void *arg) {}
 
 static void is_simulated(void **state)
 {
@@ -333,8 +331,14 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(seed_decides_everything), T(events_in_order), T(many_events), T(event_that_queues_itself),
-		T(run_until), T(timers_are_exact), T(wall_clock), T(is_simulated),
+		cmocka_unit_test(seed_decides_everything),
+		T(events_in_order),
+		T(many_events),
+		T(event_that_queues_itself),
+		T(run_until),
+		T(timers_are_exact),
+		T(wall_clock),
+		T(is_simulated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

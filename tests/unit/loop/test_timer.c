@@ -12,7 +12,7 @@ struct model {
 	struct tester {
 		struct td_timer tm;
 		struct model *m;
-		uint64_t due, order;          /* order of starting; due 0: not running */
+		uint64_t due, order; /* order of starting; due 0: not running */
 	} t[N];
 	uint64_t order, last_due, last_order;
 	unsigned fired;
@@ -44,7 +44,7 @@ static void on_fire(struct td_timer *tm, void *arg)
 	struct tester *t = arg;
 	struct model *m = t->m;
 
-	assert_int_equal(t->due, td_loop_now_ms(m->loop));      /* to the millisecond; 0: was stopped */
+	assert_int_equal(t->due, td_loop_now_ms(m->loop)); /* to the millisecond; 0: was stopped */
 	assert_false(td_timer_running(tm));
 	if (t->due == m->last_due)
 		assert_true(t->order > m->last_order);
@@ -151,7 +151,7 @@ static void far_future(void **state)
 
 	td_timer_init(&w->a, note_a, w);
 	td_timer_init(&w->b, note_b, w);
-	td_timer_start(w->loop, &w->b, UINT64_MAX);             /* never, and in nobody's way */
+	td_timer_start(w->loop, &w->b, UINT64_MAX); /* never, and in nobody's way */
 	assert_int_equal(w->b.when_ms, UINT64_MAX);
 	for (size_t i = 0; i < TD_ARRAY_LEN(delays); i++) {
 		memset(w->trace, 0, sizeof(w->trace));
@@ -165,7 +165,7 @@ static void far_future(void **state)
 	}
 	assert_true(td_timer_running(&w->b));
 	td_timer_stop(w->loop, &w->b);
-	td_timer_stop(w->loop, &w->b);                          /* nothing when it is not running */
+	td_timer_stop(w->loop, &w->b); /* nothing when it is not running */
 }
 
 static void again_at_once(struct td_timer *tm, void *arg)
@@ -193,7 +193,7 @@ static void zero_waits_for_the_next_turn(void **state)
 	td_timer_start(w->loop, &w->a, 0);
 	td_timer_stop(w->loop, &w->a);
 	td_timer_start(w->loop, &w->c, 0);
-	td_timer_start(w->loop, &w->c, 7);                      /* moves it */
+	td_timer_start(w->loop, &w->c, 7); /* moves it */
 	td_sim_run(w->sim, 6);
 	assert_string_equal(w->trace, "caccc");
 	td_sim_run(w->sim, 1);
@@ -261,7 +261,7 @@ static void order_of_the_overdue(void **state)
 		if (td_timer_running(&tm[i]))
 			wheel_del(w, &tm[i]);
 	}
-	assert_false(wheel_next(w, &next));                     /* no bit is left behind */
+	assert_false(wheel_next(w, &next)); /* no bit is left behind */
 	free(tm);
 	free(w);
 }

@@ -6,25 +6,31 @@
 static void m10_once_per_key(void **state)
 {
 	/* ts, event, end, duration; want: the key reported, or 0 */
-	static const struct { uint32_t ts; uint8_t event; bool end; uint16_t duration; char want; } rows[] = {
+	static const struct {
+		uint32_t ts;
+		uint8_t event;
+		bool end;
+		uint16_t duration;
+		char want;
+	} rows[] = {
 		{ 1000, 1, false, 160, '1' },
 		{ 1000, 1, false, 320, 0 },
 		{ 1000, 1, true, 480, 0 },
-		{ 1000, 1, true, 480, 0 },               /* the end comes three times */
+		{ 1000, 1, true, 480, 0 }, /* the end comes three times */
 		{ 1000, 1, true, 480, 0 },
-		{ 3000, 1, true, 480, '1' },             /* the same key again; only an end arrived */
-		{ 1000, 1, false, 320, 0 },              /* late */
+		{ 3000, 1, true, 480, '1' }, /* the same key again; only an end arrived */
+		{ 1000, 1, false, 320, 0 },  /* late */
 		{ 5000, 11, false, 160, '#' },
 		{ 5000, 11, false, 65535, 0 },
-		{ 5000 + 65535, 11, false, 160, 0 },     /* goes on in another segment */
+		{ 5000 + 65535, 11, false, 160, 0 }, /* goes on in another segment */
 		{ 5000 + 65535, 11, true, 320, 0 },
 		{ 5000 + 65535, 11, true, 320, 0 },
-		{ 5000 + 2 * 65535, 11, false, 160, '#' },   /* it had ended */
+		{ 5000 + 2 * 65535, 11, false, 160, '#' }, /* it had ended */
 		{ 200000, 15, false, 0, 'D' },
-		{ 210000, 16, false, 160, 0 },           /* flash: no key */
+		{ 210000, 16, false, 160, 0 }, /* flash: no key */
 		{ 0x7fffff00u, 3, false, 160, '3' },
 		{ 0xfffffe00u, 6, false, 160, '6' },
-		{ 10, 4, false, 160, '4' },              /* timestamps wrap */
+		{ 10, 4, false, 160, '4' }, /* timestamps wrap */
 		{ 5, 5, false, 160, 0 },
 	};
 	struct td_dtmf_receiver r = { 0 };
@@ -69,7 +75,9 @@ static void short_payload(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(m10_once_per_key), cmocka_unit_test(keys), cmocka_unit_test(short_payload),
+		cmocka_unit_test(m10_once_per_key),
+		cmocka_unit_test(keys),
+		cmocka_unit_test(short_payload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,8 +80,11 @@ static void exchange(struct lab *lab)
 static void run(const char *address, bool stalls)
 {
 	static const struct td_media_events a_events = { .play_finished = on_finished }, b_events = { .dtmf = on_key };
-	struct td_wav w = { .coding = TD_WAV_PCM16, .rate_hz = TONE_RATE, .samples = TD_ARRAY_LEN(tone) / 2,
-			    .data = td_str_n((const char *)tone, sizeof(tone) / 2) }, got;
+	struct td_wav w = { .coding = TD_WAV_PCM16,
+			    .rate_hz = TONE_RATE,
+			    .samples = TD_ARRAY_LEN(tone) / 2,
+			    .data = td_str_n((const char *)tone, sizeof(tone) / 2) },
+		      got;
 	static int16_t pcm[40 * TONE_RATE];
 	char path[] = "loopback-test-XXXXXX";
 	struct td_media_stats sa, sb;
@@ -108,7 +111,7 @@ static void run(const char *address, bool stalls)
 	td_media_stats(&sb, lab.b);
 	assert_true(sb.received >= 25 && sa.sent >= sb.received);
 	assert_int_equal(sb.dropped_bad + sb.dropped_pt + sb.dropped_source, 0);
-	if (stalls)       /* at least that much was left out; timestamps say so, nothing counts as lost */
+	if (stalls) /* at least that much was left out; timestamps say so, nothing counts as lost */
 		assert_true(sa.skipped >= STALL_MS / 20 - 6 && !sb.lost);
 	td_media_close(lab.a);
 	td_media_close(lab.b);
@@ -138,7 +141,9 @@ static void after_a_stall(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(over_ipv4), cmocka_unit_test(over_ipv6), cmocka_unit_test(after_a_stall),
+		cmocka_unit_test(over_ipv4),
+		cmocka_unit_test(over_ipv6),
+		cmocka_unit_test(after_a_stall),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

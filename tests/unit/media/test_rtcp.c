@@ -4,7 +4,9 @@
 #include <tandem/media.h>
 
 static const struct td_rtcp_sender sender = { .ntp = 0x0102030405060708, .ts = 9, .packets = 10, .octets = 0xfffffff0 };
-static const struct td_rtcp_block block = { .ssrc = 0xb, .fraction = 255, .lost = -3, .ext_max = 4, .jitter = 5, .lsr = 6, .dlsr = 7 };
+static const struct td_rtcp_block block = {
+	.ssrc = 0xb, .fraction = 255, .lost = -3, .ext_max = 4, .jitter = 5, .lsr = 6, .dlsr = 7
+};
 
 static void round_trip(void **state)
 {
@@ -25,7 +27,8 @@ static void round_trip(void **state)
 	assert_int_equal(ssrc, 0xa);
 	assert_memory_equal(&s, &sender, sizeof(s));
 	assert_int_equal(td_rtcp_block(&b, &p, 0), 0);
-	assert_true(b.ssrc == 0xb && b.fraction == 255 && b.lost == -3 && b.ext_max == 4 && b.jitter == 5 && b.lsr == 6 && b.dlsr == 7);
+	assert_true(b.ssrc == 0xb && b.fraction == 255 && b.lost == -3 && b.ext_max == 4 && b.jitter == 5 && b.lsr == 6 &&
+		    b.dlsr == 7);
 	assert_int_equal(td_rtcp_block(&b, &p, 1), TD_ENOTFOUND);
 	assert_true(td_rtcp_next(&p, &rest));
 	assert_int_equal(td_rtcp_cname(&name, &p), 0);
@@ -64,24 +67,37 @@ static void cname_lengths(void **state)
 
 static void m6_lengths(void **state)
 {
-	static const struct { const char *hex; int err; } rows[] = {
+	static const struct {
+		const char *hex;
+		int err;
+	} rows[] = {
 		{ "80c9000100000001", 0 },
-		{ "80c9000100000001" "81ca000100000001", 0 },                    /* SDES without its end: seen when read */
+		{ "80c9000100000001"
+		  "81ca000100000001",
+		  0 }, /* SDES without its end: seen when read */
 		{ "", TD_ESYNTAX },
 		{ "80c90000", TD_ESYNTAX },
-		{ "80c9000200000001", TD_ESYNTAX },                              /* longer than it is */
+		{ "80c9000200000001", TD_ESYNTAX }, /* longer than it is */
 		{ "80c90001000000", TD_ESYNTAX },
 		{ "80c9000100000001ff", TD_ESYNTAX },
-		{ "40c9000100000001", TD_ESYNTAX },                              /* version */
-		{ "80ca000100000001", TD_ESYNTAX },                              /* SDES first */
-		{ "80c9000100000001" "00c9000100000001", TD_ESYNTAX },
-		{ "80c9000100000001" "80c9ffff00000001", TD_ESYNTAX },
-		{ "a0c900020000000100000004", 0 },                               /* padding in the last */
+		{ "40c9000100000001", TD_ESYNTAX }, /* version */
+		{ "80ca000100000001", TD_ESYNTAX }, /* SDES first */
+		{ "80c9000100000001"
+		  "00c9000100000001",
+		  TD_ESYNTAX },
+		{ "80c9000100000001"
+		  "80c9ffff00000001",
+		  TD_ESYNTAX },
+		{ "a0c900020000000100000004", 0 }, /* padding in the last */
 		{ "a0c900020000000100000000", TD_ESYNTAX },
 		{ "a0c900020000000100000003", TD_ESYNTAX },
 		{ "a0c90002000000010000000c", TD_ESYNTAX },
-		{ "a0c900020000000100000004" "80cb0000", TD_ESYNTAX },           /* padding in another */
-		{ "80c9000100000001" "a0cb0000", TD_ESYNTAX },
+		{ "a0c900020000000100000004"
+		  "80cb0000",
+		  TD_ESYNTAX }, /* padding in another */
+		{ "80c9000100000001"
+		  "a0cb0000",
+		  TD_ESYNTAX },
 	};
 	size_t i;
 
@@ -120,9 +136,9 @@ static void m6_counts(void **state)
 	assert_int_equal(td_rtcp_report(&ssrc, &s, &p), TD_ESYNTAX);
 	p = body(TD_RTCP_BYE, 31, mem, "00000001");
 	assert_false(td_rtcp_bye_names(&p, 1));
-	p = body(TD_RTCP_SDES, 1, mem, "0000000101ff6162");                  /* item longer than the packet */
+	p = body(TD_RTCP_SDES, 1, mem, "0000000101ff6162"); /* item longer than the packet */
 	assert_int_equal(td_rtcp_cname(&name, &p), TD_ESYNTAX);
-	p = body(TD_RTCP_SDES, 1, mem, "0000000102026162");                  /* no end */
+	p = body(TD_RTCP_SDES, 1, mem, "0000000102026162"); /* no end */
 	assert_int_equal(td_rtcp_cname(&name, &p), TD_ESYNTAX);
 	p = body(TD_RTCP_SDES, 2, mem, "0000000100000000");
 	assert_int_equal(td_rtcp_cname(&name, &p), TD_ESYNTAX);
@@ -169,10 +185,10 @@ static void interval(void **state)
 
 static void round_trip_time(void **state)
 {
-	struct td_rtcp_block b = { .lsr = 0x10000, .dlsr = 0x8000 };      /* sent at 1 s, kept for half a second */
+	struct td_rtcp_block b = { .lsr = 0x10000, .dlsr = 0x8000 }; /* sent at 1 s, kept for half a second */
 
 	assert_int_equal(td_rtcp_round_trip_us(&b, 0x1c000), 250000);
-	assert_int_equal(td_rtcp_round_trip_us(&b, 0x17000), 0);          /* answered before it was sent */
+	assert_int_equal(td_rtcp_round_trip_us(&b, 0x17000), 0); /* answered before it was sent */
 	b.lsr = 0;
 	assert_int_equal(td_rtcp_round_trip_us(&b, 0x1c000), 0);
 }
@@ -180,7 +196,7 @@ static void round_trip_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(round_trip),      cmocka_unit_test(cname_lengths), cmocka_unit_test(m6_lengths),
+		cmocka_unit_test(round_trip),      cmocka_unit_test(cname_lengths),   cmocka_unit_test(m6_lengths),
 		cmocka_unit_test(m6_counts),       cmocka_unit_test(m6_many_packets), cmocka_unit_test(interval),
 		cmocka_unit_test(round_trip_time),
 	};

@@ -16,21 +16,31 @@
 
 static void parses(void **state)
 {
-#define ROW(text, err, n) { text, sizeof(text) - 1, err, n }
-	static const struct { const char *p; size_t n; int err; size_t samples; } rows[] = {
+#define ROW(text, err, n)                      \
+	{                                      \
+		text, sizeof(text) - 1, err, n \
+	}
+	static const struct {
+		const char *p;
+		size_t n;
+		int err;
+		size_t samples;
+	} rows[] = {
 		ROW(RIFF FMT("\1\0", "\1\0", R8000, "\20\0") "data\4\0\0\0\1\0\2\0", 0, 2),
 		ROW(RIFF FMT("\1\0", "\1\0", R8000, "\20\0") "data\5\0\0\0\1\0\2\0\3", 0, 2),
 		ROW(RIFF FMT("\7\0", "\1\0", R8000, "\10\0") "data\3\0\0\0abc", 0, 3),
 		ROW(RIFF FMT("\6\0", "\1\0", R8000, "\10\0") "data\3\0\0\0abc", 0, 3),
 		ROW(RIFF FMT("\1\0", "\1\0", R8000, "\20\0") "data\0\0\0\0", 0, 0),
-		ROW(RIFF FMT("\1\0", "\1\0", R8000, "\20\0") "data\xff\xff\xff\xff\1\0", 0, 1),       /* cut off by a crash */
+		ROW(RIFF FMT("\1\0", "\1\0", R8000, "\20\0") "data\xff\xff\xff\xff\1\0", 0, 1), /* cut off by a crash */
 		ROW(RIFF "LIST\3\0\0\0abc\0" FMT("\1\0", "\1\0", R8000, "\20\0") "fact\0\0\0\0data\2\0\0\0\1\0", 0, 1),
-		ROW(RIFF "fmt \x28\0\0\0\xfe\xff\1\0" R8000 "\x80\x3e\0\0\2\0\20\0\x16\0\20\0\4\0\0\0\1\0\0\0\0\0\20\0\x80\0\0\xaa\0\x38\x9b\x71"
-		    "data\2\0\0\0\1\0", 0, 1),                                                         /* extensible */
-		ROW(RIFF FMT("\1\0", "\2\0", R8000, "\20\0") "data\0\0\0\0", TD_EUNSUPPORTED, 0),      /* stereo */
+		ROW(RIFF "fmt \x28\0\0\0\xfe\xff\1\0" R8000
+			 "\x80\x3e\0\0\2\0\20\0\x16\0\20\0\4\0\0\0\1\0\0\0\0\0\20\0\x80\0\0\xaa\0\x38\x9b\x71"
+			 "data\2\0\0\0\1\0",
+		    0, 1),                                                                        /* extensible */
+		ROW(RIFF FMT("\1\0", "\2\0", R8000, "\20\0") "data\0\0\0\0", TD_EUNSUPPORTED, 0), /* stereo */
 		ROW(RIFF FMT("\1\0", "\1\0", "\x80\x3e\0\0", "\20\0") "data\0\0\0\0", TD_EUNSUPPORTED, 0),
-		ROW(RIFF FMT("\1\0", "\1\0", R8000, "\10\0") "data\0\0\0\0", TD_EUNSUPPORTED, 0),      /* 8 bit */
-		ROW(RIFF FMT("\3\0", "\1\0", R8000, "\40\0") "data\0\0\0\0", TD_EUNSUPPORTED, 0),      /* float */
+		ROW(RIFF FMT("\1\0", "\1\0", R8000, "\10\0") "data\0\0\0\0", TD_EUNSUPPORTED, 0), /* 8 bit */
+		ROW(RIFF FMT("\3\0", "\1\0", R8000, "\40\0") "data\0\0\0\0", TD_EUNSUPPORTED, 0), /* float */
 		ROW(RIFF FMT("\1\0", "\1\0", R8000, "\20\0"), TD_ESYNTAX, 0),
 		ROW(RIFF "data\0\0\0\0", TD_ESYNTAX, 0),
 		ROW(RIFF "fmt \4\0\0\0\1\0\1\0data\0\0\0\0", TD_ESYNTAX, 0),

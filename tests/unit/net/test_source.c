@@ -4,9 +4,7 @@
 
 #include <tandem/net.h>
 
-static void ignore(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg)
-{
-}
+static void ignore(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg) {}
 
 /* Sockets of ours share ports among threads; a second server must not slip in between them. */
 static void a_port_in_use_is_seen(void **state)

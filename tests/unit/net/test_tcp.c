@@ -17,7 +17,7 @@ struct end {
 	int err;
 	size_t got;
 	bool in_order;
-	struct td_str answer;                     /* sent upon the first bytes */
+	struct td_str answer; /* sent upon the first bytes */
 	bool echo, close_on_connected, close_on_data, close_on_drained, close_on_closed, shutdown_on_data, flood;
 	size_t flood_sent, flood_bytes;
 };
@@ -184,7 +184,7 @@ static void echo(void **state)
 	struct world w;
 
 	open_pair(&w, state, &server, &client);
-	for (size_t i = 0; i < 3; i++)              /* before it is connected: waits */
+	for (size_t i = 0; i < 3; i++) /* before it is connected: waits */
 		send_bytes(client.c, td_str_n(b->data + 1000 * i, 1000));
 	assert_int_equal(td_conn_queued(client.c), 3000);
 	assert_true(world_run(&w, got_3000, &client));
@@ -245,7 +245,7 @@ static void closed_is_told_once(void **state)
 	close_end(&server);
 	assert_true(world_run(&w, is_closed, &client));
 	assert_int_equal(client.err, 0);
-	for (int i = 0; i < 3; i++) {               /* the peer is gone: answered by RST, of which nobody needs to hear */
+	for (int i = 0; i < 3; i++) { /* the peer is gone: answered by RST, of which nobody needs to hear */
 		struct td_buf *b = pattern(10, 0);
 
 		(void)td_conn_send(client.c, b);
@@ -263,7 +263,8 @@ static void closed_is_told_once(void **state)
 /* "400 and close" while the peer still sends: the answer arrives, not a reset that destroys it. */
 static void answer_survives_close(void **state)
 {
-	struct end server = { .shutdown_on_data = true, .answer = TD_STR("400") }, client = { .flood = true, .flood_bytes = 1 << 20 };
+	struct end server = { .shutdown_on_data = true, .answer = TD_STR("400") },
+		   client = { .flood = true, .flood_bytes = 1 << 20 };
 	struct world w;
 
 	open_pair(&w, state, &server, &client);
@@ -305,7 +306,8 @@ static void port_in_use(void **state)
 
 	world_open(&w, state);
 	listen_end(&w, &server);
-	assert_int_equal(td_listener_open(&other, w.server_net, td_listener_local(server.listener), 0, on_accept, NULL), -EADDRINUSE);
+	assert_int_equal(td_listener_open(&other, w.server_net, td_listener_local(server.listener), 0, on_accept, NULL),
+			 -EADDRINUSE);
 	assert_null(other);
 	td_listener_close(server.listener);
 	world_close(&w);
@@ -314,7 +316,8 @@ static void port_in_use(void **state)
 /* Each callback may end its own connection. */
 static void close_within_callbacks(void **state)
 {
-	static const struct end rows[][2] = {       /* server, client */
+	static const struct end rows[][2] = {
+		/* server, client */
 		{ { .close_on_closed = true }, { .close_on_connected = true } },
 		{ { .close_on_data = true }, { .close_on_closed = true } },
 		{ { .close_on_data = true, .echo = true }, { .close_on_closed = true } },
@@ -533,7 +536,7 @@ static void out_of_descriptors(void **state)
 	assert_true(world_run(&w, is_closed, &client));
 	assert_int_equal(server.accepted, 0);
 	close(fds[--n]);
-	connect_end(&w, &later, td_listener_local(server.listener));    /* takes the last one again */
+	connect_end(&w, &later, td_listener_local(server.listener)); /* takes the last one again */
 	assert_true(world_run(&w, is_closed, &later));
 	td_conn_close(later.c);
 	later = (struct end){ 0 };

@@ -149,7 +149,7 @@ static void close_in_callback(void **state)
 	open_pair(&w, &server, &client);
 	for (unsigned i = 0; i < 5; i++)
 		send_pattern(&client, &server, 10, 0);
-	assert_true(world_run(&w, got_wanted, &client));    /* what was queued before the close still leaves */
+	assert_true(world_run(&w, got_wanted, &client)); /* what was queued before the close still leaves */
 	world_settle(&w);
 	assert_int_equal(server.n, 1);
 	assert_int_equal(client.n, 1);
@@ -253,7 +253,8 @@ static void nowhere(void **state)
 	}
 	assert_int_equal(client.n, 0);
 	assert_int_equal(td_udp_open(&none, w.client_net, &bad, 0, on_datagram, NULL), -EAFNOSUPPORT);
-	assert_int_equal(td_addr_parse(&bad, w.client_ip.family == TD_AF_V4 ? TD_STR("198.51.100.7:0") : TD_STR("[2001:db8:f::7]:0")), 0);
+	assert_int_equal(
+		td_addr_parse(&bad, w.client_ip.family == TD_AF_V4 ? TD_STR("198.51.100.7:0") : TD_STR("[2001:db8:f::7]:0")), 0);
 	assert_int_equal(td_udp_open(&none, w.client_net, &bad, 0, on_datagram, NULL), -EADDRNOTAVAIL);
 	assert_null(none);
 	td_udp_close(client.udp);

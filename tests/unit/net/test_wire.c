@@ -14,7 +14,7 @@ struct lab {
 	struct td_sim *sim;
 	struct td_wire *wire;
 	struct td_loop *loop[3];
-	struct td_net *net[3];                    /* 0: 192.0.2.1; 1 and 2: workers that share 192.0.2.2 */
+	struct td_net *net[3]; /* 0: 192.0.2.1; 1 and 2: workers that share 192.0.2.2 */
 	struct td_udp *udp[3];
 	unsigned n, by[3];
 	uint8_t order[4 * DATAGRAMS];
@@ -49,8 +49,12 @@ static void lab_open(struct lab *lab, uint64_t seed, struct td_wire_rules rules)
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(td_sim_loop(&lab->loop[i], lab->sim), 0);
 		assert_int_equal(td_net_open_sim(&lab->net[i], lab->loop[i], lab->wire, i == 0 ? &ip : &server_ip), 0);
-		assert_int_equal(td_udp_open(&lab->udp[i], lab->net[i], i == 2 ? &any : i == 1 ? &server_ip : &ip,
-					     i == 0 ? 0 : TD_UDP_REUSEPORT, on_datagram, lab), 0);
+		assert_int_equal(td_udp_open(&lab->udp[i], lab->net[i],
+					     i == 2   ? &any
+					     : i == 1 ? &server_ip
+						      : &ip,
+					     i == 0 ? 0 : TD_UDP_REUSEPORT, on_datagram, lab),
+				 0);
 	}
 }
 
@@ -121,7 +125,11 @@ static bool sorted(const struct lab *lab)
 
 static void rules(void **state)
 {
-	static const struct { struct td_wire_rules r; unsigned min, max; bool sorted; } rows[] = {
+	static const struct {
+		struct td_wire_rules r;
+		unsigned min, max;
+		bool sorted;
+	} rows[] = {
 		{ { 0 }, DATAGRAMS, DATAGRAMS, true },
 		{ { .delay_us = 20000 }, DATAGRAMS, DATAGRAMS, true },
 		{ { .loss = 1 }, 0, 0, true },
@@ -201,7 +209,7 @@ static void unplugged_hears_and_says_nothing(void **state)
 	send_n(&lab, 10);
 	td_sim_run(lab.sim, 1);
 	td_net_unplug(lab.net[1], true);
-	td_net_unplug(lab.net[2], true);            /* while they fly */
+	td_net_unplug(lab.net[2], true); /* while they fly */
 	td_sim_run(lab.sim, 100);
 	assert_int_equal(lab.n, 0);
 	td_net_unplug(lab.net[1], false);
@@ -371,7 +379,10 @@ static void connect_times_out(void **state)
 /* A short outage only delays; a long one ends the connection on the side that had something to say. */
 static void outages(void **state)
 {
-	static const struct { uint64_t ms; unsigned closed; } rows[] = { { 3000, 0 }, { 9000, 0 }, { 11000, 1 } };
+	static const struct {
+		uint64_t ms;
+		unsigned closed;
+	} rows[] = { { 3000, 0 }, { 9000, 0 }, { 11000, 1 } };
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
 		struct td_wire_rules r = { .delay_us = 1000 };

@@ -35,9 +35,12 @@ static struct mode modes[] = {
 };
 
 /* One test over the kernel and over the wire, in both families. */
-#define FOUR_MODES(fn)                                                                      \
-	{ #fn " 127.0.0.1", fn, NULL, NULL, &modes[0] }, { #fn " ::1", fn, NULL, NULL, &modes[1] },     \
-	{ #fn " wire v4", fn, NULL, NULL, &modes[2] }, { #fn " wire v6", fn, NULL, NULL, &modes[3] }
+#define FOUR_MODES(fn)                                                                              \
+	{ #fn " 127.0.0.1", fn, NULL, NULL, &modes[0] }, { #fn " ::1", fn, NULL, NULL, &modes[1] }, \
+		{ #fn " wire v4", fn, NULL, NULL, &modes[2] },                                      \
+	{                                                                                           \
+#fn " wire v6", fn, NULL, NULL, &modes[3]                                           \
+	}
 
 static inline void world_open(struct world *w, void **state)
 {

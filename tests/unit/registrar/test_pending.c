@@ -19,11 +19,13 @@ static void too_many_wait_for_the_disk(void **state)
 	for (unsigned i = 0; i < MOST + 2; i++) {
 		snprintf(aor, sizeof(aor), "u%u@any.test", i);
 		snprintf(call_id, sizeof(call_id), "call-%u", i);
-		assert_int_equal(rig_request(&r, td_str_of(aor), td_str_of(call_id), 1, TD_STR("Contact: <sip:u@10.0.1.1>\r\n"), true), 0);
+		assert_int_equal(
+			rig_request(&r, td_str_of(aor), td_str_of(call_id), 1, TD_STR("Contact: <sip:u@10.0.1.1>\r\n"), true), 0);
 	}
 	assert_true(td_sim_run_until(r.sim, all_answered, &r, 60000));
 	assert_int_equal(r.unavailable, 2);
-	assert_int_equal(rig_request(&r, TD_STR("late@any.test"), TD_STR("late"), 1, TD_STR("Contact: <sip:u@10.0.1.1>\r\n"), true), 0);
+	assert_int_equal(
+		rig_request(&r, TD_STR("late@any.test"), TD_STR("late"), 1, TD_STR("Contact: <sip:u@10.0.1.1>\r\n"), true), 0);
 	td_sim_run(r.sim, 1000);
 	assert_int_equal(r.status, 200);
 	assert_int_equal(r.unavailable, 2);

@@ -58,8 +58,8 @@ static void d1_d3_a_cookie_proves_one_dialog(void **state)
 
 	td_route_cookie(c, key, TD_STR("call1"), TD_STR("alice"));
 	assert_true(shows("call1", "alice", "bob", s));
-	assert_true(shows("call1", "bob", "alice", s));           /* the callee's BYE */
-	assert_false(shows("call1", "alice", NULL, s));           /* a new request is no dialog */
+	assert_true(shows("call1", "bob", "alice", s)); /* the callee's BYE */
+	assert_false(shows("call1", "alice", NULL, s)); /* a new request is no dialog */
 	assert_false(shows("call2", "alice", "bob", s));
 	assert_false(shows("call1", "mallory", "bob", s));
 	assert_false(shows("call1a", "lice", "bob", s));

@@ -16,14 +16,26 @@ static struct td_sdp *parse(struct td_arena *a, const char *text)
 
 static void codecs(void **state)
 {
-	static const struct { uint8_t pt; const char *name; uint32_t clock; uint8_t channels; const char *fmtp; } want[] = {
-		{ 0, "PCMU", 8000, 1, "" },         { 96, "opus", 48000, 2, "useinbandfec=1" }, { 101, "telephone-event", 8000, 1, "0-15" },
-		{ 9, "G722", 8000, 1, "" },         { 8, "", 8000, 1, "" },                     { 97, "", 0, 1, "" },
-		{ 18, "G729", 8000, 1, "annexb=no" }, { 98, "first", 8000, 1, "one" },
+	static const struct {
+		uint8_t pt;
+		const char *name;
+		uint32_t clock;
+		uint8_t channels;
+		const char *fmtp;
+	} want[] = {
+		{ 0, "PCMU", 8000, 1, "" },
+		{ 96, "opus", 48000, 2, "useinbandfec=1" },
+		{ 101, "telephone-event", 8000, 1, "0-15" },
+		{ 9, "G722", 8000, 1, "" },
+		{ 8, "", 8000, 1, "" },
+		{ 97, "", 0, 1, "" },
+		{ 18, "G729", 8000, 1, "annexb=no" },
+		{ 98, "first", 8000, 1, "one" },
 	};
 	struct td_sdp_codec c[TD_SDP_MAX_FORMATS];
 	struct td_arena a;
-	struct td_sdp *sdp = parse(&a,
+	struct td_sdp *sdp = parse(
+		&a,
 		"v=0\nm=audio 4000 RTP/AVP 0 96 101 9 8 97 18 0 98\n"
 		"a=rtpmap:96 opus/48000/2\na=fmtp:96 useinbandfec=1\na=rtpmap:101 telephone-event/8000\na=fmtp:101  0-15\n"
 		"a=rtpmap:8 PCMA/0\na=rtpmap:128 x/1\na=rtpmap:99 y/8000\na=rtpmap\na=rtpmap:\na=rtpmap:97\na=fmtp:18 annexb=no\n"
@@ -44,9 +56,13 @@ static void codecs(void **state)
 
 static void ptime(void **state)
 {
-	static const struct { const char *in; unsigned ms; } rows[] = {
-		{ "20", 20 }, { " 30 ", 30 }, { "1000", 1000 }, { "1001", 0 }, { "", 0 }, { "12.5", 0 }, { "-1", 0 }, { "x", 0 },
-		{ "99999999999999999999", 0 },
+	static const struct {
+		const char *in;
+		unsigned ms;
+	} rows[] = {
+		{ "20", 20 },  { " 30 ", 30 }, { "1000", 1000 },
+		{ "1001", 0 }, { "", 0 },      { "12.5", 0 },
+		{ "-1", 0 },   { "x", 0 },     { "99999999999999999999", 0 },
 	};
 	struct td_arena a;
 	char text[128];
@@ -61,10 +77,16 @@ static void ptime(void **state)
 
 static void rtcp(void **state)
 {
-	static const struct { const char *in; int err; uint16_t port; const char *addr; } rows[] = {
+	static const struct {
+		const char *in;
+		int err;
+		uint16_t port;
+		const char *addr;
+	} rows[] = {
 		{ "a=rtcp:53020", 0, 53020, "" },
 		{ "a=rtcp:53020 IN IP4 126.16.64.4", 0, 53020, "126.16.64.4" },
-		{ "a=rtcp:53020 IN IP6 2001:2345:6789:ABCD:EF01:2345:6789:ABCD", 0, 53020, "2001:2345:6789:ABCD:EF01:2345:6789:ABCD" },
+		{ "a=rtcp:53020 IN IP6 2001:2345:6789:ABCD:EF01:2345:6789:ABCD", 0, 53020,
+		  "2001:2345:6789:ABCD:EF01:2345:6789:ABCD" },
 		{ "a=rtcp:65536", TD_ESYNTAX, 0, "" },
 		{ "a=rtcp:", TD_ESYNTAX, 0, "" },
 		{ "a=rtcp", TD_ESYNTAX, 0, "" },
@@ -89,7 +111,10 @@ static void rtcp(void **state)
 
 static void directions(void **state)
 {
-	static const struct { const char *session, *media; enum td_sdp_dir dir; } rows[] = {
+	static const struct {
+		const char *session, *media;
+		enum td_sdp_dir dir;
+	} rows[] = {
 		{ "", "", TD_SDP_SENDRECV },
 		{ "a=sendonly\n", "", TD_SDP_SENDONLY },
 		{ "a=sendonly\n", "a=recvonly\n", TD_SDP_RECVONLY },
@@ -117,7 +142,10 @@ static void directions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(codecs), cmocka_unit_test(ptime), cmocka_unit_test(rtcp), cmocka_unit_test(directions),
+		cmocka_unit_test(codecs),
+		cmocka_unit_test(ptime),
+		cmocka_unit_test(rtcp),
+		cmocka_unit_test(directions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,8 +12,14 @@ static const struct td_sdp_codec codecs[] = {
 };
 
 static const struct td_sdp_local alice = {
-	.addr = TD_STR_INIT("192.0.2.1"), .family = 4, .port = 4000, .dir = TD_SDP_SENDRECV, .ptime_ms = 20, .session_id = 7,
-	.codecs = codecs, .n_codecs = TD_ARRAY_LEN(codecs),
+	.addr = TD_STR_INIT("192.0.2.1"),
+	.family = 4,
+	.port = 4000,
+	.dir = TD_SDP_SENDRECV,
+	.ptime_ms = 20,
+	.session_id = 7,
+	.codecs = codecs,
+	.n_codecs = TD_ARRAY_LEN(codecs),
 };
 
 static void assert_prints(const struct td_sdp *sdp, const char *want)
@@ -47,7 +53,7 @@ static void first_offer(void **state)
 	td_arena_init(&a);
 	assert_int_equal(td_sdp_offer(&offer, &a, &alice, NULL), 0);
 	assert_prints(offer, OURS "m=audio 4000 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n"
-		      "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n");
+				  "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n");
 	td_arena_reset(&a);
 }
 
@@ -55,10 +61,10 @@ static void first_offer(void **state)
 static void answers(void **state)
 {
 	static const struct {
-		const char *offer, *answer;      /* media lines */
+		const char *offer, *answer; /* media lines */
 		enum td_sdp_dir want, dir;
 		uint8_t pt;
-		int dtmf;                        /* -1: none */
+		int dtmf; /* -1: none */
 	} rows[] = {
 		/* the offerer's preference, its number for keys */
 		{ "m=audio 5000 RTP/AVP 18 8 0 96\r\na=rtpmap:96 telephone-event/8000\r\n",
@@ -73,21 +79,21 @@ static void answers(void **state)
 		  TD_SDP_SENDRECV, TD_SDP_SENDRECV, 97, -1 },
 		/* hold, its end, and both at once */
 		{ "m=audio 5000 RTP/AVP 0\r\na=sendonly\r\n",
-		  "m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=recvonly\r\n",
-		  TD_SDP_SENDRECV, TD_SDP_RECVONLY, 0, -1 },
+		  "m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=recvonly\r\n", TD_SDP_SENDRECV,
+		  TD_SDP_RECVONLY, 0, -1 },
 		{ "m=audio 5000 RTP/AVP 0\r\na=recvonly\r\n",
-		  "m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=sendonly\r\n",
-		  TD_SDP_SENDRECV, TD_SDP_SENDONLY, 0, -1 },
+		  "m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=sendonly\r\n", TD_SDP_SENDRECV,
+		  TD_SDP_SENDONLY, 0, -1 },
 		{ "m=audio 5000 RTP/AVP 0\r\na=sendonly\r\n",
-		  "m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=inactive\r\n",
-		  TD_SDP_SENDONLY, TD_SDP_INACTIVE, 0, -1 },
+		  "m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=inactive\r\n", TD_SDP_SENDONLY,
+		  TD_SDP_INACTIVE, 0, -1 },
 		{ "m=audio 5000 RTP/AVP 0\r\na=inactive\r\n",
-		  "m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=inactive\r\n",
-		  TD_SDP_SENDRECV, TD_SDP_INACTIVE, 0, -1 },
+		  "m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=inactive\r\n", TD_SDP_SENDRECV,
+		  TD_SDP_INACTIVE, 0, -1 },
 		/* the hold of RFC 2543 */
 		{ "m=audio 5000 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\n",
-		  "m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=recvonly\r\n",
-		  TD_SDP_SENDRECV, TD_SDP_RECVONLY, 0, -1 },
+		  "m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=recvonly\r\n", TD_SDP_SENDRECV,
+		  TD_SDP_RECVONLY, 0, -1 },
 	};
 	struct td_sdp_stream s;
 	struct td_sdp *answer;
@@ -118,7 +124,10 @@ static void answers(void **state)
 /* Nothing to take: 488. B5: telephone-event alone or without rtpmap, payload types nobody explains. */
 static void b5_unacceptable(void **state)
 {
-	static const struct { const char *media; int err; } rows[] = {
+	static const struct {
+		const char *media;
+		int err;
+	} rows[] = {
 		{ "m=audio 5000 RTP/AVP 18\r\n", TD_EUNSUPPORTED },
 		{ "m=audio 5000 RTP/AVP\r\n", TD_EUNSUPPORTED },
 		{ "m=audio 5000 RTP/AVP 101\r\n", TD_EUNSUPPORTED },
@@ -149,7 +158,8 @@ static void b5_unacceptable(void **state)
 		td_arena_reset(&a);
 	}
 	td_arena_init(&a);
-	assert_int_equal(td_sdp_answer(&answer, &s, &a, &alice, parse(&a, "v=0\r\nm=audio 1 RTP/AVP 0\r\n"), NULL), TD_EUNSUPPORTED);
+	assert_int_equal(td_sdp_answer(&answer, &s, &a, &alice, parse(&a, "v=0\r\nm=audio 1 RTP/AVP 0\r\n"), NULL),
+			 TD_EUNSUPPORTED);
 	td_arena_reset(&a);
 }
 
@@ -164,7 +174,7 @@ static void reads_answers(void **state)
 		uint16_t rtcp_port;
 	} rows[] = {
 		{ "m=audio 5000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n", 0, TD_SDP_SENDRECV, 8, 8, 101, 5001 },
-		{ "m=audio 5000 RTP/AVP 8 101\r\n", 0, TD_SDP_SENDRECV, 8, 8, 101, 5001 },      /* rtpmap left away */
+		{ "m=audio 5000 RTP/AVP 8 101\r\n", 0, TD_SDP_SENDRECV, 8, 8, 101, 5001 }, /* rtpmap left away */
 		{ "m=audio 5000 RTP/AVP 96 97\r\na=rtpmap:96 PCMA/8000\r\na=rtpmap:97 telephone-event/8000\r\na=rtcp:6000\r\n", 0,
 		  TD_SDP_SENDRECV, 96, 8, 97, 6000 },
 		{ "m=audio 5000 RTP/AVP 0\r\na=recvonly\r\n", 0, TD_SDP_SENDONLY, 0, 0, -1, 5001 },
@@ -216,12 +226,15 @@ static void later_offers(void **state)
 
 	td_arena_init(&a);
 	hold.dir = TD_SDP_SENDONLY;
-	assert_int_equal(td_sdp_answer(&answer, &s, &a, &alice, parse(&a, PEER
-			 "m=video 5002 RTP/AVP 31\r\nm=audio 5000 RTP/AVP 8 101 96\r\na=rtpmap:101 iLBC/8000\r\na=rtpmap:96 telephone-event/8000\r\n"),
-			 NULL), 0);
+	assert_int_equal(td_sdp_answer(&answer, &s, &a, &alice,
+				       parse(&a, PEER "m=video 5002 RTP/AVP 31\r\nm=audio 5000 RTP/AVP 8 101 96\r\na=rtpmap:101 "
+						      "iLBC/8000\r\na=rtpmap:96 telephone-event/8000\r\n"),
+				       NULL),
+			 0);
 	assert_int_equal(s.index, 1);
 	assert_int_equal(td_sdp_offer(&second, &a, &hold, answer), 0);
-	assert_prints(second, "v=0\r\no=- 7 8 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+	assert_prints(second,
+		      "v=0\r\no=- 7 8 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
 		      "m=video 0 RTP/AVP 31\r\nm=audio 4000 RTP/AVP 0 8 96\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n"
 		      "a=rtpmap:96 telephone-event/8000\r\na=fmtp:96 0-16\r\na=ptime:20\r\na=sendonly\r\n");
 	assert_int_equal(td_sdp_offer(&third, &a, &hold, second), 0);
@@ -248,12 +261,13 @@ static void numbers_do_not_move(void **state)
 	l.codecs = more;
 	l.ptime_ms = 0;
 	l.rtcp_port = 9999;
-	assert_int_equal(td_sdp_answer(&answer, &s, &a, &l, parse(&a, PEER
-			 "m=audio 5000 RTP/AVP 0 96\r\na=rtpmap:96 telephone-event/8000\r\n"), NULL), 0);
+	assert_int_equal(td_sdp_answer(&answer, &s, &a, &l,
+				       parse(&a, PEER "m=audio 5000 RTP/AVP 0 96\r\na=rtpmap:96 telephone-event/8000\r\n"), NULL),
+			 0);
 	assert_int_equal(td_sdp_offer(&offer, &a, &l, answer), 0);
 	assert_prints(offer, "v=0\r\no=- 7 8 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
-		      "m=audio 4000 RTP/AVP 0 97 96\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:97 opus/48000/2\r\n"
-		      "a=rtpmap:96 telephone-event/8000\r\na=rtcp:9999\r\na=sendrecv\r\n");
+			     "m=audio 4000 RTP/AVP 0 97 96\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:97 opus/48000/2\r\n"
+			     "a=rtpmap:96 telephone-event/8000\r\na=rtcp:9999\r\na=sendrecv\r\n");
 	td_arena_reset(&a);
 }
 
@@ -281,8 +295,8 @@ static void lines_are_reused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(first_offer),   cmocka_unit_test(answers),      cmocka_unit_test(b5_unacceptable),
-		cmocka_unit_test(reads_answers), cmocka_unit_test(later_offers), cmocka_unit_test(numbers_do_not_move),
+		cmocka_unit_test(first_offer),      cmocka_unit_test(answers),      cmocka_unit_test(b5_unacceptable),
+		cmocka_unit_test(reads_answers),    cmocka_unit_test(later_offers), cmocka_unit_test(numbers_do_not_move),
 		cmocka_unit_test(lines_are_reused),
 	};
 

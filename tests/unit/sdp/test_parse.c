@@ -16,19 +16,22 @@ static int parse(struct td_sdp **sdp, struct td_arena *a, struct td_str text)
 
 static void verdicts(void **state)
 {
-	static const struct { const char *in; int err; } rows[] = {
+	static const struct {
+		const char *in;
+		int err;
+	} rows[] = {
 		{ HEAD, 0 },
 		{ HEAD "m=audio 4000 RTP/AVP 0\r\n", 0 },
-		{ HEAD "m=audio 4000 RTP/AVP 0", 0 },                          /* B2: no final CRLF */
+		{ HEAD "m=audio 4000 RTP/AVP 0", 0 }, /* B2: no final CRLF */
 		{ "v=0", 0 },
 		{ "v=0 \n", 0 },
-		{ "v=0\no=- 1 1 IN IP4 192.0.2.1\rs=x\n\n\nt=0 0", 0 },        /* LF, CR, empty lines */
+		{ "v=0\no=- 1 1 IN IP4 192.0.2.1\rs=x\n\n\nt=0 0", 0 }, /* LF, CR, empty lines */
 		{ "", TD_ESYNTAX },
 		{ "v=1\r\n", TD_ESYNTAX },
 		{ "v=00\r\n", TD_ESYNTAX },
 		{ "\r\nv=0\r\n", TD_ESYNTAX },
 		{ "garbage", TD_ESYNTAX },
-		{ HEAD HEAD, TD_ESYNTAX },                                     /* two descriptions */
+		{ HEAD HEAD, TD_ESYNTAX }, /* two descriptions */
 		{ HEAD "x\r\n", TD_ESYNTAX },
 		{ HEAD "m audio\r\n", TD_ESYNTAX },
 		{ HEAD " m=audio 1 RTP/AVP 0\r\n", TD_ESYNTAX },
@@ -41,16 +44,16 @@ static void verdicts(void **state)
 		{ HEAD "m=audio 4000\r\n", TD_ESYNTAX },
 		{ HEAD "m=audio -1 RTP/AVP 0\r\n", TD_ESYNTAX },
 		{ HEAD "m=audio 65535 RTP/AVP 0\r\n", 0 },
-		{ HEAD "m=audio 65536 RTP/AVP 0\r\n", 0 },                     /* unusable: see ports() */
+		{ HEAD "m=audio 65536 RTP/AVP 0\r\n", 0 }, /* unusable: see ports() */
 		{ HEAD "m=audio 4000/2 RTP/AVP 0\r\n", 0 },
 		{ HEAD "m=audio 4000/0 RTP/AVP 0\r\n", TD_ESYNTAX },
 		{ HEAD "m=audio 4000/ RTP/AVP 0\r\n", TD_ESYNTAX },
 		{ HEAD "m=audio 4000 RTP/AVP 127\r\n", 0 },
-		{ HEAD "m=audio 4000 RTP/AVP 128\r\n", TD_ESYNTAX },           /* B2: payload types checked at parse */
+		{ HEAD "m=audio 4000 RTP/AVP 128\r\n", TD_ESYNTAX }, /* B2: payload types checked at parse */
 		{ HEAD "m=audio 4000 RTP/AVP 65535\r\n", TD_ESYNTAX },
 		{ HEAD "m=audio 4000 UDP/TLS/RTP/SAVPF 128\r\n", TD_ESYNTAX },
 		{ HEAD "m=audio 4000 RTP/AVP x\r\n", TD_ESYNTAX },
-		{ HEAD "m=audio 0 RTP/AVP x\r\n", 0 },                         /* refused: the list means nothing */
+		{ HEAD "m=audio 0 RTP/AVP x\r\n", 0 }, /* refused: the list means nothing */
 		{ HEAD "m=image 4000 udptl t38\r\n", 0 },
 		{ HEAD "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n", 0 },
 		{ HEAD "c=\r\n", TD_ESYNTAX },
@@ -95,13 +98,14 @@ static void nul(void **state)
 /* Any order in, the RFC's order out, nothing lost. */
 static void prints_in_order(void **state)
 {
-	static const char in[] =
-		"v=0\ns=x\na=sendonly\nb=AS:64\nt=1 2\nr=7d 1h 0 25h\nt=3 4\nQ=odd\nu=http://h/\ni=info\n"
-		"o=-  1 2 IN IP4 192.0.2.1\nc=IN IP4 224.2.1.1/127/3\ne=a@b\n"
-		"m=audio 4000/2  RTP/AVP 0  8\na=ptime:20\nb=AS:5\nc=IN IP6 ff15::101/3\nc=IN IP6 ff15::102\ni=one\na=sendrecv\nw=1\n"
-		"m=* 0 x/y *";
+	static const char in[] = "v=0\ns=x\na=sendonly\nb=AS:64\nt=1 2\nr=7d 1h 0 25h\nt=3 4\nQ=odd\nu=http://h/\ni=info\n"
+				 "o=-  1 2 IN IP4 192.0.2.1\nc=IN IP4 224.2.1.1/127/3\ne=a@b\n"
+				 "m=audio 4000/2  RTP/AVP 0  8\na=ptime:20\nb=AS:5\nc=IN IP6 ff15::101/3\nc=IN IP6 "
+				 "ff15::102\ni=one\na=sendrecv\nw=1\n"
+				 "m=* 0 x/y *";
 	static const char want[] =
-		"v=0\r\no=- 1 2 IN IP4 192.0.2.1\r\ns=x\r\ni=info\r\nu=http://h/\r\ne=a@b\r\nc=IN IP4 224.2.1.1/127/3\r\nb=AS:64\r\n"
+		"v=0\r\no=- 1 2 IN IP4 192.0.2.1\r\ns=x\r\ni=info\r\nu=http://h/\r\ne=a@b\r\nc=IN IP4 "
+		"224.2.1.1/127/3\r\nb=AS:64\r\n"
 		"t=1 2\r\nr=7d 1h 0 25h\r\nt=3 4\r\nQ=odd\r\na=sendonly\r\n"
 		"m=audio 4000/2 RTP/AVP 0 8\r\ni=one\r\nc=IN IP6 ff15::101/3\r\nc=IN IP6 ff15::102\r\nb=AS:5\r\nw=1\r\n"
 		"a=ptime:20\r\na=sendrecv\r\nm=* 0 x/y *\r\n";
@@ -124,13 +128,17 @@ static void prints_in_order(void **state)
 
 static void address_kinds(void **state)
 {
-	static const struct { const char *in; enum td_sdp_addr_kind kind; uint8_t family; } rows[] = {
-		{ "IN IP4 192.0.2.1", TD_SDP_ADDR_UNICAST, 4 },     { "IN IP6 2001:db8::1", TD_SDP_ADDR_UNICAST, 6 },
-		{ "IN IP4 0.0.0.0", TD_SDP_ADDR_ANY, 4 },           { "IN IP6 ::", TD_SDP_ADDR_ANY, 6 },
-		{ "IN IP4 239.1.1.1", TD_SDP_ADDR_MULTICAST, 4 },   { "IN IP4 255.255.255.255", TD_SDP_ADDR_MULTICAST, 4 },
-		{ "IN IP6 ff02::1", TD_SDP_ADDR_MULTICAST, 6 },     { "IN IP4 999.1.1.1", TD_SDP_ADDR_INVALID, 4 },
-		{ "IN IP4 2001:db8::1", TD_SDP_ADDR_INVALID, 4 },   { "IN IP6 192.0.2.1", TD_SDP_ADDR_INVALID, 6 },
-		{ "IN IP4 1.2.3", TD_SDP_ADDR_INVALID, 4 },         { "IN IP4 host.example.com", TD_SDP_ADDR_NAME, 4 },
+	static const struct {
+		const char *in;
+		enum td_sdp_addr_kind kind;
+		uint8_t family;
+	} rows[] = {
+		{ "IN IP4 192.0.2.1", TD_SDP_ADDR_UNICAST, 4 },   { "IN IP6 2001:db8::1", TD_SDP_ADDR_UNICAST, 6 },
+		{ "IN IP4 0.0.0.0", TD_SDP_ADDR_ANY, 4 },         { "IN IP6 ::", TD_SDP_ADDR_ANY, 6 },
+		{ "IN IP4 239.1.1.1", TD_SDP_ADDR_MULTICAST, 4 }, { "IN IP4 255.255.255.255", TD_SDP_ADDR_MULTICAST, 4 },
+		{ "IN IP6 ff02::1", TD_SDP_ADDR_MULTICAST, 6 },   { "IN IP4 999.1.1.1", TD_SDP_ADDR_INVALID, 4 },
+		{ "IN IP4 2001:db8::1", TD_SDP_ADDR_INVALID, 4 }, { "IN IP6 192.0.2.1", TD_SDP_ADDR_INVALID, 6 },
+		{ "IN IP4 1.2.3", TD_SDP_ADDR_INVALID, 4 },       { "IN IP4 host.example.com", TD_SDP_ADDR_NAME, 4 },
 		{ "TN RFC2543 +1-201", TD_SDP_ADDR_NAME, 0 },
 	};
 	struct td_sdp *sdp;

@@ -55,33 +55,42 @@ static void response_heads(void **state)
 		const char *head;
 	} rows[] = {
 		{ "Timestamp on 100, no tag",
-		  "INVITE sip:b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nv: SIP/2.0/UDP i\r\nTimestamp: 5\r\nFrom: <sip:a>;tag=1\r\nt: <sip:b>\r\n"
+		  "INVITE sip:b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nv: SIP/2.0/UDP i\r\nTimestamp: 5\r\nFrom: <sip:a>;tag=1\r\nt: "
+		  "<sip:b>\r\n"
 		  "i: c\r\nCSeq:1 INVITE\r\nRecord-Route: <sip:p;lr>\r\n\r\n",
 		  100, "", "", false,
 		  "SIP/2.0 100 Trying\r\nVia: SIP/2.0/UDP h\r\nv: SIP/2.0/UDP i\r\nFrom: <sip:a>;tag=1\r\nt: <sip:b>\r\ni: c\r\n"
 		  "CSeq:1 INVITE\r\nTimestamp: 5\r\n" },
 		{ "Record-Route, tag, folds as they were",
-		  "INVITE sip:b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nRecord-Route: <sip:p;lr>\r\nFrom: <sip:a>\r\n ;tag=1  \r\nTo:\r\n <sip:b>\r\n"
+		  "INVITE sip:b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nRecord-Route: <sip:p;lr>\r\nFrom: <sip:a>\r\n ;tag=1  "
+		  "\r\nTo:\r\n <sip:b>\r\n"
 		  "Call-ID: c\r\nCSeq: 1 INVITE\r\nRecord-Route: <sip:q;lr>\r\n\r\n",
 		  180, "Hold On", "t9", true,
-		  "SIP/2.0 180 Hold On\r\nVia: SIP/2.0/UDP h\r\nRecord-Route: <sip:p;lr>\r\nRecord-Route: <sip:q;lr>\r\nFrom: <sip:a>\r\n ;tag=1\r\n"
+		  "SIP/2.0 180 Hold On\r\nVia: SIP/2.0/UDP h\r\nRecord-Route: <sip:p;lr>\r\nRecord-Route: <sip:q;lr>\r\nFrom: "
+		  "<sip:a>\r\n ;tag=1\r\n"
 		  "To:\r\n <sip:b>;tag=t9\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n" },
 		{ "the request had a tag",
-		  "BYE sip:b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>;tag=2\r\nCall-ID: c\r\nCSeq: 1 BYE\r\n\r\n",
+		  "BYE sip:b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>;tag=2\r\nCall-ID: c\r\nCSeq: 1 "
+		  "BYE\r\n\r\n",
 		  200, "", "t9", false,
-		  "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>;tag=2\r\nCall-ID: c\r\nCSeq: 1 BYE\r\n" },
+		  "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>;tag=2\r\nCall-ID: c\r\nCSeq: 1 "
+		  "BYE\r\n" },
 		{ "p4: only the first of two",
-		  "BYE sip:b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>;tag=1\r\nFrom: <sip:z>;tag=1\r\nTo: <sip:b>\r\nCall-ID: c\r\nCall-ID: d\r\n"
+		  "BYE sip:b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>;tag=1\r\nFrom: <sip:z>;tag=1\r\nTo: "
+		  "<sip:b>\r\nCall-ID: c\r\nCall-ID: d\r\n"
 		  "CSeq: 1 BYE\r\n\r\n",
 		  400, "From Twice", "t9", false,
-		  "SIP/2.0 400 From Twice\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>;tag=t9\r\nCall-ID: c\r\nCSeq: 1 BYE\r\n" },
+		  "SIP/2.0 400 From Twice\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>;tag=t9\r\nCall-ID: "
+		  "c\r\nCSeq: 1 BYE\r\n" },
 		{ "p9: a To that did not parse",
-		  "BYE sip:b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>;tag=1\r\nTo: \"B <sip:b>\r\nCall-ID: c\r\nCSeq: x\r\n\r\n",
+		  "BYE sip:b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>;tag=1\r\nTo: \"B <sip:b>\r\nCall-ID: c\r\nCSeq: "
+		  "x\r\n\r\n",
 		  400, "", "t9", false,
-		  "SIP/2.0 400 Bad Request\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>;tag=1\r\nTo: \"B <sip:b>\r\nCall-ID: c\r\nCSeq: x\r\n" },
-		{ "p6: bare line ends do not go out",
-		  "BYE sip:b SIP/2.0\nVia: SIP/2.0/UDP h\nFrom: <sip:a>\n ;tag=1\nCall-ID: c",
-		  400, "", "t9", false, "SIP/2.0 400 Bad Request\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>  ;tag=1\r\nCall-ID: c\r\n" },
+		  "SIP/2.0 400 Bad Request\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>;tag=1\r\nTo: \"B <sip:b>\r\nCall-ID: "
+		  "c\r\nCSeq: x\r\n" },
+		{ "p6: bare line ends do not go out", "BYE sip:b SIP/2.0\nVia: SIP/2.0/UDP h\nFrom: <sip:a>\n ;tag=1\nCall-ID: c",
+		  400, "", "t9", false,
+		  "SIP/2.0 400 Bad Request\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>  ;tag=1\r\nCall-ID: c\r\n" },
 	};
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
@@ -89,7 +98,8 @@ static void response_heads(void **state)
 		struct td_out o;
 
 		td_out_init(&o);
-		td_put_response_head(&o, m, rows[i].status, td_str_of(rows[i].reason), td_str_of(rows[i].tag), rows[i].record_route);
+		td_put_response_head(&o, m, rows[i].status, td_str_of(rows[i].reason), td_str_of(rows[i].tag),
+				     rows[i].record_route);
 		assert_str(td_out_view(&o), rows[i].head);
 		td_out_free(&o);
 		td_msg_unref(m);

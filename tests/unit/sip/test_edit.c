@@ -31,7 +31,8 @@ static void p13_no_edit_no_change(void **state)
 
 static void forwarding(void **state)
 {
-	struct td_msg *m = msg_z(LINE "Via: SIP/2.0/UDP h;branch=1\r\nMax-Forwards: 70\r\nRoute: <sip:p;lr>, <sip:q;lr>\r\n" REST "X: 1\r\n" END);
+	struct td_msg *m = msg_z(LINE "Via: SIP/2.0/UDP h;branch=1\r\nMax-Forwards: 70\r\nRoute: <sip:p;lr>, <sip:q;lr>\r\n" REST
+				      "X: 1\r\n" END);
 	struct td_edits ed;
 
 	td_edits_init(&ed, m);
@@ -42,8 +43,9 @@ static void forwarding(void **state)
 	td_edit_replace(&ed, m->uri, TD_STR("sip:b@192.0.2.1:5062"));
 	td_edit_insert_before(&ed, TD_HDR_RECORD_ROUTE, TD_STR("Record-Route: <sip:us;lr>\r\n"));
 	td_edit_append(&ed, TD_STR("X: 3\r\n"));
-	applied(&ed, "OPTIONS sip:b@192.0.2.1:5062 SIP/2.0\r\nVia: SIP/2.0/TCP us;branch=2\r\nRecord-Route: <sip:us;lr>\r\n"
-		     "Via: SIP/2.0/UDP h;branch=1\r\nMax-Forwards: 69\r\nRoute: <sip:q;lr>\r\n" REST "X: 1\r\nX: 2\r\nX: 3\r\n" END);
+	applied(&ed,
+		"OPTIONS sip:b@192.0.2.1:5062 SIP/2.0\r\nVia: SIP/2.0/TCP us;branch=2\r\nRecord-Route: <sip:us;lr>\r\n"
+		"Via: SIP/2.0/UDP h;branch=1\r\nMax-Forwards: 69\r\nRoute: <sip:q;lr>\r\n" REST "X: 1\r\nX: 2\r\nX: 3\r\n" END);
 	td_msg_unref(m);
 }
 
@@ -149,13 +151,15 @@ static void p5_received_and_rport(void **state)
 		{ "SIP/2.0/UDP h;branch=1", "", 0, "SIP/2.0/UDP h;branch=1" },
 		{ "SIP/2.0/UDP h;branch=1", "192.0.2.9", 4000, "SIP/2.0/UDP h;branch=1;received=192.0.2.9" },
 		{ "SIP/2.0/UDP h;rport;branch=1", "192.0.2.9", 4000, "SIP/2.0/UDP h;rport=4000;branch=1;received=192.0.2.9" },
-		{ "SIP/2.0/UDP h;branch=1;rport", "2001:db8::1", 65535, "SIP/2.0/UDP h;branch=1;rport=65535;received=2001:db8::1" },
+		{ "SIP/2.0/UDP h;branch=1;rport", "2001:db8::1", 65535,
+		  "SIP/2.0/UDP h;branch=1;rport=65535;received=2001:db8::1" },
 		{ "SIP/2.0/UDP h;RPORT = 7 ;x", "1.2.3.4", 9, "SIP/2.0/UDP h;rport=9 ;x;received=1.2.3.4" },
 		{ "SIP/2.0/UDP h;received=9.9.9.9;x", "1.2.3.4", 0, "SIP/2.0/UDP h;received=1.2.3.4;x" },
 		{ "SIP/2.0/UDP h ; received = [::1] ;rport", "1.2.3.4", 5, "SIP/2.0/UDP h ;received=1.2.3.4 ;rport=5" },
 		{ "SIP/2.0/UDP h;rport;received=9.9.9.9", "1.2.3.4", 5, "SIP/2.0/UDP h;rport=5;received=1.2.3.4" },
 		{ "SIP/2.0/UDP h;received=9.9.9.9;x", "", 0, "SIP/2.0/UDP h;x" },
-		{ "SIP/2.0/UDP h;rport, SIP/2.0/TCP i;rport", "1.2.3.4", 5, "SIP/2.0/UDP h;rport=5;received=1.2.3.4, SIP/2.0/TCP i;rport" },
+		{ "SIP/2.0/UDP h;rport, SIP/2.0/TCP i;rport", "1.2.3.4", 5,
+		  "SIP/2.0/UDP h;rport=5;received=1.2.3.4, SIP/2.0/TCP i;rport" },
 	};
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
@@ -176,7 +180,9 @@ static void p5_received_and_rport(void **state)
 		applied(&ed, after.p);
 		before.n = after.n = 0;
 		td_put_response_head(&before, m, 200, TD_STR_NULL, TD_STR("t"), false);
-		td_out_fmt(&after, "SIP/2.0 200 OK\r\nVia: %s\r\nv: SIP/2.0/UDP j\r\nf: <sip:a@x>;tag=1\r\nTo: <sip:b@x>;tag=t\r\ni: 1\r\nCSeq: 1 OPTIONS\r\n%c",
+		td_out_fmt(&after,
+			   "SIP/2.0 200 OK\r\nVia: %s\r\nv: SIP/2.0/UDP j\r\nf: <sip:a@x>;tag=1\r\nTo: <sip:b@x>;tag=t\r\ni: "
+			   "1\r\nCSeq: 1 OPTIONS\r\n%c",
 			   rows[i].after, '\0');
 		assert_str(td_out_view(&before), after.p);
 		td_out_free(&before);
@@ -188,12 +194,9 @@ static void p5_received_and_rport(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(p13_no_edit_no_change),
-		cmocka_unit_test(forwarding),
-		cmocka_unit_test(values_removed),
-		cmocka_unit_test(one_place),
-		cmocka_unit_test(many_and_too_long),
-		cmocka_unit_test(p5_received_and_rport),
+		cmocka_unit_test(p13_no_edit_no_change), cmocka_unit_test(forwarding),
+		cmocka_unit_test(values_removed),        cmocka_unit_test(one_place),
+		cmocka_unit_test(many_and_too_long),     cmocka_unit_test(p5_received_and_rport),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

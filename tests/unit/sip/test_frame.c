@@ -33,14 +33,15 @@ static int frame_slowly(size_t *out, const char *z)
 static const struct row {
 	const char *name, *text;
 	int err;
-	size_t n;                         /* length of the first message */
+	size_t n; /* length of the first message */
 } rows[] = {
 	{ "no body", HEAD "Content-Length: 0\r\n\r\n", 0, sizeof(HEAD "Content-Length: 0\r\n\r\n") - 1 },
 	{ "body", HEAD "l: 4\r\n\r\nbody", 0, sizeof(HEAD "l: 4\r\n\r\nbody") - 1 },
 	{ "another follows", HEAD "l: 4\r\n\r\nbodyOPT", 0, sizeof(HEAD "l: 4\r\n\r\nbody") - 1 },
 	{ "absent", HEAD "\r\nOPTIONS", 0, sizeof(HEAD "\r\n") - 1 },
 	{ "no fields", "A b SIP/2.0\r\n\r\n", 0, sizeof("A b SIP/2.0\r\n\r\n") - 1 },
-	{ "folded", HEAD "CONTENT-LENGTH \t:\r\n 2\r\n \r\n\r\nbody", 0, sizeof(HEAD "CONTENT-LENGTH \t:\r\n 2\r\n \r\n\r\nbo") - 1 },
+	{ "folded", HEAD "CONTENT-LENGTH \t:\r\n 2\r\n \r\n\r\nbody", 0,
+	  sizeof(HEAD "CONTENT-LENGTH \t:\r\n 2\r\n \r\n\r\nbo") - 1 },
 	{ "inside another value", HEAD "Subject: x\r\n Content-Length: 9\r\nl: 1\r\n\r\nb", 0,
 	  sizeof(HEAD "Subject: x\r\n Content-Length: 9\r\nl: 1\r\n\r\nb") - 1 },
 	{ "like a name", HEAD "Content-Lengths: 9\r\nContent-Lengt: 8\r\nCall-ID: 4\r\n\r\n", 0,

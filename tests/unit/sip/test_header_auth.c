@@ -5,9 +5,10 @@
 static void digest_credentials(void **state)
 {
 	/* RFC 3261 §20.7, with the forms peers mix up: qop in quotes, blanks and a fold around the separators */
-	struct td_str in = exact("Digest username=\"Alice\", realm=\"atlanta.com\",\r\n nonce=\"84a4cc6f3082121f32b42a2187831a9e\", "
-				 "uri=\"sip:a,b;c@atlanta.com\" ,response = \"7587245234b3434cc3412213e5f113a5\", qop=\"auth\", nc=00000001, "
-				 "cnonce=\"0a4f\\\"113b\", opaque=\"\", algorithm=MD5, x=y");
+	struct td_str in = exact(
+		"Digest username=\"Alice\", realm=\"atlanta.com\",\r\n nonce=\"84a4cc6f3082121f32b42a2187831a9e\", "
+		"uri=\"sip:a,b;c@atlanta.com\" ,response = \"7587245234b3434cc3412213e5f113a5\", qop=\"auth\", nc=00000001, "
+		"cnonce=\"0a4f\\\"113b\", opaque=\"\", algorithm=MD5, x=y");
 	struct td_auth a;
 
 	assert_int_equal(td_auth_parse(&a, in), 0);
@@ -31,8 +32,9 @@ static void digest_credentials(void **state)
 
 static void digest_challenge(void **state)
 {
-	struct td_str in = exact("DIGEST Realm=\"atlanta.com\", domain=\"sip:boxesbybob.com\", qop=\"auth,auth-int\", nonce=\"f84f1\", "
-				 "opaque=\"\", stale=FALSE, algorithm=SHA-256");
+	struct td_str in =
+		exact("DIGEST Realm=\"atlanta.com\", domain=\"sip:boxesbybob.com\", qop=\"auth,auth-int\", nonce=\"f84f1\", "
+		      "opaque=\"\", stale=FALSE, algorithm=SHA-256");
 	struct td_auth a;
 
 	assert_int_equal(td_auth_parse(&a, in), 0);
@@ -50,9 +52,9 @@ static const struct {
 	const char *in;
 	int err;
 } rows[] = {
-	{ "NoOneKnowsThisScheme opaque-data=here", 0 },             /* RFC 4475 §3.3.7 */
-	{ "Digest nonce=\"\"", 0 },                                 /* what must be there is for auth/ to say */
-	{ "Digest username=\"u\", realm=\"r\", nonce=\"\", uri=\"sip:r\", response=\"\"", 0 },     /* 3GPP TS 24.229 §5.1.1.2 */
+	{ "NoOneKnowsThisScheme opaque-data=here", 0 }, /* RFC 4475 §3.3.7 */
+	{ "Digest nonce=\"\"", 0 },                     /* what must be there is for auth/ to say */
+	{ "Digest username=\"u\", realm=\"r\", nonce=\"\", uri=\"sip:r\", response=\"\"", 0 }, /* 3GPP TS 24.229 §5.1.1.2 */
 	{ "Digest nc=0000000A", 0 },
 	{ "Digest response=\"xyz\"", TD_ESYNTAX },
 	{ "Digest nc=1", TD_ESYNTAX },

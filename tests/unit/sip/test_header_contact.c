@@ -7,7 +7,8 @@ static const struct row {
 	int err, expires, q;
 	const char *uri;
 } rows[] = {
-	{ "\"Mr. Watson\" <sip:watson@worcester.bell-telephone.com>;q=0.7; expires=3600", 0, 3600, 700, "sip:watson@worcester.bell-telephone.com" },
+	{ "\"Mr. Watson\" <sip:watson@worcester.bell-telephone.com>;q=0.7; expires=3600", 0, 3600, 700,
+	  "sip:watson@worcester.bell-telephone.com" },
 	{ "<sip:a@b>", 0, -1, -1, "sip:a@b" },
 	{ "sip:a@b;expires=0;q=0", 0, 0, 0, "sip:a@b" },
 	{ "<sip:a@b;expires=7>;Q=1.000;EXPIRES=9", 0, 9, 1000, "sip:a@b;expires=7" },

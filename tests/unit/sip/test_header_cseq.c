@@ -11,20 +11,20 @@ static const struct row {
 } rows[] = {
 	{ "4711 INVITE", 0, 4711, TD_INVITE, "INVITE" },
 	{ "0 REGISTER", 0, 0, TD_REGISTER, "REGISTER" },
-	{ "0009\r\n  INVITE", 0, 9, TD_INVITE, "INVITE" },          /* RFC 4475 §3.1.1.1 */
+	{ "0009\r\n  INVITE", 0, 9, TD_INVITE, "INVITE" }, /* RFC 4475 §3.1.1.1 */
 	{ "00000000000000000000000000001 ACK", 0, 1, TD_ACK, "ACK" },
 	{ "2147483647 ACK", 0, 2147483647, TD_ACK, "ACK" },
-	{ "1 invite", 0, 1, TD_METHOD_OTHER, "invite" },            /* methods are case-sensitive */
+	{ "1 invite", 0, 1, TD_METHOD_OTHER, "invite" }, /* methods are case-sensitive */
 	{ "139122385 !interesting-Method0123456789_*+`.%indeed'~", 0, 139122385, TD_METHOD_OTHER,
 	  "!interesting-Method0123456789_*+`.%indeed'~" },
-	{ "2147483648 ACK", TD_ESYNTAX },                           /* §8.1.1.5 */
+	{ "2147483648 ACK", TD_ESYNTAX }, /* §8.1.1.5 */
 	{ "4294967296 ACK", TD_ESYNTAX },
 	{ "4294967297 ACK", TD_ESYNTAX },
 	{ "18446744073709551617 ACK", TD_ESYNTAX },
 	{ "-1 ACK", TD_ESYNTAX },
 	{ "+1 ACK", TD_ESYNTAX },
 	{ "0x10 ACK", TD_ESYNTAX },
-	{ "1INVITE", TD_ESYNTAX },                                  /* LWS is not optional */
+	{ "1INVITE", TD_ESYNTAX }, /* LWS is not optional */
 	{ "1", TD_ESYNTAX },
 	{ "1 ", TD_ESYNTAX },
 	{ "INVITE", TD_ESYNTAX },

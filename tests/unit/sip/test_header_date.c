@@ -7,14 +7,14 @@ static const struct {
 	int err;
 	uint64_t unix_s;
 } rows[] = {
-	{ "Sat, 13 Nov 2010 23:29:00 GMT", 0, 1289690940 },         /* RFC 3261 §20.17 */
+	{ "Sat, 13 Nov 2010 23:29:00 GMT", 0, 1289690940 }, /* RFC 3261 §20.17 */
 	{ "Thu, 01 Jan 1970 00:00:00 GMT", 0, 0 },
 	{ "Tue, 29 Feb 2000 12:00:00 GMT", 0, 951825600 },
 	{ "Tue, 19 Jan 2038 03:14:08 GMT", 0, 2147483648 },
 	{ "Mon, 01 Mar 2100 00:00:00 GMT", 0, 4107542400 },
 	{ "Fri, 31 Dec 9999 23:59:59 GMT", 0, 253402300799 },
-	{ "fri, 31 dec 1999 23:59:59 gmt", 0, 946684799 },          /* ABNF strings are case-insensitive */
-	{ "Fri, 01 Jan 2010 16:00:00 EST", TD_ESYNTAX },            /* RFC 4475 §3.1.2.12 */
+	{ "fri, 31 dec 1999 23:59:59 gmt", 0, 946684799 }, /* ABNF strings are case-insensitive */
+	{ "Fri, 01 Jan 2010 16:00:00 EST", TD_ESYNTAX },   /* RFC 4475 §3.1.2.12 */
 	{ "Fri, 01 Jan 2010 16:00:00 GMT ", TD_ESYNTAX },
 	{ "Fri, 01 Jan 2010 16:00:00", TD_ESYNTAX },
 	{ "Fri, 1 Jan 2010 16:00:00 GMT", TD_ESYNTAX },

@@ -11,21 +11,26 @@ static const struct row {
 	bool angle;
 } rows[] = {
 	/* RFC 3261 §20.20, §20.10 */
-	{ "\"A. G. Bell\" <sip:agb@bell-telephone.com> ;tag=a48s", 0, "\"A. G. Bell\"", "sip:agb@bell-telephone.com", ";tag=a48s", "a48s", true },
-	{ "sip:+12125551212@server.phone2net.com;tag=887s", 0, "", "sip:+12125551212@server.phone2net.com", ";tag=887s", "887s", false },
-	{ "Anonymous <sip:c8oqz84zk7z@privacy.org>;tag=hyh8", 0, "Anonymous", "sip:c8oqz84zk7z@privacy.org", ";tag=hyh8", "hyh8", true },
+	{ "\"A. G. Bell\" <sip:agb@bell-telephone.com> ;tag=a48s", 0, "\"A. G. Bell\"", "sip:agb@bell-telephone.com", ";tag=a48s",
+	  "a48s", true },
+	{ "sip:+12125551212@server.phone2net.com;tag=887s", 0, "", "sip:+12125551212@server.phone2net.com", ";tag=887s", "887s",
+	  false },
+	{ "Anonymous <sip:c8oqz84zk7z@privacy.org>;tag=hyh8", 0, "Anonymous", "sip:c8oqz84zk7z@privacy.org", ";tag=hyh8", "hyh8",
+	  true },
 	{ "<sip:user;par=u%40example.net@example.com>", 0, "", "sip:user;par=u%40example.net@example.com", "", "", true },
 	{ "<sip:p1.example.com;lr>;x=\"y;tag=no\"", 0, "", "sip:p1.example.com;lr", ";x=\"y;tag=no\"", "", true },
 	{ "Mr.   Watson\r\n <sip:w@h>\r\n ; tag = t", 0, "Mr.   Watson", "sip:w@h", "; tag = t", "t", true },
-	{ "caller<sip:caller@example.com>;TAG=323", 0, "caller", "sip:caller@example.com", ";TAG=323", "323", true },   /* RFC 4475 §3.1.1.6 */
-	{ "\"J Rosenberg \\\\\\\"\"       <sip:jdrosen@example.com>", 0, "\"J Rosenberg \\\\\\\"\"", "sip:jdrosen@example.com", "", "", true },
+	/* RFC 4475 §3.1.1.6 */
+	{ "caller<sip:caller@example.com>;TAG=323", 0, "caller", "sip:caller@example.com", ";TAG=323", "323", true },
+	{ "\"J Rosenberg \\\\\\\"\"       <sip:jdrosen@example.com>", 0, "\"J Rosenberg \\\\\\\"\"", "sip:jdrosen@example.com",
+	  "", "", true },
 	{ "\"<sip:no@no>\"<sip:yes@yes>", 0, "\"<sip:no@no>\"", "sip:yes@yes", "", "", true },
 	{ "sips <sips:a@b>", 0, "sips", "sips:a@b", "", "", true },
 	{ "tel:+15551212;phone-context=x", 0, "", "tel:+15551212", ";phone-context=x", "", false },
 	{ "<urn:service:sos>", 0, "", "urn:service:sos", "", "", true },
 	{ "sip:h ;tag=1", 0, "", "sip:h", ";tag=1", "1", false },
 	/* P9 */
-	{ "\"Mr. J. User <sip:j.user@example.com>", TD_ESYNTAX },   /* RFC 4475 §3.1.2.6 */
+	{ "\"Mr. J. User <sip:j.user@example.com>", TD_ESYNTAX }, /* RFC 4475 §3.1.2.6 */
 	{ "\"ends in backslash\\\" <sip:a@b>", TD_ESYNTAX },
 	{ "\"\\", TD_ESYNTAX },
 	{ "\"", TD_ESYNTAX },
@@ -37,11 +42,11 @@ static const struct row {
 	{ "<>", TD_ESYNTAX },
 	{ "sip:a@b>", TD_ESYNTAX },
 	{ "x <<sip:a@b>>", TD_ESYNTAX },
-	{ "< sip:a@b>", TD_ESYNTAX },                               /* RFC 4475 §3.1.2.14 */
+	{ "< sip:a@b>", TD_ESYNTAX }, /* RFC 4475 §3.1.2.14 */
 	{ "<sip:a@b >", TD_ESYNTAX },
-	{ "Bell, Alexander <sip:a.g.bell@example.com>", TD_ESYNTAX },  /* RFC 4475 §3.1.2.15 */
+	{ "Bell, Alexander <sip:a.g.bell@example.com>", TD_ESYNTAX }, /* RFC 4475 §3.1.2.15 */
 	{ "a@b <sip:a@b>", TD_ESYNTAX },
-	{ "sip:a@b?Route=%3Csip:sip.example.com%3E", TD_ESYNTAX },  /* RFC 4475 §3.1.2.13 */
+	{ "sip:a@b?Route=%3Csip:sip.example.com%3E", TD_ESYNTAX }, /* RFC 4475 §3.1.2.13 */
 	{ "sip:a,b@c", TD_ESYNTAX },
 	{ "sip:user;par=x@example.net", TD_ESYNTAX },
 	{ "<sip:a@b>;;tag=1", TD_ESYNTAX },
@@ -83,11 +88,9 @@ static const struct {
 	const char *in;
 	int err, tag_err;
 } tags[] = {
-	{ "<sip:a@b>;tag", 0, TD_ESYNTAX },                         /* P4: an empty tag */
-	{ "<sip:a@b>;tag=1;tag=2", 0, TD_ESYNTAX },
-	{ "<sip:a@b>;tag=\"1\"", 0, TD_ESYNTAX },
-	{ "<sip:a@b>;tag=[1]", 0, TD_ESYNTAX },
-	{ "<sip:a@b>;tag=", TD_ESYNTAX, TD_ESYNTAX },
+	{ "<sip:a@b>;tag", 0, TD_ESYNTAX }, /* P4: an empty tag */
+	{ "<sip:a@b>;tag=1;tag=2", 0, TD_ESYNTAX }, { "<sip:a@b>;tag=\"1\"", 0, TD_ESYNTAX },
+	{ "<sip:a@b>;tag=[1]", 0, TD_ESYNTAX },     { "<sip:a@b>;tag=", TD_ESYNTAX, TD_ESYNTAX },
 	{ "<sip:a@b>;tagx=1;xtag=\"2\"", 0, 0 },
 };
 

@@ -8,7 +8,7 @@ static const struct {
 	uint32_t seconds;
 	const char *comment, *params;
 } rows[] = {
-	{ "18000;duration=3600", 0, 18000, "", ";duration=3600" },                  /* RFC 3261 §20.33 */
+	{ "18000;duration=3600", 0, 18000, "", ";duration=3600" }, /* RFC 3261 §20.33 */
 	{ "120 (I'm in a meeting)", 0, 120, "(I'm in a meeting)", "" },
 	{ "120 (a (nested \\) one) b) ; duration = 5 ;x", 0, 120, "(a (nested \\) one) b)", "; duration = 5 ;x" },
 	{ "5(x)", 0, 5, "(x)", "" },

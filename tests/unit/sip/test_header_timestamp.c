@@ -7,18 +7,10 @@ static const struct {
 	int err;
 	const char *value, *delay;
 } rows[] = {
-	{ "54", 0, "54", "" },
-	{ "54.", 0, "54.", "" },
-	{ "54.21 0.3", 0, "54.21", "0.3" },
-	{ "54\r\n .5", 0, "54", ".5" },
-	{ "54 .", 0, "54", "." },
-	{ "54 ", 0, "54", "" },                                     /* delay may be empty */
-	{ ".5", TD_ESYNTAX },
-	{ "", TD_ESYNTAX },
-	{ "x", TD_ESYNTAX },
-	{ "-1", TD_ESYNTAX },
-	{ "1.2.3", TD_ESYNTAX },
-	{ "1 2 3", TD_ESYNTAX },
+	{ "54", 0, "54", "" },          { "54.", 0, "54.", "" },  { "54.21 0.3", 0, "54.21", "0.3" },
+	{ "54\r\n .5", 0, "54", ".5" }, { "54 .", 0, "54", "." }, { "54 ", 0, "54", "" }, /* delay may be empty */
+	{ ".5", TD_ESYNTAX },           { "", TD_ESYNTAX },       { "x", TD_ESYNTAX },
+	{ "-1", TD_ESYNTAX },           { "1.2.3", TD_ESYNTAX },  { "1 2 3", TD_ESYNTAX },
 	{ "1;x", TD_ESYNTAX },
 };
 

@@ -8,26 +8,27 @@ static const struct row {
 	const char *transport, *host;
 	uint16_t port;
 	const char *params, *branch, *received, *maddr;
-	int rport;                        /* -1: absent; 0: without a value */
+	int rport; /* -1: absent; 0: without a value */
 } rows[] = {
 	{ "SIP/2.0/UDP erlang.bell-telephone.com:5060;branch=z9hG4bK87asdks7", 0, "UDP", "erlang.bell-telephone.com", 5060,
 	  ";branch=z9hG4bK87asdks7", "z9hG4bK87asdks7", "", "", -1 },
 	{ "SIP/2.0/UDP 192.0.2.1:5060 ;received=192.0.2.207;branch=z9hG4bK77asjd", 0, "UDP", "192.0.2.1", 5060,
 	  ";received=192.0.2.207;branch=z9hG4bK77asjd", "z9hG4bK77asjd", "192.0.2.207", "", -1 },
 	/* RFC 3261 §20.42: blanks around every separator */
-	{ "SIP / 2.0 / UDP first.example.com: 4000;ttl=16 ;maddr=224.2.0.1 ;branch=z9hG4bKa7c6a8dlze.1", 0, "UDP", "first.example.com", 4000,
-	  ";ttl=16 ;maddr=224.2.0.1 ;branch=z9hG4bKa7c6a8dlze.1", "z9hG4bKa7c6a8dlze.1", "", "224.2.0.1", -1 },
+	{ "SIP / 2.0 / UDP first.example.com: 4000;ttl=16 ;maddr=224.2.0.1 ;branch=z9hG4bKa7c6a8dlze.1", 0, "UDP",
+	  "first.example.com", 4000, ";ttl=16 ;maddr=224.2.0.1 ;branch=z9hG4bKa7c6a8dlze.1", "z9hG4bKa7c6a8dlze.1", "",
+	  "224.2.0.1", -1 },
 	{ "SIP  /\r\n 2.0  / TCP     spindle.example.com   ; branch  =   z9hG4bK9ikj8", 0, "TCP", "spindle.example.com", 0,
 	  "; branch  =   z9hG4bK9ikj8", "z9hG4bK9ikj8", "", "", -1 },
 	{ "sip/1.0/x-other h", 0, "x-other", "h", 0, "", "", "", "", -1 },
-	{ "SIP/2.0/UDP 10.1.1.1:4540;rport;branch=z9hG4bKkjshdyff", 0, "UDP", "10.1.1.1", 4540,
-	  ";rport;branch=z9hG4bKkjshdyff", "z9hG4bKkjshdyff", "", "", 0 },
+	{ "SIP/2.0/UDP 10.1.1.1:4540;rport;branch=z9hG4bKkjshdyff", 0, "UDP", "10.1.1.1", 4540, ";rport;branch=z9hG4bKkjshdyff",
+	  "z9hG4bKkjshdyff", "", "", 0 },
 	{ "SIP/2.0/UDP h;RPORT=9988;Received=[2001:db8::9:1];x=\"a;rport\";lonely", 0, "UDP", "h", 0,
-	  ";RPORT=9988;Received=[2001:db8::9:1];x=\"a;rport\";lonely", "", "2001:db8::9:1", "", 9988 },   /* RFC 5118 §4.5 */
+	  ";RPORT=9988;Received=[2001:db8::9:1];x=\"a;rport\";lonely", "", "2001:db8::9:1", "", 9988 }, /* RFC 5118 §4.5 */
 	{ "SIP/2.0/UDP [2001:db8::9:1]:5061;received=2001:db8::9:255;maddr=[ff02::1]", 0, "UDP", "2001:db8::9:1", 5061,
 	  ";received=2001:db8::9:255;maddr=[ff02::1]", "", "2001:db8::9:255", "ff02::1", -1 },
 	{ "SIP/2.0/UDP h;received=2001:db8:::192.0.2.1", 0, "UDP", "h", 0, ";received=2001:db8:::192.0.2.1", "",
-	  "2001:db8:::192.0.2.1", "", -1 },                                  /* RFC 5118 §4.10 */
+	  "2001:db8:::192.0.2.1", "", -1 }, /* RFC 5118 §4.10 */
 	/* P5 */
 	{ "SIP/2.0/UDP", TD_ESYNTAX },
 	{ "SIP/2.0/UDP ", TD_ESYNTAX },
@@ -50,7 +51,7 @@ static const struct row {
 	{ "SIP/2.0/UDP 2001:db8::1", TD_ESYNTAX },
 	{ "SIP/2.0/UDP [2001:db8::1", TD_ESYNTAX },
 	{ "SIP/2.0/UDP []", TD_ESYNTAX },
-	{ "SIP/2.0/UDP h;;branch=x", TD_ESYNTAX },                  /* RFC 4475 §3.1.2.1 */
+	{ "SIP/2.0/UDP h;;branch=x", TD_ESYNTAX }, /* RFC 4475 §3.1.2.1 */
 	{ "SIP/2.0/UDP h;branch=x;,", TD_ESYNTAX },
 	{ "SIP/2.0/UDP h;branch=x;", TD_ESYNTAX },
 	{ "SIP/2.0/UDP h;branch", TD_ESYNTAX },

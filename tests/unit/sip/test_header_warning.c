@@ -8,12 +8,13 @@ static const struct {
 	unsigned code;
 	const char *agent, *text;
 } rows[] = {
-	{ "307 isi.edu \"Session parameter 'foo' not understood\"", 0, 307, "isi.edu", "\"Session parameter 'foo' not understood\"" },
+	{ "307 isi.edu \"Session parameter 'foo' not understood\"", 0, 307, "isi.edu",
+	  "\"Session parameter 'foo' not understood\"" },
 	{ "301 isi.edu:5060 \"a \\\" b\"", 0, 301, "isi.edu:5060", "\"a \\\" b\"" },
 	{ "399 [2001:db8::1]:5060 \"\"", 0, 399, "[2001:db8::1]:5060", "\"\"" },
 	{ "399 pseudo!nym \"x\"", 0, 399, "pseudo!nym", "\"x\"" },
 	{ "399 a\r\n \"x\"", 0, 399, "a", "\"x\"" },
-	{ "1812 overture \"In Progress\"", TD_ESYNTAX },            /* RFC 4475 §3.1.2.5 */
+	{ "1812 overture \"In Progress\"", TD_ESYNTAX }, /* RFC 4475 §3.1.2.5 */
 	{ "30 isi.edu \"x\"", TD_ESYNTAX },
 	{ "isi.edu \"x\"", TD_ESYNTAX },
 	{ "307 isi.edu", TD_ESYNTAX },

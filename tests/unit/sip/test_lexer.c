@@ -37,9 +37,17 @@ static void numbers(void **state)
 		uint64_t max, value;
 		bool bad;
 	} rows[] = {
-		{ "0", 0, 0, false }, { "1", 0, 0, true }, { "255", 255, 255, false }, { "256", 255, 0, true }, { "7", 5, 0, true },
-		{ "18446744073709551615", UINT64_MAX, UINT64_MAX, false }, { "18446744073709551616", UINT64_MAX, 0, true },
-		{ "00000000000000000000000012", 12, 12, false }, { "", 9, 0, true }, { "-1", 9, 0, true }, { "+1", 9, 0, true },
+		{ "0", 0, 0, false },
+		{ "1", 0, 0, true },
+		{ "255", 255, 255, false },
+		{ "256", 255, 0, true },
+		{ "7", 5, 0, true },
+		{ "18446744073709551615", UINT64_MAX, UINT64_MAX, false },
+		{ "18446744073709551616", UINT64_MAX, 0, true },
+		{ "00000000000000000000000012", 12, 12, false },
+		{ "", 9, 0, true },
+		{ "-1", 9, 0, true },
+		{ "+1", 9, 0, true },
 	};
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
@@ -55,12 +63,28 @@ static void numbers(void **state)
 static void p9_quoted_and_comments(void **state)
 {
 	static const struct {
-		const char *text, *taken;    /* NULL: bad */
+		const char *text, *taken; /* NULL: bad */
 	} rows[] = {
-		{ "\"\"", "\"\"" }, { "\"a\"b", "\"a\"" }, { "\"a\\\"b\" c", "\"a\\\"b\"" }, { "\"a\r\n b\"", "\"a\r\n b\"" },
-		{ "\"\xc3\xa9\"", "\"\xc3\xa9\"" }, { "\"", NULL }, { "\"a", NULL }, { "\"a\\", NULL }, { "\"a\\\"", NULL },
-		{ "\"a\r\nb\"", NULL }, { "\"a\nb\"", NULL }, { "\"a\\\r\n b\"", NULL }, { "a\"", NULL }, { "", NULL },
-		{ "()", "()" }, { "(a(b)c)d", "(a(b)c)" }, { "(a\\)b)", "(a\\)b)" }, { "(a", NULL }, { "((a)", NULL }, { "(a\\", NULL },
+		{ "\"\"", "\"\"" },
+		{ "\"a\"b", "\"a\"" },
+		{ "\"a\\\"b\" c", "\"a\\\"b\"" },
+		{ "\"a\r\n b\"", "\"a\r\n b\"" },
+		{ "\"\xc3\xa9\"", "\"\xc3\xa9\"" },
+		{ "\"", NULL },
+		{ "\"a", NULL },
+		{ "\"a\\", NULL },
+		{ "\"a\\\"", NULL },
+		{ "\"a\r\nb\"", NULL },
+		{ "\"a\nb\"", NULL },
+		{ "\"a\\\r\n b\"", NULL },
+		{ "a\"", NULL },
+		{ "", NULL },
+		{ "()", "()" },
+		{ "(a(b)c)d", "(a(b)c)" },
+		{ "(a\\)b)", "(a\\)b)" },
+		{ "(a", NULL },
+		{ "((a)", NULL },
+		{ "(a\\", NULL },
 	};
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
@@ -80,10 +104,25 @@ static void params(void **state)
 	static const struct {
 		const char *text, *seen;
 	} rows[] = {
-		{ "", "" }, { ";a", "a|" }, { ";a=1;b", "a=1|b|" }, { " ;\ta\r\n =\r\n\t1 ; b ", "a=1|b|" }, { ";a=\"x;y=\\\"\";b", "a=\"x;y=\\\"\"|b|" },
-		{ ";received=2001:db8::1;maddr=[::1]", "received=2001:db8::1|maddr=[::1]|" }, { ";a=%41", "a=%41|" },
-		{ ";", "!" }, { ";;a", "!" }, { ";a=", "!" }, { ";a=;b", "!" }, { ";=a", "!" }, { ";a;", "a|!" }, { ";a=1 2", "a=1|!" },
-		{ ";a=\"x", "!" }, { ";a=\"x\"y", "a=\"x\"|!" }, { "a", "!" }, { ";a,b", "a|!" }, { ";a=<b>", "!" },
+		{ "", "" },
+		{ ";a", "a|" },
+		{ ";a=1;b", "a=1|b|" },
+		{ " ;\ta\r\n =\r\n\t1 ; b ", "a=1|b|" },
+		{ ";a=\"x;y=\\\"\";b", "a=\"x;y=\\\"\"|b|" },
+		{ ";received=2001:db8::1;maddr=[::1]", "received=2001:db8::1|maddr=[::1]|" },
+		{ ";a=%41", "a=%41|" },
+		{ ";", "!" },
+		{ ";;a", "!" },
+		{ ";a=", "!" },
+		{ ";a=;b", "!" },
+		{ ";=a", "!" },
+		{ ";a;", "a|!" },
+		{ ";a=1 2", "a=1|!" },
+		{ ";a=\"x", "!" },
+		{ ";a=\"x\"y", "a=\"x\"|!" },
+		{ "a", "!" },
+		{ ";a,b", "a|!" },
+		{ ";a=<b>", "!" },
 	};
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
@@ -125,8 +164,8 @@ static void quoting(void **state)
 	static const struct {
 		const char *quoted, *plain;
 	} rows[] = {
-		{ "\"a b\"", "a b" }, { "\"\\\"\\\\\"", "\"\\" }, { "\"\\a\"", "a" }, { "token", "token" }, { "\"\"", "" },
-		{ "\"a\r\n\t b\"", "a b" }, { "\"a", NULL }, { "\"a\"b", NULL },
+		{ "\"a b\"", "a b" }, { "\"\\\"\\\\\"", "\"\\" }, { "\"\\a\"", "a" }, { "token", "token" },
+		{ "\"\"", "" },       { "\"a\r\n\t b\"", "a b" }, { "\"a", NULL },    { "\"a\"b", NULL },
 	};
 	struct td_out o;
 
@@ -151,10 +190,22 @@ static void lists(void **state)
 	static const struct {
 		const char *text, *seen;
 	} rows[] = {
-		{ "", "" }, { "  ", "" }, { "a", "a|" }, { "a, b ,c", "a|b|c|" }, { "a\r\n ,\r\n b", "a|b|" },
+		{ "", "" },
+		{ "  ", "" },
+		{ "a", "a|" },
+		{ "a, b ,c", "a|b|c|" },
+		{ "a\r\n ,\r\n b", "a|b|" },
 		{ "\"x,y\" <sip:a,b@c>;p=\"q,\\\"\", <sip:d>", "\"x,y\" <sip:a,b@c>;p=\"q,\\\"\"|<sip:d>|" },
-		{ "<sip:a\"b>,c", "<sip:a\"b>|c|" }, { "a (x, y), b", "a (x, y)|b|" }, { "sip:f(x@h,b", "sip:f(x@h|b|" },
-		{ ",a", "!" }, { "a,", "!" }, { "a,,b", "a|!" }, { "a, \"b", "a|!" }, { "<a,b", "!" }, { ",", "!" }, { "a (b,c", "!" },
+		{ "<sip:a\"b>,c", "<sip:a\"b>|c|" },
+		{ "a (x, y), b", "a (x, y)|b|" },
+		{ "sip:f(x@h,b", "sip:f(x@h|b|" },
+		{ ",a", "!" },
+		{ "a,", "!" },
+		{ "a,,b", "a|!" },
+		{ "a, \"b", "a|!" },
+		{ "<a,b", "!" },
+		{ ",", "!" },
+		{ "a (b,c", "!" },
 	};
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {

@@ -16,9 +16,11 @@
 
 static void request(void **state)
 {
-	struct td_msg *m = msg_z(LINE VIA "v: SIP/2.0/TCP h\r\n" "f:<sip:a@x>;tag=1\r\n" TO CALL_ID CSEQ MAX
-				 "Subject :  two\r\n\twords  \r\nX-New: 1\r\nx-new: 2\r\nAllow: INVITE, ACK\r\nAllow:\r\nAllow: BYE\r\n"
-				 "l: 2\r\n\r\nabcd");
+	struct td_msg *m = msg_z(
+		LINE VIA "v: SIP/2.0/TCP h\r\n"
+			 "f:<sip:a@x>;tag=1\r\n" TO CALL_ID CSEQ MAX
+			 "Subject :  two\r\n\twords  \r\nX-New: 1\r\nx-new: 2\r\nAllow: INVITE, ACK\r\nAllow:\r\nAllow: BYE\r\n"
+			 "l: 2\r\n\r\nabcd");
 	const struct td_hdr *h;
 	struct td_values it;
 	struct td_str v;
@@ -83,7 +85,7 @@ enum { DROP = -1 };
 
 struct row {
 	const char *name, *text;
-	int verdict;                      /* 0: good; DROP; else the defect's status */
+	int verdict; /* 0: good; DROP; else the defect's status */
 };
 
 static void check(const struct row *r, size_t n)
@@ -169,10 +171,11 @@ static void p3_token_caps(void **state)
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(sizes); i++) {
 		size_t n = sizes[i];
-		int field = n > 8100 ? 513 : 400;        /* the field is too long before its token is looked at */
+		int field = n > 8100 ? 513 : 400; /* the field is too long before its token is looked at */
 
 		check_long("tag", LINE VIA TO CALL_ID CSEQ "From: <sip:a@b>;tag=", "x", n, "\r\n\r\n", field);
-		check_long("branch", LINE FROM TO CALL_ID CSEQ "Via: SIP/2.0/UDP h;branch=", "x", n, "\r\n\r\n", n > 8100 ? DROP : 400);
+		check_long("branch", LINE FROM TO CALL_ID CSEQ "Via: SIP/2.0/UDP h;branch=", "x", n, "\r\n\r\n",
+			   n > 8100 ? DROP : 400);
 		check_long("Call-ID", LINE VIA FROM TO CSEQ "Call-ID: ", "x", n, "\r\n\r\n", field);
 		check_long("user", LINE VIA TO CALL_ID CSEQ "From: <sip:", "x", n, "@b>;tag=1\r\n\r\n", field);
 		check_long("Request-URI user", "OPTIONS sip:", "x", n, "@b SIP/2.0\r\n" CORE "\r\n", 414);
@@ -233,14 +236,16 @@ static void p6_line_ends(void **state)
 {
 	static const struct row rows[] = {
 		{ "blank before the colon", LINE CORE "Subject \t: x\r\n\r\n", 0 },
-		{ "folds", LINE "Via:\r\n SIP/2.0/UDP h\r\n\t;branch=1\r\nFrom\t: sip:a@x\r\n ;tag=1\r\n" TO CALL_ID CSEQ "\r\n", 0 },
+		{ "folds", LINE "Via:\r\n SIP/2.0/UDP h\r\n\t;branch=1\r\nFrom\t: sip:a@x\r\n ;tag=1\r\n" TO CALL_ID CSEQ "\r\n",
+		  0 },
 		{ "blank line inside a fold", LINE CORE "Subject: x\r\n \r\n\r\n", 0 },
 		{ "fold before the colon", LINE CORE "Subject\r\n : x\r\n\r\n", 400 },
 		{ "fold at the start", LINE " x\r\n" CORE "\r\n", 400 },
 		{ "bare LF", LINE CORE "Subject: x\nX: y\r\n\r\n", 400 },
 		{ "bare CR", LINE CORE "Subject: x\rX: y\r\n\r\n", 400 },
 		{ "CR CR LF", LINE CORE "Subject: x\r\r\n\r\n", 400 },
-		{ "LF only", "OPTIONS sip:b SIP/2.0\nVia: SIP/2.0/UDP h\nFrom: sip:a@x\nTo: sip:a@x\nCall-ID: 1\nCSeq: 1 OPTIONS\n\n", 400 },
+		{ "LF only",
+		  "OPTIONS sip:b SIP/2.0\nVia: SIP/2.0/UDP h\nFrom: sip:a@x\nTo: sip:a@x\nCall-ID: 1\nCSeq: 1 OPTIONS\n\n", 400 },
 		{ "LF in a response", "SIP/2.0 200 OK\n" CORE "\r\n", DROP },
 		{ "no colon", LINE CORE "Subject\r\n\r\n", 400 },
 		{ "no name", LINE CORE ": x\r\n\r\n", 400 },
@@ -251,7 +256,8 @@ static void p6_line_ends(void **state)
 		{ "other bytes are opaque", LINE CORE "Subject: \x01\x7f\xff\r\n\r\n", 0 },
 	};
 	static const char nul_pair[] = LINE VIA "From: \"\\\0\" <sip:a@x>;tag=1\r\n" TO CALL_ID CSEQ "\r\n";
-	static const char nul_value[] = LINE CORE "Subject: a\\\\\0b\r\n\r\n", nul_uri[] = "OPTIONS sip:b\0c@x SIP/2.0\r\n" CORE "\r\n";
+	static const char nul_value[] = LINE CORE "Subject: a\\\\\0b\r\n\r\n",
+			  nul_uri[] = "OPTIONS sip:b\0c@x SIP/2.0\r\n" CORE "\r\n";
 	struct td_msg *m;
 
 	check(rows, TD_ARRAY_LEN(rows));
@@ -323,11 +329,17 @@ static void p9_unterminated(void **state)
 static void p10_not_sip(void **state)
 {
 	static const struct row rows[] = {
-		{ "nothing", "", DROP }, { "CRLF", "\r\n\r\n", DROP }, { "text", "jaK", DROP }, { "line", "hello\r\n\r\n", DROP },
+		{ "nothing", "", DROP },
+		{ "CRLF", "\r\n\r\n", DROP },
+		{ "text", "jaK", DROP },
+		{ "line", "hello\r\n\r\n", DROP },
 		{ "HTTP", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", DROP },
 		{ "RTSP", "OPTIONS rtsp://x RTSP/1.0\r\nCSeq: 1\r\n\r\n", DROP },
 		{ "HTTP response", "HTTP/1.1 200 OK\r\n\r\n", DROP },
-		{ "STUN", "\x01\x01\x01\x01!\x12\xa4" "Bxxxxxxxxxxxx", DROP },
+		{ "STUN",
+		  "\x01\x01\x01\x01!\x12\xa4"
+		  "Bxxxxxxxxxxxx",
+		  DROP },
 		{ "TLS", "\x16\x03\x01\x02", DROP },
 	};
 
@@ -338,11 +350,16 @@ static void p10_not_sip(void **state)
 static void p11_status(void **state)
 {
 	static const struct row rows[] = {
-		{ "100", "SIP/2.0 100 x\r\n" CORE "\r\n", 0 }, { "699", "SIP/2.0 699 x\r\n" CORE "\r\n", 0 },
-		{ "099", "SIP/2.0 099 x\r\n" CORE "\r\n", DROP }, { "000", "SIP/2.0 000 x\r\n" CORE "\r\n", DROP },
-		{ "99", "SIP/2.0 99 x\r\n" CORE "\r\n", DROP }, { "700", "SIP/2.0 700 x\r\n" CORE "\r\n", DROP },
-		{ "99999", "SIP/2.0 99999 x\r\n" CORE "\r\n", DROP }, { "2x0", "SIP/2.0 2x0 x\r\n" CORE "\r\n", DROP },
-		{ "two blanks", "SIP/2.0  200 x\r\n" CORE "\r\n", DROP }, { "version", "SIP/3.0 200 x\r\n" CORE "\r\n", DROP },
+		{ "100", "SIP/2.0 100 x\r\n" CORE "\r\n", 0 },
+		{ "699", "SIP/2.0 699 x\r\n" CORE "\r\n", 0 },
+		{ "099", "SIP/2.0 099 x\r\n" CORE "\r\n", DROP },
+		{ "000", "SIP/2.0 000 x\r\n" CORE "\r\n", DROP },
+		{ "99", "SIP/2.0 99 x\r\n" CORE "\r\n", DROP },
+		{ "700", "SIP/2.0 700 x\r\n" CORE "\r\n", DROP },
+		{ "99999", "SIP/2.0 99999 x\r\n" CORE "\r\n", DROP },
+		{ "2x0", "SIP/2.0 2x0 x\r\n" CORE "\r\n", DROP },
+		{ "two blanks", "SIP/2.0  200 x\r\n" CORE "\r\n", DROP },
+		{ "version", "SIP/3.0 200 x\r\n" CORE "\r\n", DROP },
 		{ "cut", "SIP/2.0 20", DROP },
 	};
 
@@ -352,18 +369,10 @@ static void p11_status(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(request),
-		cmocka_unit_test(response),
-		cmocka_unit_test(p1_content_length),
-		cmocka_unit_test(p2_cseq),
-		cmocka_unit_test(p3_token_caps),
-		cmocka_unit_test(p4_doubled),
-		cmocka_unit_test(p5_via),
-		cmocka_unit_test(p6_line_ends),
-		cmocka_unit_test(p7_counts),
-		cmocka_unit_test(p8_request_line),
-		cmocka_unit_test(p9_unterminated),
-		cmocka_unit_test(p10_not_sip),
+		cmocka_unit_test(request),         cmocka_unit_test(response),        cmocka_unit_test(p1_content_length),
+		cmocka_unit_test(p2_cseq),         cmocka_unit_test(p3_token_caps),   cmocka_unit_test(p4_doubled),
+		cmocka_unit_test(p5_via),          cmocka_unit_test(p6_line_ends),    cmocka_unit_test(p7_counts),
+		cmocka_unit_test(p8_request_line), cmocka_unit_test(p9_unterminated), cmocka_unit_test(p10_not_sip),
 		cmocka_unit_test(p11_status),
 	};
 

@@ -6,18 +6,35 @@
 
 static const struct row {
 	const char *what, *type, *body;
-	int of_err, end;                  /* td_parts_of(); what td_parts_next() says after the last good part */
+	int of_err, end; /* td_parts_of(); what td_parts_next() says after the last good part */
 	unsigned n;
-	struct { const char *headers, *body; } part[3];
+	struct {
+		const char *headers, *body;
+	} part[3];
 } rows[] = {
-	{ "two", CT, "--b\r\nContent-Type: text/plain\r\n\r\nHello\r\n--b\r\n\r\nworld\r\n--b--\r\n", 0, 0, 2,
+	{ "two",
+	  CT,
+	  "--b\r\nContent-Type: text/plain\r\n\r\nHello\r\n--b\r\n\r\nworld\r\n--b--\r\n",
+	  0,
+	  0,
+	  2,
 	  { { "Content-Type: text/plain\r\n", "Hello" }, { "", "world" } } },
-	{ "quoted boundary, preamble, epilogue, padding", "Multipart/Signed; x=y; Boundary=\"b\"",
-	  "pre\r\namble\r\n--b \t\r\n\r\n1\r\n--b-- \r\nepi\r\n--b\r\n", 0, 0, 1, { { "", "1" } } },
+	{ "quoted boundary, preamble, epilogue, padding",
+	  "Multipart/Signed; x=y; Boundary=\"b\"",
+	  "pre\r\namble\r\n--b \t\r\n\r\n1\r\n--b-- \r\nepi\r\n--b\r\n",
+	  0,
+	  0,
+	  1,
+	  { { "", "1" } } },
 	{ "the line end before a delimiter is its own", CT, "--b\r\n\r\n1\r\n\r\n--b--", 0, 0, 1, { { "", "1\r\n" } } },
 	{ "headers only", CT, "--b\r\nA: 1\r\n--b--", 0, 0, 1, { { "A: 1", "" } } },
 	{ "empty part", CT, "--b\r\n--b\r\n\r\n--b--", 0, 0, 2, { { "", "" }, { "", "" } } },
-	{ "inner boundary that starts like ours", CT, "--b\r\n\r\n--bc\r\n\r\nin\r\n--bc--\r\n--b--", 0, 0, 1,
+	{ "inner boundary that starts like ours",
+	  CT,
+	  "--b\r\n\r\n--bc\r\n\r\nin\r\n--bc--\r\n--b--",
+	  0,
+	  0,
+	  1,
 	  { { "", "--bc\r\n\r\nin\r\n--bc--" } } },
 	{ "boundary inside a line", CT, "--b\r\n\r\nx--b\r\n--b y\r\n--b--", 0, 0, 1, { { "", "x--b\r\n--b y" } } },
 	{ "cut off", CT, "--b\r\n\r\n1\r\n--b\r\n\r\n2", 0, TD_ESYNTAX, 1, { { "", "1" } } },

@@ -25,7 +25,7 @@ static void every_header_found(void **state)
 				assert_int_equal(td_hdr_id_of(name), TD_HDR_OTHER);
 			p[i] ^= 0x20;
 		}
-		if (name.n > 2)                /* "T" is To */
+		if (name.n > 2) /* "T" is To */
 			assert_int_not_equal(td_hdr_id_of(td_str_n(name.p, name.n - 1)), id);
 		exact_free(name);
 	}
@@ -40,11 +40,27 @@ static void compact_forms(void **state)
 		const char *name;
 		enum td_hdr_id id;
 	} rows[] = {
-		{ "i", TD_HDR_CALL_ID }, { "m", TD_HDR_CONTACT }, { "e", TD_HDR_CONTENT_ENCODING }, { "l", TD_HDR_CONTENT_LENGTH },
-		{ "c", TD_HDR_CONTENT_TYPE }, { "f", TD_HDR_FROM }, { "s", TD_HDR_SUBJECT }, { "k", TD_HDR_SUPPORTED },
-		{ "t", TD_HDR_TO }, { "v", TD_HDR_VIA }, { "V", TD_HDR_VIA }, { "o", TD_HDR_EVENT }, { "u", TD_HDR_ALLOW_EVENTS },
-		{ "r", TD_HDR_REFER_TO }, { "b", TD_HDR_REFERRED_BY }, { "x", TD_HDR_SESSION_EXPIRES }, { "y", TD_HDR_IDENTITY },
-		{ "q", TD_HDR_OTHER }, { "6", TD_HDR_OTHER }, { "-", TD_HDR_OTHER }, { " ", TD_HDR_OTHER },
+		{ "i", TD_HDR_CALL_ID },
+		{ "m", TD_HDR_CONTACT },
+		{ "e", TD_HDR_CONTENT_ENCODING },
+		{ "l", TD_HDR_CONTENT_LENGTH },
+		{ "c", TD_HDR_CONTENT_TYPE },
+		{ "f", TD_HDR_FROM },
+		{ "s", TD_HDR_SUBJECT },
+		{ "k", TD_HDR_SUPPORTED },
+		{ "t", TD_HDR_TO },
+		{ "v", TD_HDR_VIA },
+		{ "V", TD_HDR_VIA },
+		{ "o", TD_HDR_EVENT },
+		{ "u", TD_HDR_ALLOW_EVENTS },
+		{ "r", TD_HDR_REFER_TO },
+		{ "b", TD_HDR_REFERRED_BY },
+		{ "x", TD_HDR_SESSION_EXPIRES },
+		{ "y", TD_HDR_IDENTITY },
+		{ "q", TD_HDR_OTHER },
+		{ "6", TD_HDR_OTHER },
+		{ "-", TD_HDR_OTHER },
+		{ " ", TD_HDR_OTHER },
 	};
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++)
@@ -53,7 +69,8 @@ static void compact_forms(void **state)
 
 static void methods(void **state)
 {
-	static const char *const others[] = { "", "A", "invite", "INVITES", "INVIT", "ACH", "BYF", "INF0", "XXXXX", "XXXXXX", "XXXXXXX", "XXXXXXXX", "XXXXXXXXX" };
+	static const char *const others[] = { "",     "A",     "invite", "INVITES", "INVIT",    "ACH",      "BYF",
+					      "INF0", "XXXXX", "XXXXXX", "XXXXXXX", "XXXXXXXX", "XXXXXXXXX" };
 
 	for (unsigned m = 1; m < TD_METHOD_COUNT; m++) {
 		struct td_str name = exact_copy(td_method_name((enum td_method)m));

@@ -61,12 +61,58 @@ static void parses(void **state)
 static void p8_malformed_refused(void **state)
 {
 	static const char *const bad[] = {
-		"", "/", "sip", "sip:", ":", "1sip:a@b", "sip:@example.com", "sip:a@", "sip:a@b:", "sip:a@b:0", "sip:a@b:65536",
-		"sip:a@b:5060x", "sip:a@b:99999999999999999999", "sip:b:o:b@c", "sip:a@b@c", "sip:bob%@c", "sip:bob%4@c", "sip:bob%zz@c",
-		"sip:a b@c", "sip:a@b c", "sip:a@b;;lr", "sip:a@b;", "sip:a@b;lr=", "sip:a@b;=x", "sip:a@b?", "sip:a@b?x", "sip:a@b?x=1&",
-		"sip:a@b?x=%", "sip:a@[::1", "sip:a@[]", "sip:a@[1.2.3.4]", "sip:a@[fe80::1%25eth0]", "sip:a@[::1]x", "sip:a@2001:db8::10",
-		"sip:a@.b", "sip:a@-b", "<sip:a@b>", "sip:a@b\r\n", "sip:a\r\n@b", "sip:a@b;x=\"q\"", "sip:\xc3\xa9@b", "sip:a@b;ttl=256",
-		"tel:", "tel:+", "tel:-", "tel:911", "tel:+12a", "tel:+1;", "tel:7042;phone-context", "urn:", "x:a b", "x:<>",
+		"",
+		"/",
+		"sip",
+		"sip:",
+		":",
+		"1sip:a@b",
+		"sip:@example.com",
+		"sip:a@",
+		"sip:a@b:",
+		"sip:a@b:0",
+		"sip:a@b:65536",
+		"sip:a@b:5060x",
+		"sip:a@b:99999999999999999999",
+		"sip:b:o:b@c",
+		"sip:a@b@c",
+		"sip:bob%@c",
+		"sip:bob%4@c",
+		"sip:bob%zz@c",
+		"sip:a b@c",
+		"sip:a@b c",
+		"sip:a@b;;lr",
+		"sip:a@b;",
+		"sip:a@b;lr=",
+		"sip:a@b;=x",
+		"sip:a@b?",
+		"sip:a@b?x",
+		"sip:a@b?x=1&",
+		"sip:a@b?x=%",
+		"sip:a@[::1",
+		"sip:a@[]",
+		"sip:a@[1.2.3.4]",
+		"sip:a@[fe80::1%25eth0]",
+		"sip:a@[::1]x",
+		"sip:a@2001:db8::10",
+		"sip:a@.b",
+		"sip:a@-b",
+		"<sip:a@b>",
+		"sip:a@b\r\n",
+		"sip:a\r\n@b",
+		"sip:a@b;x=\"q\"",
+		"sip:\xc3\xa9@b",
+		"sip:a@b;ttl=256",
+		"tel:",
+		"tel:+",
+		"tel:-",
+		"tel:911",
+		"tel:+12a",
+		"tel:+1;",
+		"tel:7042;phone-context",
+		"urn:",
+		"x:a b",
+		"x:<>",
 	};
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(bad); i++) {
@@ -167,7 +213,7 @@ static void compares(void **state)
 		const char *a, *b;
 		bool equal;
 	} rows[] = {
-		{ "sip:a%3Bb@c", "sip:a;b@c", false },               /* ";" is reserved */
+		{ "sip:a%3Bb@c", "sip:a;b@c", false }, /* ";" is reserved */
 		{ "sip:a%3bb@c", "sip:a%3Bb@c", true },
 		{ "sip:a%00b@c", "sip:a%00c@c", false },
 		{ "sip:a:x@c", "sip:a:X@c", false },
@@ -203,7 +249,7 @@ static void compares(void **state)
 static void addresses_of_record(void **state)
 {
 	static const struct {
-		const char *uri, *aor;       /* NULL: refused */
+		const char *uri, *aor; /* NULL: refused */
 	} rows[] = {
 		{ "sip:alice@Example.COM", "alice@example.com" },
 		{ "sips:alice:pw@example.com:5061;transport=tcp?x=1", "alice@example.com" },
@@ -243,8 +289,9 @@ static void p6_escapes(void **state)
 	static const struct {
 		const char *text, *plain;
 	} rows[] = {
-		{ "a%20b", "a b" }, { "%2541", "%41" }, { "", "" }, { "%c3%a9", "\xc3\xa9" },
-		{ "%0d%0a", NULL }, { "%00", NULL }, { "%7F", NULL }, { "a%", NULL }, { "a%4", NULL }, { "%4g", NULL }, { "a\tb", NULL },
+		{ "a%20b", "a b" }, { "%2541", "%41" }, { "", "" },       { "%c3%a9", "\xc3\xa9" },
+		{ "%0d%0a", NULL }, { "%00", NULL },    { "%7F", NULL },  { "a%", NULL },
+		{ "a%4", NULL },    { "%4g", NULL },    { "a\tb", NULL },
 	};
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
@@ -272,14 +319,10 @@ static void user_escaped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parses),
-		cmocka_unit_test(p8_malformed_refused),
-		cmocka_unit_test(p3_p8_limits),
-		cmocka_unit_test(compare_table),
-		cmocka_unit_test(compares),
-		cmocka_unit_test(addresses_of_record),
-		cmocka_unit_test(p6_escapes),
-		cmocka_unit_test(user_escaped),
+		cmocka_unit_test(parses),       cmocka_unit_test(p8_malformed_refused),
+		cmocka_unit_test(p3_p8_limits), cmocka_unit_test(compare_table),
+		cmocka_unit_test(compares),     cmocka_unit_test(addresses_of_record),
+		cmocka_unit_test(p6_escapes),   cmocka_unit_test(user_escaped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,8 @@ static struct td_store *open_store(struct fix *f, bool threaded, int want)
 	struct td_store *s = NULL;
 
 	f->why.n = 0;
-	assert_int_equal(td_store_open(&s, &(struct td_store_options){ .path = td_str_of(f->file), .threaded = threaded }, &f->why), want);
+	assert_int_equal(
+		td_store_open(&s, &(struct td_store_options){ .path = td_str_of(f->file), .threaded = threaded }, &f->why), want);
 	assert_true(want == 0 || (s == NULL && f->why.n > 0));
 	return s;
 }
@@ -77,9 +78,17 @@ static void on_done(struct td_store_write *w, int err, void *arg)
 static struct td_store_binding binding(const char *aor, const char *contact)
 {
 	return (struct td_store_binding){
-		.aor = td_str_of(aor), .contact = td_str_of(contact), .params = TD_STR(";+sip.instance=\"<urn:uuid:1>\""),
-		.call_id = TD_STR("c1@host"), .user_agent = TD_STR("phone \xff 1.0"), .cseq = 4294967295u, .q = 700, .expires_at_s = 1000,
-		.flow = { .proto = TD_UDP, .listener = 3, .peer = { .family = TD_AF_V6, .ip = { 0xfe, 0x80, [15] = 9 }, .port = 5061, .scope = 70000 } },
+		.aor = td_str_of(aor),
+		.contact = td_str_of(contact),
+		.params = TD_STR(";+sip.instance=\"<urn:uuid:1>\""),
+		.call_id = TD_STR("c1@host"),
+		.user_agent = TD_STR("phone \xff 1.0"),
+		.cseq = 4294967295u,
+		.q = 700,
+		.expires_at_s = 1000,
+		.flow = { .proto = TD_UDP,
+			  .listener = 3,
+			  .peer = { .family = TD_AF_V6, .ip = { 0xfe, 0x80, [15] = 9 }, .port = 5061, .scope = 70000 } },
 	};
 }
 
@@ -136,7 +145,7 @@ static void what_is_put_comes_back(void **state)
 
 	f->s = open_store(f, false, 0);
 	put(f, "a@d", "sip:a@h");
-	assert_int_equal(f->done, 0);                   /* never inside the call */
+	assert_int_equal(f->done, 0); /* never inside the call */
 	td_sim_run(f->sim, 1);
 	assert_int_equal(f->done, 1);
 	assert_int_equal(f->err, 0);
@@ -150,7 +159,7 @@ static int check_connection(void *arg, const struct td_store_binding *b)
 {
 	assert_int_equal(b->flow.conn, 0);
 	assert_int_equal(b->flow.proto, TD_TCP);
-	assert_int_equal(b->flow.peer.port, 5061);        /* who registered is known for good (A11) */
+	assert_int_equal(b->flow.peer.port, 5061); /* who registered is known for good (A11) */
 	(*(int *)arg)++;
 	return 0;
 }
@@ -195,7 +204,7 @@ static void change_sets(void **state)
 	b = binding("a@d", "sip:new@h");
 	assert_int_equal(td_store_put_binding(w, &b), 0);
 	td_store_submit(w);
-	td_store_submit(td_store_write_new(f->s, f->loop, on_done, f));         /* a barrier */
+	td_store_submit(td_store_write_new(f->s, f->loop, on_done, f)); /* a barrier */
 	td_sim_run(f->sim, 1);
 	assert_int_equal(f->done, 2);
 	assert_list(f->s, "a@d sip:new@h\nb@d sip:19@h\n");
@@ -257,7 +266,10 @@ static void submit_next(struct child *c);
 
 static void acknowledged(struct td_store_write *w, int err, void *arg)
 {
-	struct { struct child *c; uint32_t key; } *a = arg;
+	struct {
+		struct child *c;
+		uint32_t key;
+	} *a = arg;
 
 	if (err || write(a->c->pipe, &a->key, sizeof(a->key)) != sizeof(a->key))
 		_exit(1);
@@ -267,7 +279,10 @@ static void acknowledged(struct td_store_write *w, int err, void *arg)
 
 static void submit_next(struct child *c)
 {
-	struct { struct child *c; uint32_t key; } *a = malloc(sizeof(*a));
+	struct {
+		struct child *c;
+		uint32_t key;
+	} *a = malloc(sizeof(*a));
 	struct td_store_write *w = td_store_write_new(c->s, c->loop, acknowledged, a);
 	char aor[32];
 
@@ -327,7 +342,7 @@ static void g8_kill_during_writes(void **state)
 			acked[key] = 1;
 			total++;
 			top = key >= top ? key + 1 : top;
-			if (++n >= quota) {             /* somewhere between two commits, or inside one */
+			if (++n >= quota) { /* somewhere between two commits, or inside one */
 				kill(pid, SIGKILL);
 				quota = UINT32_MAX;
 			}
@@ -336,7 +351,7 @@ static void g8_kill_during_writes(void **state)
 		int status;
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-		top += 100;                             /* what was in flight */
+		top += 100; /* what was in flight */
 		memset(found, 0, KEYS);
 		f->s = open_store(f, false, 0);
 		assert_int_equal(td_store_each_binding(f->s, mark_key, found), 0);
@@ -375,7 +390,7 @@ static void another_process_adds_a_user(void **state)
 	td_rng_init(&rng);
 	int reader = 0;
 	while (waitpid(adder, &status, WNOHANG) == 0 && reader++ < 1000000)
-		assert_int_equal(read(ends[0], &key, sizeof(key)), sizeof(key));    /* and the writer goes on */
+		assert_int_equal(read(ends[0], &key, sizeof(key)), sizeof(key)); /* and the writer goes on */
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	kill(server, SIGKILL);
 	assert_int_equal(waitpid(server, &status, 0), server);
@@ -409,8 +424,8 @@ static void closing_commits(void **state)
 
 static int list_user(void *arg, const struct td_store_user *u)
 {
-	td_out_fmt(arg, "%.*s %.*s %d%d %02x\n", TD_FMT(u->aor), TD_FMT(u->extension), u->has[TD_DIGEST_SHA256], u->has[TD_DIGEST_MD5],
-		   u->ha1[TD_DIGEST_SHA256].bytes[31]);
+	td_out_fmt(arg, "%.*s %.*s %d%d %02x\n", TD_FMT(u->aor), TD_FMT(u->extension), u->has[TD_DIGEST_SHA256],
+		   u->has[TD_DIGEST_MD5], u->ha1[TD_DIGEST_SHA256].bytes[31]);
 	return 0;
 }
 
@@ -429,7 +444,8 @@ static void users(void **state)
 	struct fix *f = *state;
 	struct td_store_user u[3] = {
 		{ .aor = TD_STR("alice@d"), .extension = TD_STR("100"), .has = { true, true } },
-		{ .aor = TD_STR("bob@d"), .has = { true, false } }, { .aor = TD_STR("carol@e"), .extension = TD_STR("100") },
+		{ .aor = TD_STR("bob@d"), .has = { true, false } },
+		{ .aor = TD_STR("carol@e"), .extension = TD_STR("100") },
 	};
 	struct td_out one;
 
@@ -437,7 +453,7 @@ static void users(void **state)
 	u[0].ha1[TD_DIGEST_SHA256].bytes[31] = 0xab;
 	assert_int_equal(td_store_put_users(f->s, u, 3), 0);
 	assert_users(f, "alice@d 100 11 ab\nbob@d  10 00\ncarol@e 100 00 00\n");
-	u[1].extension = TD_STR("100");                 /* taken in this domain: the whole set is refused */
+	u[1].extension = TD_STR("100"); /* taken in this domain: the whole set is refused */
 	u[2].extension = TD_STR("200");
 	assert_int_equal(td_store_put_users(f->s, &u[1], 2), TD_EEXIST);
 	assert_users(f, "alice@d 100 11 ab\nbob@d  10 00\ncarol@e 100 00 00\n");
@@ -483,7 +499,7 @@ static void users_in_pages(void **state)
 		assert_int_equal(n, sizes[i]);
 	}
 	n = 300;
-	assert_int_equal(td_store_each_user(f->s, count_user, &n), 7);         /* what stops it is returned */
+	assert_int_equal(td_store_each_user(f->s, count_user, &n), 7); /* what stops it is returned */
 	assert_int_equal(n, 1234);
 }
 
@@ -550,10 +566,17 @@ static void the_file_is_private(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_FOLDER(what_is_put_comes_back), WITH_FOLDER(connections_are_not_kept), WITH_FOLDER(change_sets),
-		WITH_FOLDER(g9_disk_full), WITH_FOLDER(g8_kill_during_writes), WITH_FOLDER(another_process_adds_a_user),
-		WITH_FOLDER(closing_commits), WITH_FOLDER(users), WITH_FOLDER(users_in_pages),
-		WITH_FOLDER(wrong_files_are_refused), WITH_FOLDER(the_file_is_private),
+		WITH_FOLDER(what_is_put_comes_back),
+		WITH_FOLDER(connections_are_not_kept),
+		WITH_FOLDER(change_sets),
+		WITH_FOLDER(g9_disk_full),
+		WITH_FOLDER(g8_kill_during_writes),
+		WITH_FOLDER(another_process_adds_a_user),
+		WITH_FOLDER(closing_commits),
+		WITH_FOLDER(users),
+		WITH_FOLDER(users_in_pages),
+		WITH_FOLDER(wrong_files_are_refused),
+		WITH_FOLDER(the_file_is_private),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ struct call {
 	unsigned answer;
 	struct client cl;
 	struct td_srvtx *st;
-	struct td_buf *ok;                /* the 2xx the server's TU repeats until its ACK comes (RFC 3261 §13.3.1.4) */
+	struct td_buf *ok; /* the 2xx the server's TU repeats until its ACK comes (RFC 3261 §13.3.1.4) */
 	struct td_timer again, after;
 	uint32_t again_ms;
 	unsigned requests, acks, acked, ended;
@@ -33,7 +33,7 @@ struct world {
 
 static struct call *call_of(struct world *w, const struct td_msg *m)
 {
-	uint32_t n = m->cseq.num;                 /* the only thing that tells our calls apart */
+	uint32_t n = m->cseq.num; /* the only thing that tells our calls apart */
 
 	assert_in_range(n, 1, CALLS);
 	return &w->calls[n - 1];
@@ -134,8 +134,14 @@ static const struct td_clitx_events tu_events = { .response = on_response, .ende
 
 static void start(struct world *w, unsigned i)
 {
-	static const struct { const char *method; unsigned answer; } kinds[] = {
-		{ "INVITE", 200 }, { "INVITE", 486 }, { "OPTIONS", 200 }, { "MESSAGE", 404 },
+	static const struct {
+		const char *method;
+		unsigned answer;
+	} kinds[] = {
+		{ "INVITE", 200 },
+		{ "INVITE", 486 },
+		{ "OPTIONS", 200 },
+		{ "MESSAGE", 404 },
 	};
 	struct call *c = &w->calls[i];
 	struct td_clitx_options opt = { .branch = { c->cl.branch, sizeof(c->cl.branch) } };
@@ -173,14 +179,14 @@ static void check(struct call *c, const struct td_wire_rules *rules, unsigned *c
 		assert_true(c->requests <= 1);
 	}
 	if (!invite)
-		assert_true(c->cl.responses <= 2);        /* at most a 100 and one final */
+		assert_true(c->cl.responses <= 2); /* at most a 100 and one final */
 	if (c->requests) {
 		assert_int_equal(c->ended, 1);
 		assert_true(c->acked <= 1);
 		assert_int_equal(c->why, invite && c->answer == 486 && !c->acked ? TD_ETIMEOUT : 0);
 	}
 	if (invite && c->answer == 200 && c->cl.why == 0 && rules->loss <= 0.2)
-		assert_true(c->acks > 0);                 /* eleven 2xx, each answered by an ACK: one gets through */
+		assert_true(c->acks > 0); /* eleven 2xx, each answered by an ACK: one gets through */
 }
 
 static void one_seed(uint64_t seed, const struct td_wire_rules *rules, unsigned *complete)
@@ -247,7 +253,9 @@ static void d7_half_lost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(d7_everything_twice), cmocka_unit_test(d7_lost_and_reordered), cmocka_unit_test(d7_half_lost),
+		cmocka_unit_test(d7_everything_twice),
+		cmocka_unit_test(d7_lost_and_reordered),
+		cmocka_unit_test(d7_half_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

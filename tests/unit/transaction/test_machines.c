@@ -6,7 +6,7 @@
 
 #include "transaction/internal.h"
 
-enum { KEPT = -1, OFF = -2 };             /* a timer: as it was; not running. Else: ms from now */
+enum { KEPT = -1, OFF = -2 }; /* a timer: as it was; not running. Else: ms from now */
 enum { WAS_RETRY_MS = 70000, WAS_LIFE_MS = 80000 };
 
 /* Effects. What is sent is named by the first word of its status line or by its method. */
@@ -14,88 +14,88 @@ enum { WAS_RETRY_MS = 70000, WAS_LIFE_MS = 80000 };
 
 struct row {
 	uint8_t state, event, next;
-	const char *sent;                 /* "", "request", "ack", "100", "again" (the last response), "new" (the TU's) */
-	const char *told;                 /* "", "response", "timeout", "error", "ended", "acked", "ack" */
-	int retry, life;                  /* on UDP */
+	const char *sent; /* "", "request", "ack", "100", "again" (the last response), "new" (the TU's) */
+	const char *told; /* "", "response", "timeout", "error", "ended", "acked", "ack" */
+	int retry, life;  /* on UDP */
 	int retry_tcp, life_tcp;
 };
 
 static const struct row invite_client[] = {
-	{ CALLING,    EV_TIMER_A,   CALLING,    "request", "",         1000,  KEPT,  KEPT, KEPT },
-	{ CALLING,    EV_TIMER_B,   TERMINATED, "",        "timeout",  OFF,   OFF,   OFF,  OFF },
-	{ CALLING,    EV_TPORT_ERR, TERMINATED, "",        "error",    OFF,   OFF,   OFF,  OFF },
-	{ CALLING,    EV_1XX,       PROCEEDING, "",        "response", OFF,   OFF,   OFF,  OFF },
-	{ CALLING,    EV_2XX,       ACCEPTED,   "",        "response", OFF,   32000, OFF,  32000 },   /* M */
-	{ CALLING,    EV_300_699,   COMPLETED,  "ack",     "response", OFF,   32000, OFF,  0 },       /* D */
-	{ PROCEEDING, EV_1XX,       PROCEEDING, "",        "response", KEPT,  KEPT,  KEPT, KEPT },
-	{ PROCEEDING, EV_2XX,       ACCEPTED,   "",        "response", KEPT,  32000, KEPT, 32000 },
-	{ PROCEEDING, EV_300_699,   COMPLETED,  "ack",     "response", KEPT,  32000, KEPT, 0 },
-	{ COMPLETED,  EV_300_699,   COMPLETED,  "ack",     "",         KEPT,  KEPT,  KEPT, KEPT },
-	{ COMPLETED,  EV_TPORT_ERR, TERMINATED, "",        "error",    OFF,   OFF,   OFF,  OFF },
-	{ COMPLETED,  EV_TIMER_D,   TERMINATED, "",        "ended",    OFF,   OFF,   OFF,  OFF },
-	{ ACCEPTED,   EV_2XX,       ACCEPTED,   "",        "response", KEPT,  KEPT,  KEPT, KEPT },
-	{ ACCEPTED,   EV_TIMER_M,   TERMINATED, "",        "ended",    OFF,   OFF,   OFF,  OFF },
+	{ CALLING, EV_TIMER_A, CALLING, "request", "", 1000, KEPT, KEPT, KEPT },
+	{ CALLING, EV_TIMER_B, TERMINATED, "", "timeout", OFF, OFF, OFF, OFF },
+	{ CALLING, EV_TPORT_ERR, TERMINATED, "", "error", OFF, OFF, OFF, OFF },
+	{ CALLING, EV_1XX, PROCEEDING, "", "response", OFF, OFF, OFF, OFF },
+	{ CALLING, EV_2XX, ACCEPTED, "", "response", OFF, 32000, OFF, 32000 },     /* M */
+	{ CALLING, EV_300_699, COMPLETED, "ack", "response", OFF, 32000, OFF, 0 }, /* D */
+	{ PROCEEDING, EV_1XX, PROCEEDING, "", "response", KEPT, KEPT, KEPT, KEPT },
+	{ PROCEEDING, EV_2XX, ACCEPTED, "", "response", KEPT, 32000, KEPT, 32000 },
+	{ PROCEEDING, EV_300_699, COMPLETED, "ack", "response", KEPT, 32000, KEPT, 0 },
+	{ COMPLETED, EV_300_699, COMPLETED, "ack", "", KEPT, KEPT, KEPT, KEPT },
+	{ COMPLETED, EV_TPORT_ERR, TERMINATED, "", "error", OFF, OFF, OFF, OFF },
+	{ COMPLETED, EV_TIMER_D, TERMINATED, "", "ended", OFF, OFF, OFF, OFF },
+	{ ACCEPTED, EV_2XX, ACCEPTED, "", "response", KEPT, KEPT, KEPT, KEPT },
+	{ ACCEPTED, EV_TIMER_M, TERMINATED, "", "ended", OFF, OFF, OFF, OFF },
 	/* beyond the figure: §9.1 (cancelled, and no final response), §17.1.4 */
-	{ PROCEEDING, EV_GIVE_UP,   TERMINATED, "",        "timeout",  OFF,   OFF,   OFF,  OFF },
-	{ PROCEEDING, EV_TPORT_ERR, TERMINATED, "",        "error",    OFF,   OFF,   OFF,  OFF },
+	{ PROCEEDING, EV_GIVE_UP, TERMINATED, "", "timeout", OFF, OFF, OFF, OFF },
+	{ PROCEEDING, EV_TPORT_ERR, TERMINATED, "", "error", OFF, OFF, OFF, OFF },
 };
 
 static const struct row client[] = {
-	{ TRYING,     EV_TIMER_E,   TRYING,     "request", "",         1000,  KEPT,  KEPT, KEPT },
-	{ TRYING,     EV_TIMER_F,   TERMINATED, "",        "timeout",  OFF,   OFF,   OFF,  OFF },
-	{ TRYING,     EV_TPORT_ERR, TERMINATED, "",        "error",    OFF,   OFF,   OFF,  OFF },
-	{ TRYING,     EV_1XX,       PROCEEDING, "",        "response", KEPT,  KEPT,  KEPT, KEPT },
-	{ TRYING,     EV_2XX,       COMPLETED,  "",        "response", OFF,   5000,  OFF,  0 },       /* K */
-	{ TRYING,     EV_300_699,   COMPLETED,  "",        "response", OFF,   5000,  OFF,  0 },
-	{ PROCEEDING, EV_TIMER_E,   PROCEEDING, "request", "",         4000,  KEPT,  KEPT, KEPT },
-	{ PROCEEDING, EV_TIMER_F,   TERMINATED, "",        "timeout",  OFF,   OFF,   OFF,  OFF },
-	{ PROCEEDING, EV_TPORT_ERR, TERMINATED, "",        "error",    OFF,   OFF,   OFF,  OFF },
-	{ PROCEEDING, EV_1XX,       PROCEEDING, "",        "response", KEPT,  KEPT,  KEPT, KEPT },
-	{ PROCEEDING, EV_2XX,       COMPLETED,  "",        "response", OFF,   5000,  OFF,  0 },
-	{ PROCEEDING, EV_300_699,   COMPLETED,  "",        "response", OFF,   5000,  OFF,  0 },
-	{ COMPLETED,  EV_TIMER_K,   TERMINATED, "",        "ended",    OFF,   OFF,   OFF,  OFF },
+	{ TRYING, EV_TIMER_E, TRYING, "request", "", 1000, KEPT, KEPT, KEPT },
+	{ TRYING, EV_TIMER_F, TERMINATED, "", "timeout", OFF, OFF, OFF, OFF },
+	{ TRYING, EV_TPORT_ERR, TERMINATED, "", "error", OFF, OFF, OFF, OFF },
+	{ TRYING, EV_1XX, PROCEEDING, "", "response", KEPT, KEPT, KEPT, KEPT },
+	{ TRYING, EV_2XX, COMPLETED, "", "response", OFF, 5000, OFF, 0 }, /* K */
+	{ TRYING, EV_300_699, COMPLETED, "", "response", OFF, 5000, OFF, 0 },
+	{ PROCEEDING, EV_TIMER_E, PROCEEDING, "request", "", 4000, KEPT, KEPT, KEPT },
+	{ PROCEEDING, EV_TIMER_F, TERMINATED, "", "timeout", OFF, OFF, OFF, OFF },
+	{ PROCEEDING, EV_TPORT_ERR, TERMINATED, "", "error", OFF, OFF, OFF, OFF },
+	{ PROCEEDING, EV_1XX, PROCEEDING, "", "response", KEPT, KEPT, KEPT, KEPT },
+	{ PROCEEDING, EV_2XX, COMPLETED, "", "response", OFF, 5000, OFF, 0 },
+	{ PROCEEDING, EV_300_699, COMPLETED, "", "response", OFF, 5000, OFF, 0 },
+	{ COMPLETED, EV_TIMER_K, TERMINATED, "", "ended", OFF, OFF, OFF, OFF },
 };
 
 static const struct row invite_server[] = {
-	{ PROCEEDING, EV_REQUEST,   PROCEEDING, "again",   "",         KEPT,  KEPT,  KEPT, KEPT },
-	{ PROCEEDING, EV_TIMER_100, PROCEEDING, "100",     "",         KEPT,  KEPT,  KEPT, KEPT },
-	{ PROCEEDING, EV_1XX,       PROCEEDING, "new",     "",         OFF,   KEPT,  OFF,  KEPT },
-	{ PROCEEDING, EV_2XX,       ACCEPTED,   "new",     "",         OFF,   32000, OFF,  32000 },   /* L */
-	{ PROCEEDING, EV_300_699,   COMPLETED,  "new",     "",         1000,  32000, OFF,  32000 },   /* G, H */
-	{ PROCEEDING, EV_TPORT_ERR, PROCEEDING, "",        "error",    KEPT,  KEPT,  KEPT, KEPT },
-	{ COMPLETED,  EV_REQUEST,   COMPLETED,  "again",   "",         KEPT,  KEPT,  KEPT, KEPT },
-	{ COMPLETED,  EV_TIMER_G,   COMPLETED,  "again",   "",         1000,  KEPT,  KEPT, KEPT },
-	{ COMPLETED,  EV_TIMER_H,   TERMINATED, "",        "timeout",  OFF,   OFF,   OFF,  OFF },
-	{ COMPLETED,  EV_ACK,       CONFIRMED,  "",        "acked",    OFF,   5000,  OFF,  0 },       /* I */
-	{ COMPLETED,  EV_TPORT_ERR, COMPLETED,  "",        "error",    KEPT,  KEPT,  KEPT, KEPT },
-	{ CONFIRMED,  EV_TIMER_I,   TERMINATED, "",        "ended",    OFF,   OFF,   OFF,  OFF },
-	{ ACCEPTED,   EV_REQUEST,   ACCEPTED,   "",        "",         KEPT,  KEPT,  KEPT, KEPT },
-	{ ACCEPTED,   EV_ACK,       ACCEPTED,   "",        "ack",      KEPT,  KEPT,  KEPT, KEPT },
-	{ ACCEPTED,   EV_2XX,       ACCEPTED,   "new",     "",         KEPT,  KEPT,  KEPT, KEPT },
-	{ ACCEPTED,   EV_TPORT_ERR, ACCEPTED,   "",        "error",    KEPT,  KEPT,  KEPT, KEPT },
-	{ ACCEPTED,   EV_TIMER_L,   TERMINATED, "",        "ended",    OFF,   OFF,   OFF,  OFF },
+	{ PROCEEDING, EV_REQUEST, PROCEEDING, "again", "", KEPT, KEPT, KEPT, KEPT },
+	{ PROCEEDING, EV_TIMER_100, PROCEEDING, "100", "", KEPT, KEPT, KEPT, KEPT },
+	{ PROCEEDING, EV_1XX, PROCEEDING, "new", "", OFF, KEPT, OFF, KEPT },
+	{ PROCEEDING, EV_2XX, ACCEPTED, "new", "", OFF, 32000, OFF, 32000 },       /* L */
+	{ PROCEEDING, EV_300_699, COMPLETED, "new", "", 1000, 32000, OFF, 32000 }, /* G, H */
+	{ PROCEEDING, EV_TPORT_ERR, PROCEEDING, "", "error", KEPT, KEPT, KEPT, KEPT },
+	{ COMPLETED, EV_REQUEST, COMPLETED, "again", "", KEPT, KEPT, KEPT, KEPT },
+	{ COMPLETED, EV_TIMER_G, COMPLETED, "again", "", 1000, KEPT, KEPT, KEPT },
+	{ COMPLETED, EV_TIMER_H, TERMINATED, "", "timeout", OFF, OFF, OFF, OFF },
+	{ COMPLETED, EV_ACK, CONFIRMED, "", "acked", OFF, 5000, OFF, 0 }, /* I */
+	{ COMPLETED, EV_TPORT_ERR, COMPLETED, "", "error", KEPT, KEPT, KEPT, KEPT },
+	{ CONFIRMED, EV_TIMER_I, TERMINATED, "", "ended", OFF, OFF, OFF, OFF },
+	{ ACCEPTED, EV_REQUEST, ACCEPTED, "", "", KEPT, KEPT, KEPT, KEPT },
+	{ ACCEPTED, EV_ACK, ACCEPTED, "", "ack", KEPT, KEPT, KEPT, KEPT },
+	{ ACCEPTED, EV_2XX, ACCEPTED, "new", "", KEPT, KEPT, KEPT, KEPT },
+	{ ACCEPTED, EV_TPORT_ERR, ACCEPTED, "", "error", KEPT, KEPT, KEPT, KEPT },
+	{ ACCEPTED, EV_TIMER_L, TERMINATED, "", "ended", OFF, OFF, OFF, OFF },
 	/* beyond the figure: its last user let go of it */
-	{ PROCEEDING, EV_GIVE_UP,   TERMINATED, "",        "timeout",  OFF,   OFF,   OFF,  OFF },
+	{ PROCEEDING, EV_GIVE_UP, TERMINATED, "", "timeout", OFF, OFF, OFF, OFF },
 };
 
 static const struct row server[] = {
-	{ TRYING,     EV_1XX,       PROCEEDING, "new",     "",         OFF,   KEPT,  OFF,  KEPT },
-	{ TRYING,     EV_2XX,       COMPLETED,  "new",     "",         OFF,   32000, OFF,  0 },       /* J */
-	{ TRYING,     EV_300_699,   COMPLETED,  "new",     "",         OFF,   32000, OFF,  0 },
-	{ PROCEEDING, EV_REQUEST,   PROCEEDING, "again",   "",         KEPT,  KEPT,  KEPT, KEPT },
-	{ PROCEEDING, EV_1XX,       PROCEEDING, "new",     "",         KEPT,  KEPT,  KEPT, KEPT },
-	{ PROCEEDING, EV_2XX,       COMPLETED,  "new",     "",         KEPT,  32000, KEPT, 0 },
-	{ PROCEEDING, EV_300_699,   COMPLETED,  "new",     "",         KEPT,  32000, KEPT, 0 },
-	{ COMPLETED,  EV_REQUEST,   COMPLETED,  "again",   "",         KEPT,  KEPT,  KEPT, KEPT },
-	{ COMPLETED,  EV_TIMER_J,   TERMINATED, "",        "ended",    OFF,   OFF,   OFF,  OFF },
+	{ TRYING, EV_1XX, PROCEEDING, "new", "", OFF, KEPT, OFF, KEPT },
+	{ TRYING, EV_2XX, COMPLETED, "new", "", OFF, 32000, OFF, 0 }, /* J */
+	{ TRYING, EV_300_699, COMPLETED, "new", "", OFF, 32000, OFF, 0 },
+	{ PROCEEDING, EV_REQUEST, PROCEEDING, "again", "", KEPT, KEPT, KEPT, KEPT },
+	{ PROCEEDING, EV_1XX, PROCEEDING, "new", "", KEPT, KEPT, KEPT, KEPT },
+	{ PROCEEDING, EV_2XX, COMPLETED, "new", "", KEPT, 32000, KEPT, 0 },
+	{ PROCEEDING, EV_300_699, COMPLETED, "new", "", KEPT, 32000, KEPT, 0 },
+	{ COMPLETED, EV_REQUEST, COMPLETED, "again", "", KEPT, KEPT, KEPT, KEPT },
+	{ COMPLETED, EV_TIMER_J, TERMINATED, "", "ended", OFF, OFF, OFF, OFF },
 	/* RFC 6026 §8.8 instead of the figure: the state is kept */
-	{ TRYING,     EV_TPORT_ERR, TRYING,     "",        "error",    KEPT,  KEPT,  KEPT, KEPT },
-	{ PROCEEDING, EV_TPORT_ERR, PROCEEDING, "",        "error",    KEPT,  KEPT,  KEPT, KEPT },
-	{ COMPLETED,  EV_TPORT_ERR, COMPLETED,  "",        "error",    KEPT,  KEPT,  KEPT, KEPT },
+	{ TRYING, EV_TPORT_ERR, TRYING, "", "error", KEPT, KEPT, KEPT, KEPT },
+	{ PROCEEDING, EV_TPORT_ERR, PROCEEDING, "", "error", KEPT, KEPT, KEPT, KEPT },
+	{ COMPLETED, EV_TPORT_ERR, COMPLETED, "", "error", KEPT, KEPT, KEPT, KEPT },
 	/* beyond the figure: RFC 4320 §4.1; its last user let go of it */
-	{ TRYING,     EV_TIMER_100, PROCEEDING, "100",     "",         KEPT,  KEPT,  KEPT, KEPT },
-	{ TRYING,     EV_GIVE_UP,   TERMINATED, "",        "timeout",  OFF,   OFF,   OFF,  OFF },
-	{ PROCEEDING, EV_GIVE_UP,   TERMINATED, "",        "timeout",  OFF,   OFF,   OFF,  OFF },
+	{ TRYING, EV_TIMER_100, PROCEEDING, "100", "", KEPT, KEPT, KEPT, KEPT },
+	{ TRYING, EV_GIVE_UP, TERMINATED, "", "timeout", OFF, OFF, OFF, OFF },
+	{ PROCEEDING, EV_GIVE_UP, TERMINATED, "", "timeout", OFF, OFF, OFF, OFF },
 };
 
 /* ---- one transaction at a time, put into a state by hand ---- */
@@ -112,7 +112,7 @@ struct bench {
 
 static void tell(struct bench *b, const char *what)
 {
-	assert_string_equal(b->told, "");         /* at most one thing an event */
+	assert_string_equal(b->told, ""); /* at most one thing an event */
 	strncpy(b->told, what, sizeof(b->told) - 1);
 }
 
@@ -121,11 +121,26 @@ static const char *why_text(int why)
 	return why == 0 ? "ended" : why == TD_ETIMEOUT ? "timeout" : "error";
 }
 
-static void c_response(struct td_clitx *ct, struct td_msg *msg, void *arg) { tell(arg, "response"); }
-static void c_ended(struct td_clitx *ct, int why, void *arg) { tell(arg, why_text(why)); }
-static void s_acked(struct td_srvtx *st, void *arg) { tell(arg, "acked"); }
-static void s_ended(struct td_srvtx *st, int why, void *arg) { tell(arg, why_text(why)); }
-static void s_unsent(struct td_srvtx *st, int err, void *arg) { tell(arg, "error"); }
+static void c_response(struct td_clitx *ct, struct td_msg *msg, void *arg)
+{
+	tell(arg, "response");
+}
+static void c_ended(struct td_clitx *ct, int why, void *arg)
+{
+	tell(arg, why_text(why));
+}
+static void s_acked(struct td_srvtx *st, void *arg)
+{
+	tell(arg, "acked");
+}
+static void s_ended(struct td_srvtx *st, int why, void *arg)
+{
+	tell(arg, why_text(why));
+}
+static void s_unsent(struct td_srvtx *st, int err, void *arg)
+{
+	tell(arg, "error");
+}
 
 static const struct td_clitx_events c_events = { .response = c_response, .ended = c_ended };
 static const struct td_srvtx_events s_events = { .acked = s_acked, .ended = s_ended, .unsent = s_unsent };
@@ -192,8 +207,10 @@ static struct txn *make(struct bench *b, bool is_client, bool invite)
 	req = our_request(b, method, td_str_n(branch, sizeof(branch)));
 	if (is_client) {
 		struct td_clitx_options opt = {
-			.method = invite ? TD_INVITE : TD_OPTIONS, .branch = td_str_n(branch, sizeof(branch)),
-			.bytes = req, .to = b->flow,
+			.method = invite ? TD_INVITE : TD_OPTIONS,
+			.branch = td_str_n(branch, sizeof(branch)),
+			.bytes = req,
+			.to = b->flow,
 		};
 		struct td_clitx *ct;
 
@@ -257,7 +274,9 @@ static void check_timer(struct bench *b, const struct td_timer *tm, int want, ui
 
 static void check_pair(struct bench *b, bool is_client, bool invite, uint8_t state, uint8_t event, const struct row *row)
 {
-	static const struct row ignored = { .sent = "", .told = "", .retry = KEPT, .life = KEPT, .retry_tcp = KEPT, .life_tcp = KEPT };
+	static const struct row ignored = {
+		.sent = "", .told = "", .retry = KEPT, .life = KEPT, .retry_tcp = KEPT, .life_tcp = KEPT
+	};
 	struct txn *t = make(b, is_client, invite);
 	uint64_t retry_at = t->retry.when_ms, life_at = t->life.when_ms;
 	unsigned acks = b->us.acks;
@@ -313,22 +332,45 @@ static void walk(bool is_client, bool invite, enum td_proto proto, const struct 
 	bench_close(&b);
 }
 
-static void invite_client_udp(void **state) { walk(true, true, TD_UDP, invite_client, TD_ARRAY_LEN(invite_client)); }
-static void invite_client_tcp(void **state) { walk(true, true, TD_TCP, invite_client, TD_ARRAY_LEN(invite_client)); }
-static void client_udp(void **state) { walk(true, false, TD_UDP, client, TD_ARRAY_LEN(client)); }
-static void client_tcp(void **state) { walk(true, false, TD_TCP, client, TD_ARRAY_LEN(client)); }
-static void invite_server_udp(void **state) { walk(false, true, TD_UDP, invite_server, TD_ARRAY_LEN(invite_server)); }
-static void invite_server_tcp(void **state) { walk(false, true, TD_TCP, invite_server, TD_ARRAY_LEN(invite_server)); }
-static void server_udp(void **state) { walk(false, false, TD_UDP, server, TD_ARRAY_LEN(server)); }
-static void server_tcp(void **state) { walk(false, false, TD_TCP, server, TD_ARRAY_LEN(server)); }
+static void invite_client_udp(void **state)
+{
+	walk(true, true, TD_UDP, invite_client, TD_ARRAY_LEN(invite_client));
+}
+static void invite_client_tcp(void **state)
+{
+	walk(true, true, TD_TCP, invite_client, TD_ARRAY_LEN(invite_client));
+}
+static void client_udp(void **state)
+{
+	walk(true, false, TD_UDP, client, TD_ARRAY_LEN(client));
+}
+static void client_tcp(void **state)
+{
+	walk(true, false, TD_TCP, client, TD_ARRAY_LEN(client));
+}
+static void invite_server_udp(void **state)
+{
+	walk(false, true, TD_UDP, invite_server, TD_ARRAY_LEN(invite_server));
+}
+static void invite_server_tcp(void **state)
+{
+	walk(false, true, TD_TCP, invite_server, TD_ARRAY_LEN(invite_server));
+}
+static void server_udp(void **state)
+{
+	walk(false, false, TD_UDP, server, TD_ARRAY_LEN(server));
+}
+static void server_tcp(void **state)
+{
+	walk(false, false, TD_TCP, server, TD_ARRAY_LEN(server));
+}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(invite_client_udp), cmocka_unit_test(invite_client_tcp),
-		cmocka_unit_test(client_udp), cmocka_unit_test(client_tcp),
-		cmocka_unit_test(invite_server_udp), cmocka_unit_test(invite_server_tcp),
-		cmocka_unit_test(server_udp), cmocka_unit_test(server_tcp),
+		cmocka_unit_test(invite_client_udp), cmocka_unit_test(invite_client_tcp), cmocka_unit_test(client_udp),
+		cmocka_unit_test(client_tcp),        cmocka_unit_test(invite_server_udp), cmocka_unit_test(invite_server_tcp),
+		cmocka_unit_test(server_udp),        cmocka_unit_test(server_tcp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

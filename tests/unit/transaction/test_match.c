@@ -10,7 +10,7 @@ struct world {
 	struct node us;
 	struct raw peer;
 	struct td_srvtx *st;
-	unsigned status;                  /* the TU's answer; 0: none */
+	unsigned status; /* the TU's answer; 0: none */
 	unsigned cancelled;
 };
 
@@ -28,7 +28,7 @@ static void on_request(struct node *n, struct td_msg *msg, const struct td_flow 
 {
 	struct world *w = n->arg;
 
-	if (w->st)                                /* only the first gets a transaction */
+	if (w->st) /* only the first gets a transaction */
 		return;
 	assert_int_equal(td_srvtx_open(&w->st, n->txl, msg, from, &tu_events, w), 0);
 	if (w->status)
@@ -65,9 +65,11 @@ static void send_from(struct world *w, struct raw *r, const struct text *t)
 	struct td_out o;
 
 	td_out_init(&o);
-	td_out_fmt(&o, "%s %s SIP/2.0\r\nVia: %s\r\nMax-Forwards: 70\r\nFrom: <sip:a@x.test>;tag=%s\r\nTo: <sip:b@x.test>%s%s\r\n"
-		   "Call-ID: %s\r\nCSeq: %u %s\r\nContent-Length: 0\r\n\r\n", t->method, t->uri, t->via, t->from_tag,
-		   t->to_tag ? ";tag=" : "", t->to_tag ? t->to_tag : "", t->call_id, t->cseq, t->method);
+	td_out_fmt(&o,
+		   "%s %s SIP/2.0\r\nVia: %s\r\nMax-Forwards: 70\r\nFrom: <sip:a@x.test>;tag=%s\r\nTo: <sip:b@x.test>%s%s\r\n"
+		   "Call-ID: %s\r\nCSeq: %u %s\r\nContent-Length: 0\r\n\r\n",
+		   t->method, t->uri, t->via, t->from_tag, t->to_tag ? ";tag=" : "", t->to_tag ? t->to_tag : "", t->call_id,
+		   t->cseq, t->method);
 	assert_false(o.failed);
 	raw_send(r, &w->us.addr, td_out_view(&o));
 	td_out_free(&o);
@@ -95,22 +97,35 @@ static const struct match_row rows[] = {
 	{ { "OPTIONS", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, 0, { "OPTIONS", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, SAME },
 	/* with the cookie nothing but branch, sent-by and method counts */
 	{ { "OPTIONS", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, 0, { "OPTIONS", "sip:z@x.test", VIA, "g", "h", "d", 2 }, SAME },
-	{ { "OPTIONS", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, 0,
-	  { "OPTIONS", "sip:b@x.test", "SIP/2.0/UDP PEER.Test:5070;rport;branch=z9hG4bKaaa", "f", NULL, "c", 1 }, SAME },
-	{ { "OPTIONS", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, 0,
-	  { "OPTIONS", "sip:b@x.test", "SIP/2.0/UDP peer.test:5070;rport;branch=z9hG4bKaaA", "f", NULL, "c", 1 }, OTHER },
-	{ { "OPTIONS", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, 0,
-	  { "OPTIONS", "sip:b@x.test", "SIP/2.0/UDP peer.test:5071;rport;branch=z9hG4bKaaa", "f", NULL, "c", 1 }, OTHER },
-	{ { "OPTIONS", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, 0,
-	  { "OPTIONS", "sip:b@x.test", "SIP/2.0/UDP peer2.test:5070;rport;branch=z9hG4bKaaa", "f", NULL, "c", 1 }, OTHER },
+	{ { "OPTIONS", "sip:b@x.test", VIA, "f", NULL, "c", 1 },
+	  0,
+	  { "OPTIONS", "sip:b@x.test", "SIP/2.0/UDP PEER.Test:5070;rport;branch=z9hG4bKaaa", "f", NULL, "c", 1 },
+	  SAME },
+	{ { "OPTIONS", "sip:b@x.test", VIA, "f", NULL, "c", 1 },
+	  0,
+	  { "OPTIONS", "sip:b@x.test", "SIP/2.0/UDP peer.test:5070;rport;branch=z9hG4bKaaA", "f", NULL, "c", 1 },
+	  OTHER },
+	{ { "OPTIONS", "sip:b@x.test", VIA, "f", NULL, "c", 1 },
+	  0,
+	  { "OPTIONS", "sip:b@x.test", "SIP/2.0/UDP peer.test:5071;rport;branch=z9hG4bKaaa", "f", NULL, "c", 1 },
+	  OTHER },
+	{ { "OPTIONS", "sip:b@x.test", VIA, "f", NULL, "c", 1 },
+	  0,
+	  { "OPTIONS", "sip:b@x.test", "SIP/2.0/UDP peer2.test:5070;rport;branch=z9hG4bKaaa", "f", NULL, "c", 1 },
+	  OTHER },
 	{ { "OPTIONS", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, 0, { "INFO", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, OTHER },
 	{ { "OPTIONS", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, 0, { "INVITE", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, OTHER },
 	{ { "PING", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, 0, { "PING", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, SAME },
 	{ { "PING", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, 0, { "PONG", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, OTHER },
-	{ { "INVITE", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, 486, { "ACK", "sip:b@x.test", VIA, "f", "t1", "c", 1 }, ACK_TAKEN },
+	{ { "INVITE", "sip:b@x.test", VIA, "f", NULL, "c", 1 },
+	  486,
+	  { "ACK", "sip:b@x.test", VIA, "f", "t1", "c", 1 },
+	  ACK_TAKEN },
 	{ { "INVITE", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, 200, { "ACK", "sip:b@x.test", VIA, "f", "t1", "c", 1 }, ACK_UP },
-	{ { "INVITE", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, 486,
-	  { "ACK", "sip:b@x.test", "SIP/2.0/UDP peer.test:5070;rport;branch=z9hG4bKaab", "f", "t1", "c", 1 }, ACK_UP },
+	{ { "INVITE", "sip:b@x.test", VIA, "f", NULL, "c", 1 },
+	  486,
+	  { "ACK", "sip:b@x.test", "SIP/2.0/UDP peer.test:5070;rport;branch=z9hG4bKaab", "f", "t1", "c", 1 },
+	  ACK_UP },
 	{ { "OPTIONS", "sip:b@x.test", VIA, "f", NULL, "c", 1 }, 200, { "ACK", "sip:b@x.test", VIA, "f", "t1", "c", 1 }, ACK_UP },
 	/* an element of RFC 2543: Request-URI, To tag, From tag, Call-ID, CSeq, top Via */
 	{ { "INVITE", "sip:b@x.test", OLD, "f", NULL, "c", 1 }, 0, { "INVITE", "sip:b@x.test", OLD, "f", NULL, "c", 1 }, SAME },
@@ -119,10 +134,15 @@ static const struct match_row rows[] = {
 	{ { "INVITE", "sip:b@x.test", OLD, "f", NULL, "c", 1 }, 0, { "INVITE", "sip:b@x.test", OLD, "f", "h", "c", 1 }, OTHER },
 	{ { "INVITE", "sip:b@x.test", OLD, "f", NULL, "c", 1 }, 0, { "INVITE", "sip:b@x.test", OLD, "f", NULL, "d", 1 }, OTHER },
 	{ { "INVITE", "sip:b@x.test", OLD, "f", NULL, "c", 1 }, 0, { "INVITE", "sip:b@x.test", OLD, "f", NULL, "c", 2 }, OTHER },
-	{ { "INVITE", "sip:b@x.test", OLD, "f", NULL, "c", 1 }, 0,
-	  { "INVITE", "sip:b@x.test", "SIP/2.0/UDP peer.test:5070;rport;branch=5", "f", NULL, "c", 1 }, OTHER },
+	{ { "INVITE", "sip:b@x.test", OLD, "f", NULL, "c", 1 },
+	  0,
+	  { "INVITE", "sip:b@x.test", "SIP/2.0/UDP peer.test:5070;rport;branch=5", "f", NULL, "c", 1 },
+	  OTHER },
 	{ { "INVITE", "sip:b@x.test", OLD, "f", NULL, "c", 1 }, 0, { "OPTIONS", "sip:b@x.test", OLD, "f", NULL, "c", 1 }, OTHER },
-	{ { "INVITE", "sip:b@x.test", OLD, "f", NULL, "c", 1 }, 486, { "ACK", "sip:b@x.test", OLD, "f", "t1", "c", 1 }, ACK_TAKEN },
+	{ { "INVITE", "sip:b@x.test", OLD, "f", NULL, "c", 1 },
+	  486,
+	  { "ACK", "sip:b@x.test", OLD, "f", "t1", "c", 1 },
+	  ACK_TAKEN },
 	{ { "INVITE", "sip:b@x.test", OLD, "f", NULL, "c", 1 }, 486, { "ACK", "sip:b@x.test", OLD, "f", "t2", "c", 1 }, ACK_UP },
 	{ { "INVITE", "sip:b@x.test", OLD, "f", NULL, "c", 1 }, 486, { "ACK", "sip:b@x.test", OLD, "f", "t1", "c", 2 }, ACK_UP },
 	{ { "INVITE", "sip:b@x.test", OLD, "f", "h", "c", 1 }, 486, { "ACK", "sip:b@x.test", OLD, "f", "h", "c", 1 }, ACK_TAKEN },
@@ -185,7 +205,7 @@ static void d4_responses(void **state)
 	td_sim_run(w.sim, 20);
 	memcpy(branch, c.branch, TD_BRANCH_LEN);
 	branch[TD_BRANCH_LEN] = '\0';
-	branch[TD_BRANCH_LEN - 1] ^= 1;           /* one bit off */
+	branch[TD_BRANCH_LEN - 1] ^= 1; /* one bit off */
 	{
 		char right[TD_BRANCH_LEN + 1];
 
@@ -257,7 +277,7 @@ static void cancel_while_ringing(void **state)
 	assert_str(ok->to_tag, "t1");
 	td_msg_unref(ok);
 	raw_clear(&w.peer);
-	send_text(&w, &cancel);                   /* repeated, and after the final response: 200 and nothing else */
+	send_text(&w, &cancel); /* repeated, and after the final response: 200 and nothing else */
 	assert_int_equal(w.cancelled, 1);
 	assert_int_equal(raw_count(&w.peer, "SIP/2.0 200"), 1);
 	assert_int_equal(w.us.cancels, 0);
@@ -288,7 +308,7 @@ static void cancel_of_nothing_goes_up(void **state)
 	assert_int_equal(w.us.cancels, 1);
 	assert_int_equal(raw_count(&w.peer, "SIP/2.0 481"), 1);
 	send_text(&w, &options);
-	send_text(&w, &cancel);                   /* only an INVITE can be cancelled */
+	send_text(&w, &cancel); /* only an INVITE can be cancelled */
 	assert_int_equal(w.us.cancels, 2);
 	assert_int_equal(w.cancelled, 0);
 	close_world(&w);
@@ -303,7 +323,7 @@ static void d3_cancel_from_elsewhere(void **state)
 	raw_open(&other, w.sim, w.wire, "192.0.2.66", 5070);
 	w.status = 180;
 	send_text(&w, &invite);
-	send_from(&w, &other, &cancel);           /* the same bytes from another address */
+	send_from(&w, &other, &cancel); /* the same bytes from another address */
 	assert_int_equal(raw_count(&other, "SIP/2.0 481"), 1);
 	assert_int_equal(w.cancelled, 0);
 	assert_int_equal(td_srvtx_last_status(w.st), 180);
@@ -420,12 +440,12 @@ static void cancel_waits_for_a_provisional_response(void **state)
 	check_made(&w, m, "<sip:bob@example.test>", "4711 CANCEL");
 	assert_str(td_msg_value(m, TD_HDR_REASON), "SIP;cause=200");
 	td_msg_unref(m);
-	raw_answer(&w.peer, w.peer.n - 1, 200);   /* to the CANCEL: not the INVITE's TU's business */
+	raw_answer(&w.peer, w.peer.n - 1, 200); /* to the CANCEL: not the INVITE's TU's business */
 	td_sim_run(w.sim, 100);
 	assert_int_equal(c.status, 180);
 	td_sim_run(w.sim, 31000);
 	assert_int_equal(c.ended, 0);
-	td_sim_run(w.sim, 2000);                  /* D7: no final response for 64*T1 after it */
+	td_sim_run(w.sim, 2000); /* D7: no final response for 64*T1 after it */
 	assert_int_equal(c.ended, 1);
 	assert_int_equal(c.why, TD_ETIMEOUT);
 	client_close(&c);
@@ -496,11 +516,17 @@ static void one_transaction_per_request(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(requests), cmocka_unit_test(d4_responses), cmocka_unit_test(branches),
-		cmocka_unit_test(cancel_while_ringing), cmocka_unit_test(cancel_after_2xx_does_nothing),
-		cmocka_unit_test(cancel_of_nothing_goes_up), cmocka_unit_test(d3_cancel_from_elsewhere),
-		cmocka_unit_test(ack_is_made_of_the_invite), cmocka_unit_test(cancel_waits_for_a_provisional_response),
-		cmocka_unit_test(cancel_after_the_final_response_is_not_sent), cmocka_unit_test(stateless_tag),
+		cmocka_unit_test(requests),
+		cmocka_unit_test(d4_responses),
+		cmocka_unit_test(branches),
+		cmocka_unit_test(cancel_while_ringing),
+		cmocka_unit_test(cancel_after_2xx_does_nothing),
+		cmocka_unit_test(cancel_of_nothing_goes_up),
+		cmocka_unit_test(d3_cancel_from_elsewhere),
+		cmocka_unit_test(ack_is_made_of_the_invite),
+		cmocka_unit_test(cancel_waits_for_a_provisional_response),
+		cmocka_unit_test(cancel_after_the_final_response_is_not_sent),
+		cmocka_unit_test(stateless_tag),
 		cmocka_unit_test(one_transaction_per_request),
 	};
 

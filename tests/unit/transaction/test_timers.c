@@ -54,7 +54,11 @@ static void check_times(const struct world *w, const char *what, const int *want
 	assert_int_equal(want[k], -1);
 }
 
-#define TIMES(...) (const int[]){ __VA_ARGS__, -1 }
+#define TIMES(...)              \
+	(const int[])           \
+	{                       \
+		__VA_ARGS__, -1 \
+	}
 
 /* ---- clients ---- */
 
@@ -121,16 +125,16 @@ static void provisional_stops_a_and_b(void **state)
 	assert_int_equal(client_open(&c, &w.us, "INVITE", TD_UDP, &w.peer.addr), 0);
 	run_to(&w, 600);
 	raw_answer(&w.peer, 0, 180);
-	run_to(&w, 300000);                       /* rings five minutes: nothing here ends that */
+	run_to(&w, 300000); /* rings five minutes: nothing here ends that */
 	assert_int_equal(c.ended, 0);
 	raw_answer(&w.peer, 0, 486);
 	run_to(&w, 300000 + 31900);
 	assert_int_equal(c.ended, 0);
-	raw_answer(&w.peer, 0, 486);              /* again, within D */
+	raw_answer(&w.peer, 0, 486); /* again, within D */
 	run_to(&w, 300000 + 32100);
 	assert_int_equal(c.ended, 1);
 	assert_int_equal(c.why, 0);
-	assert_int_equal(c.responses, 2);         /* 180, 486: the second 486 was not passed up */
+	assert_int_equal(c.responses, 2); /* 180, 486: the second 486 was not passed up */
 	check_times(&w, "INVITE ", TIMES(0, 500));
 	assert_int_equal(raw_count(&w.peer, "ACK "), 2);
 	client_close(&c);
@@ -173,7 +177,7 @@ static void k(void **state)
 	run_to(&w, 100);
 	raw_answer(&w.peer, 0, 200);
 	run_to(&w, 5050);
-	raw_answer(&w.peer, 0, 200);              /* a repetition: absorbed */
+	raw_answer(&w.peer, 0, 200); /* a repetition: absorbed */
 	assert_int_equal(c.ended, 0);
 	run_to(&w, 5200);
 	assert_int_equal(c.ended, 1);
@@ -194,7 +198,7 @@ struct tu {
 	int why;
 	uint64_t ended_ms;
 	struct node *n;
-	unsigned reply;                   /* at once; 0: later */
+	unsigned reply; /* at once; 0: later */
 };
 
 static void on_acked(struct td_srvtx *st, void *arg)
@@ -272,7 +276,7 @@ static void i(void **state)
 	raw_send(&w.peer, &w.us.addr, td_buf_str(ack));
 	run_to(&w, 6500);
 	raw_send(&w.peer, &w.us.addr, td_buf_str(ack));
-	ask(&w, "INVITE");                        /* ignored in Confirmed */
+	ask(&w, "INVITE"); /* ignored in Confirmed */
 	run_to(&w, 6599);
 	assert_int_equal(tu.acked, 1);
 	assert_int_equal(tu.ended, 0);
@@ -325,7 +329,7 @@ static void l(void **state)
 	run_to(&w, 1000);
 	ok = response_to(td_srvtx_msg(tu.st), 200, "t1");
 	assert_int_equal(td_srvtx_reply(tu.st, 200, ok), 0);
-	assert_null(td_srvtx_msg(tu.st));         /* what is only absorbed needs no request */
+	assert_null(td_srvtx_msg(tu.st)); /* what is only absorbed needs no request */
 	assert_int_equal(td_srvtx_reply(tu.st, 486, ok), TD_EORDER);
 	run_to(&w, 1500);
 	assert_int_equal(td_srvtx_reply(tu.st, 200, ok), 0);
@@ -358,7 +362,7 @@ static void trying_after_200_ms(void **state)
 	run_to(&w, 1000);
 	assert_int_equal(td_srvtx_last_status(tu.st), 100);
 	check_times(&w, "SIP/2.0 100", TIMES(200, 700));
-	td_srvtx_unref(tu.st);                    /* D7: nobody answers it any more */
+	td_srvtx_unref(tu.st); /* D7: nobody answers it any more */
 	run_to(&w, 32999);
 	assert_int_equal(tu.ended, 0);
 	run_to(&w, 33000);
@@ -449,11 +453,20 @@ static void over_tcp(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_and_b), cmocka_unit_test(e_and_f), cmocka_unit_test(e_in_proceeding),
-		cmocka_unit_test(provisional_stops_a_and_b), cmocka_unit_test(m), cmocka_unit_test(k),
-		cmocka_unit_test(g_and_h), cmocka_unit_test(i), cmocka_unit_test(j), cmocka_unit_test(l),
-		cmocka_unit_test(trying_after_200_ms), cmocka_unit_test(no_trying_when_the_tu_was_quick),
-		cmocka_unit_test(slow_answer_to_a_non_invite), cmocka_unit_test(over_tcp),
+		cmocka_unit_test(a_and_b),
+		cmocka_unit_test(e_and_f),
+		cmocka_unit_test(e_in_proceeding),
+		cmocka_unit_test(provisional_stops_a_and_b),
+		cmocka_unit_test(m),
+		cmocka_unit_test(k),
+		cmocka_unit_test(g_and_h),
+		cmocka_unit_test(i),
+		cmocka_unit_test(j),
+		cmocka_unit_test(l),
+		cmocka_unit_test(trying_after_200_ms),
+		cmocka_unit_test(no_trying_when_the_tu_was_quick),
+		cmocka_unit_test(slow_answer_to_a_non_invite),
+		cmocka_unit_test(over_tcp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

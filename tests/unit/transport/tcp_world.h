@@ -15,9 +15,9 @@ struct world {
 	struct td_tp *tp;
 	struct td_addr addr;
 	unsigned tcp, messages, lost;
-	struct td_out seen;               /* "METHOD body-bytes defect\n" per message */
+	struct td_out seen; /* "METHOD body-bytes defect\n" per message */
 	struct td_flow last;
-	bool refuse;                      /* the guard's answer */
+	bool refuse; /* the guard's answer */
 };
 
 static inline bool world_admit(void *arg, const struct td_flow *from, struct td_str bytes)
@@ -31,7 +31,8 @@ static inline void world_message(void *arg, struct td_msg *m, const struct td_fl
 
 	w->messages++;
 	w->last = *from;
-	td_out_fmt(&w->seen, "%.*s %.*s [%.*s] %u\n", TD_FMT(m->method_name), TD_FMT(m->call_id), TD_FMT(m->body), m->defect.status);
+	td_out_fmt(&w->seen, "%.*s %.*s [%.*s] %u\n", TD_FMT(m->method_name), TD_FMT(m->call_id), TD_FMT(m->body),
+		   m->defect.status);
 	td_msg_unref(m);
 }
 

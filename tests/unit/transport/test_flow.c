@@ -39,16 +39,18 @@ static void stop_peer(struct world *w)
 /* ---- Via ---- */
 
 static const struct {
-	const char *via;                  /* of a request from 192.0.2.3:40000 */
-	const char *received;             /* noted */
+	const char *via;      /* of a request from 192.0.2.3:40000 */
+	const char *received; /* noted */
 	unsigned rport;
-	unsigned to_port;                 /* where the response goes; always to 192.0.2.3 */
-	const char *echoed;               /* the top Via of the response */
+	unsigned to_port;   /* where the response goes; always to 192.0.2.3 */
+	const char *echoed; /* the top Via of the response */
 } vias[] = {
 	{ "SIP/2.0/UDP 192.0.2.3:40000;branch=z9hG4bK1", "", 0, 40000, "SIP/2.0/UDP 192.0.2.3:40000;branch=z9hG4bK1" },
 	{ "SIP/2.0/UDP 192.0.2.3;branch=z9hG4bK1", "", 0, 5060, "SIP/2.0/UDP 192.0.2.3;branch=z9hG4bK1" },
-	{ "SIP/2.0/UDP 192.0.2.9:7;branch=z9hG4bK1", "192.0.2.3", 0, 7, "SIP/2.0/UDP 192.0.2.9:7;branch=z9hG4bK1;received=192.0.2.3" },
-	{ "SIP/2.0/UDP phone.test;branch=z9hG4bK1", "192.0.2.3", 0, 5060, "SIP/2.0/UDP phone.test;branch=z9hG4bK1;received=192.0.2.3" },
+	{ "SIP/2.0/UDP 192.0.2.9:7;branch=z9hG4bK1", "192.0.2.3", 0, 7,
+	  "SIP/2.0/UDP 192.0.2.9:7;branch=z9hG4bK1;received=192.0.2.3" },
+	{ "SIP/2.0/UDP phone.test;branch=z9hG4bK1", "192.0.2.3", 0, 5060,
+	  "SIP/2.0/UDP phone.test;branch=z9hG4bK1;received=192.0.2.3" },
 	{ "SIP/2.0/UDP 192.0.2.3:40000;rport;branch=z9hG4bK1", "192.0.2.3", 40000, 40000,
 	  "SIP/2.0/UDP 192.0.2.3:40000;rport=40000;branch=z9hG4bK1;received=192.0.2.3" },
 	{ "SIP/2.0/UDP 10.0.0.1:5062;branch=z9hG4bK1;rport", "192.0.2.3", 40000, 40000,
@@ -112,7 +114,11 @@ static void our_via(void **state)
 
 static void relayed_responses(void **state)
 {
-	static const struct { const char *via; int err; const char *to; } rows[] = {
+	static const struct {
+		const char *via;
+		int err;
+		const char *to;
+	} rows[] = {
 		{ "SIP/2.0/UDP 192.0.2.2:5070;branch=z9hG4bK1", 0, "192.0.2.2:5070" },
 		{ "SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK1", 0, "192.0.2.2:5060" },
 		{ "SIP/2.0/UDP phone.test;branch=z9hG4bK1;received=192.0.2.2", 0, "192.0.2.2:5060" },
@@ -191,7 +197,11 @@ static void listening_on_every_address(void **state)
 static void t9_p10_junk_is_dropped(void **state)
 {
 	static const struct td_str junk[] = {
-		TD_STR_INIT("x"), TD_STR_INIT("OPTI"), TD_STR_INIT("\0\0\0\0x"), TD_STR_INIT("\x00\x01\x00\x00\x21\x12\xa4\x42" "0123456789ab"),
+		TD_STR_INIT("x"),
+		TD_STR_INIT("OPTI"),
+		TD_STR_INIT("\0\0\0\0x"),
+		TD_STR_INIT("\x00\x01\x00\x00\x21\x12\xa4\x42"
+			    "0123456789ab"),
 		TD_STR_INIT("\x80\x00\x12\x34\x00\x00\x00\x01\x00\x00\x00\x02payload"),
 	};
 	struct world w;
@@ -223,7 +233,7 @@ static void connections_are_reused(void **state)
 	assert_int_equal(td_tp_flow_to(&a, w.us.tp, TD_TCP, &w.peer.addr), 0);
 	assert_int_equal(td_tp_flow_to(&b, w.us.tp, TD_TCP, &w.peer.addr), 0);
 	assert_int_equal(a.conn, b.conn);
-	assert_int_equal(client_open(&c, &w.us, "OPTIONS", TD_TCP, &w.peer.addr), 0);   /* its bytes wait for the connection */
+	assert_int_equal(client_open(&c, &w.us, "OPTIONS", TD_TCP, &w.peer.addr), 0); /* its bytes wait for the connection */
 	td_sim_run(w.sim, 100);
 	assert_int_equal(w.peer.requests, 1);
 	assert_int_equal(td_tp_stats(w.us.tp)->conns_opened, 1);
@@ -255,7 +265,7 @@ static void a_lost_connection_ends_what_waits_on_it(void **state)
 	assert_int_equal(c[0].ended, 1);
 	assert_int_equal(c[0].why, TD_ECLOSED);
 	assert_int_equal(c[1].ended, 1);
-	assert_int_equal(td_tp_send(w.us.tp, &old, b), TD_ECLOSED);      /* safe, for ever */
+	assert_int_equal(td_tp_send(w.us.tp, &old, b), TD_ECLOSED); /* safe, for ever */
 	assert_int_equal(td_txl_stats(w.us.txl)->clitx_open, 0);
 	client_close(&c[0]);
 	client_close(&c[1]);
@@ -294,7 +304,7 @@ static void a_response_finds_another_way(void **state)
 	assert_int_equal(client_open(&c, &w.peer, "OPTIONS", TD_TCP, &w.us.addr), 0);
 	td_sim_run(w.sim, 100);
 	assert_int_equal(td_srvtx_open(&st, w.us.txl, w.us.request, &w.us.from, &none, NULL), 0);
-	stop_peer(&w);                            /* and starts again */
+	stop_peer(&w); /* and starts again */
 	assert_int_equal(td_tp_open(&w.peer.tp, w.peer.group, 0, w.peer.net, NULL, NULL, &node_tp_events, &w.peer), 0);
 	assert_int_equal(td_tp_listen(w.peer.tp, &w.peer.tcp, TD_TCP, &w.peer.addr), 0);
 	assert_int_equal(td_txl_open(&w.peer.txl, w.peer.tp, NULL, NULL, &node_txl_events, &w.peer), 0);
@@ -311,7 +321,7 @@ static void a_response_finds_another_way(void **state)
 struct watcher {
 	struct td_flow_watch w;
 	struct td_tp *tp;
-	struct watcher *other;            /* unwatched from inside the callback */
+	struct watcher *other; /* unwatched from inside the callback */
 	unsigned calls;
 };
 
@@ -344,7 +354,7 @@ static void watches(void **state)
 	assert_int_equal(a.calls, 1);
 	assert_int_equal(b.calls, 0);
 	assert_int_equal(datagram.calls, 0);
-	td_flow_watch(w.us.tp, &f, &gone.w, on_lost, &gone);     /* dead already: still told, from the loop */
+	td_flow_watch(w.us.tp, &f, &gone.w, on_lost, &gone); /* dead already: still told, from the loop */
 	assert_int_equal(gone.calls, 0);
 	td_sim_run(w.sim, 10);
 	assert_int_equal(gone.calls, 1);
@@ -356,10 +366,17 @@ static void watches(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(p5_received_and_rport), cmocka_unit_test(our_via), cmocka_unit_test(relayed_responses),
-		cmocka_unit_test(is_me), cmocka_unit_test(listening_on_every_address), cmocka_unit_test(t9_p10_junk_is_dropped), cmocka_unit_test(connections_are_reused),
-		cmocka_unit_test(a_lost_connection_ends_what_waits_on_it), cmocka_unit_test(nobody_listens),
-		cmocka_unit_test(a_response_finds_another_way), cmocka_unit_test(watches),
+		cmocka_unit_test(p5_received_and_rport),
+		cmocka_unit_test(our_via),
+		cmocka_unit_test(relayed_responses),
+		cmocka_unit_test(is_me),
+		cmocka_unit_test(listening_on_every_address),
+		cmocka_unit_test(t9_p10_junk_is_dropped),
+		cmocka_unit_test(connections_are_reused),
+		cmocka_unit_test(a_lost_connection_ends_what_waits_on_it),
+		cmocka_unit_test(nobody_listens),
+		cmocka_unit_test(a_response_finds_another_way),
+		cmocka_unit_test(watches),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,7 @@ struct worker {
 	struct td_loop *loop;
 	struct td_net *net;
 	struct td_tp *tp;
-	struct td_flow last;              /* where the last message came from */
+	struct td_flow last; /* where the last message came from */
 	unsigned messages, lost;
 	struct td_flow_watch watch;
 	int err;
@@ -141,7 +141,7 @@ static void a_worker_sends_over_anothers_connection(void **state)
 	td_sim_run(w.sim, 50);
 	assert_int_equal(w.peer.messages, 10);
 	assert_int_equal(b->refs, 1);
-	td_sim_run(w.sim, 60000);                 /* trusted from over there */
+	td_sim_run(w.sim, 60000); /* trusted from over there */
 	assert_int_equal(w.w[0].lost, 0);
 	td_buf_unref(b);
 	close_world(&w);
@@ -165,7 +165,7 @@ static void a_worker_finds_anothers_connection(void **state)
 	assert_int_equal(w.peer.messages, 1);
 	assert_int_equal(td_tp_stats(w.w[1].tp)->conns_opened, 0);
 	td_net_unplug(w.peer.net, true);
-	td_sim_run(w.sim, 300000);                /* it is gone, and not found any more */
+	td_sim_run(w.sim, 300000); /* it is gone, and not found any more */
 	assert_int_equal(w.w[0].lost, 1);
 	td_net_unplug(w.peer.net, false);
 	assert_int_equal(td_tp_flow_to(&none, w.w[1].tp, TD_TCP, &f.peer), 0);
@@ -211,7 +211,7 @@ static void and_when_it_was_over_before(void **state)
 	td_sim_run(w.sim, 50);
 	assert_int_equal(w.w[1].told, 1);
 	assert_int_equal(w.w[1].err, TD_ECLOSED);
-	stale.conn = UINT64_C(7) << 56;           /* a worker there is not */
+	stale.conn = UINT64_C(7) << 56; /* a worker there is not */
 	assert_int_equal(td_tp_send(w.w[1].tp, &stale, b), TD_ECLOSED);
 	td_buf_unref(b);
 	close_world(&w);
@@ -327,7 +327,7 @@ static void threads(void **state)
 		post(&w[i], push);
 		assert_int_equal(pthread_create(&id[i], NULL, run, &w[i]), 0);
 	}
-	td_loop_run(peer.loop);                   /* until all 2 * EACH are there */
+	td_loop_run(peer.loop); /* until all 2 * EACH are there */
 	for (i = 0; i < 2; i++)
 		post(&w[i], stop);
 	for (i = 0; i < 2; i++)
@@ -353,9 +353,12 @@ static void threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_worker_sends_over_anothers_connection), cmocka_unit_test(a_worker_finds_anothers_connection),
+		cmocka_unit_test(a_worker_sends_over_anothers_connection),
+		cmocka_unit_test(a_worker_finds_anothers_connection),
 		cmocka_unit_test(it_hears_of_the_end),
-		cmocka_unit_test(and_when_it_was_over_before), cmocka_unit_test(unwatched_in_time), cmocka_unit_test(threads),
+		cmocka_unit_test(and_when_it_was_over_before),
+		cmocka_unit_test(unwatched_in_time),
+		cmocka_unit_test(threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

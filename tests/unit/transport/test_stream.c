@@ -1,8 +1,10 @@
 /* Messages out of TCP: framing, keep-alives, and what a hostile or broken peer can do (P1, P10, T1, T2, T3). */
 #include "tcp_world.h"
 
-#define HEAD(method, id) method " sip:b@x.test SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.2;branch=z9hG4bK" id "\r\n" \
-	"From: <sip:a@x.test>;tag=1\r\nTo: <sip:b@x.test>\r\nCall-ID: " id "\r\nCSeq: 1 " method "\r\nMax-Forwards: 70\r\n"
+#define HEAD(method, id)                                                                                \
+	method " sip:b@x.test SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.2;branch=z9hG4bK" id "\r\n"           \
+	       "From: <sip:a@x.test>;tag=1\r\nTo: <sip:b@x.test>\r\nCall-ID: " id "\r\nCSeq: 1 " method \
+	       "\r\nMax-Forwards: 70\r\n"
 #define PLAIN(id) HEAD("OPTIONS", id) "Content-Length: 0\r\n\r\n"
 
 static void send_and_run(struct world *w, struct peer *p, struct td_str s, uint64_t ms)
@@ -13,15 +15,11 @@ static void send_and_run(struct world *w, struct peer *p, struct td_str s, uint6
 
 /* ---- T2 ---- */
 
-static const char mixed[] =
-	PLAIN("one")
-	"\r\n\r\n"                                                /* a ping */
+static const char mixed[] = PLAIN("one") "\r\n\r\n" /* a ping */
 	HEAD("MESSAGE", "two") "Content-Type: text/plain\r\nl : 11\r\n\r\nhello\r\n\r\nhe"
-	"\r\n"                                                    /* ignored, RFC 3261 7.5 */
-	PLAIN("three") PLAIN("four")
-	HEAD("MESSAGE", "five") "Content-Type: text/plain\r\nContent-Length: 3\r\n\r\n\r\n\r"
-	"\r\n\r\n\r\n\r\n"
-	PLAIN("six");
+			       "\r\n" /* ignored, RFC 3261 7.5 */
+	PLAIN("three") PLAIN("four") HEAD("MESSAGE", "five") "Content-Type: text/plain\r\nContent-Length: 3\r\n\r\n\r\n\r"
+							     "\r\n\r\n\r\n\r\n" PLAIN("six");
 
 static const char mixed_seen[] =
 	"OPTIONS one [] 0\nMESSAGE two [hello\r\n\r\nhe] 0\nOPTIONS three [] 0\nOPTIONS four [] 0\nMESSAGE five [\r\n\r] 0\n"
@@ -93,11 +91,12 @@ static void t2_pipelined(void **state)
 
 struct bad {
 	const char *name, *bytes;
-	const char *answer;               /* start of what comes back; "" nothing */
+	const char *answer; /* start of what comes back; "" nothing */
 };
 
 static const struct bad bads[] = {
-	{ "p1_content_length_conflict", HEAD("OPTIONS", "a") "Content-Length: 0\r\nContent-Length: 4\r\n\r\nabcd", "SIP/2.0 400 " },
+	{ "p1_content_length_conflict", HEAD("OPTIONS", "a") "Content-Length: 0\r\nContent-Length: 4\r\n\r\nabcd",
+	  "SIP/2.0 400 " },
 	{ "p1_content_length_negative", HEAD("OPTIONS", "a") "Content-Length: -1\r\n\r\n", "SIP/2.0 400 " },
 	{ "p1_content_length_plus", HEAD("OPTIONS", "a") "Content-Length: +5\r\n\r\n", "SIP/2.0 400 " },
 	{ "p1_content_length_2_32", HEAD("OPTIONS", "a") "Content-Length: 4294967328\r\n\r\n", "SIP/2.0 " },
@@ -136,8 +135,9 @@ static void p1_p10_framing_errors_close(void **state)
 
 static void p1_declared_size_allocates_nothing(void **state)
 {
-	const struct td_tp_limits limits = { .max_message = 2000, .message_deadline_ms = 10000, .idle_ms = 60000, .per_source = 4,
-					     .out_queue_bytes = 100000 };
+	const struct td_tp_limits limits = {
+		.max_message = 2000, .message_deadline_ms = 10000, .idle_ms = 60000, .per_source = 4, .out_queue_bytes = 100000
+	};
 	char junk[100];
 	struct world w;
 	struct peer p;
@@ -147,7 +147,7 @@ static void p1_declared_size_allocates_nothing(void **state)
 	world_open(&w, &limits);
 	peer_open(&p, &w, "192.0.2.2");
 	send_and_run(&w, &p, TD_STR(HEAD("OPTIONS", "a") "Subject: "), 10);
-	for (i = 0; i < 30 && !p.closed; i++)         /* a header that never ends */
+	for (i = 0; i < 30 && !p.closed; i++) /* a header that never ends */
 		send_and_run(&w, &p, td_str_n(junk, sizeof(junk)), 1);
 	assert_true(p.closed);
 	assert_true(i < 25);
@@ -217,11 +217,11 @@ static void t1_idle_limits(void **state)
 	for (i = 0; i < 3; i++)
 		send_and_run(&w, &pinger, TD_STR("\r\n\r\n"), 4000);
 	assert_true(stranger.closed);
-	assert_true(pinger.closed);               /* pings alone earn nothing */
+	assert_true(pinger.closed); /* pings alone earn nothing */
 	td_sim_run(w.sim, 800000);
 	assert_false(trusted.closed);
 	send_and_run(&w, &trusted, TD_STR("\r\n\r\n"), 800000);
-	assert_false(trusted.closed);             /* but keep a registered phone's connection */
+	assert_false(trusted.closed); /* but keep a registered phone's connection */
 	td_sim_run(w.sim, 101000);
 	assert_true(trusted.closed);
 	assert_int_equal(w.lost, 3);
@@ -233,8 +233,9 @@ static void t1_idle_limits(void **state)
 
 static void t1_connections_per_source(void **state)
 {
-	const struct td_tp_limits limits = { .max_message = 65536, .message_deadline_ms = 10000, .idle_ms = 60000, .per_source = 3,
-					     .out_queue_bytes = 100000 };
+	const struct td_tp_limits limits = {
+		.max_message = 65536, .message_deadline_ms = 10000, .idle_ms = 60000, .per_source = 3, .out_queue_bytes = 100000
+	};
 	struct world w;
 	struct peer p[5], other;
 	unsigned i;
@@ -246,8 +247,8 @@ static void t1_connections_per_source(void **state)
 	for (i = 1; i < 5; i++)
 		peer_open(&p[i], &w, "192.0.2.2");
 	peer_open(&other, &w, "192.0.2.3");
-	assert_false(p[0].closed);                /* it has proved itself */
-	assert_true(p[1].closed);                 /* the oldest strangers made room */
+	assert_false(p[0].closed); /* it has proved itself */
+	assert_true(p[1].closed);  /* the oldest strangers made room */
 	assert_true(p[2].closed);
 	assert_false(p[3].closed);
 	assert_false(p[4].closed);
@@ -260,8 +261,9 @@ static void t1_connections_per_source(void **state)
 
 static void t1_a_source_full_of_trust_takes_no_more(void **state)
 {
-	const struct td_tp_limits limits = { .max_message = 65536, .message_deadline_ms = 10000, .idle_ms = 60000, .per_source = 1,
-					     .out_queue_bytes = 100000 };
+	const struct td_tp_limits limits = {
+		.max_message = 65536, .message_deadline_ms = 10000, .idle_ms = 60000, .per_source = 1, .out_queue_bytes = 100000
+	};
 	struct world w;
 	struct peer a, b;
 
@@ -313,8 +315,9 @@ static void on_lost(struct td_flow_watch *fw, int err, void *arg)
 
 static void t3_peer_that_never_reads(void **state)
 {
-	const struct td_tp_limits limits = { .max_message = 65536, .message_deadline_ms = 10000, .idle_ms = 60000, .per_source = 3,
-					     .out_queue_bytes = 10000 };
+	const struct td_tp_limits limits = {
+		.max_message = 65536, .message_deadline_ms = 10000, .idle_ms = 60000, .per_source = 3, .out_queue_bytes = 10000
+	};
 	struct watcher watch = { .calls = 0 };
 	struct td_buf *b = td_buf_new(3000);
 	struct world w;
@@ -329,11 +332,11 @@ static void t3_peer_that_never_reads(void **state)
 	peer_open(&p, &w, "192.0.2.2");
 	send_and_run(&w, &p, TD_STR(PLAIN("a")), 10);
 	td_flow_watch(w.tp, &w.last, &watch.w, on_lost, &watch);
-	for (i = 0; i < 100 && !err; i++)         /* within one turn nothing can be written */
+	for (i = 0; i < 100 && !err; i++) /* within one turn nothing can be written */
 		err = td_tp_send(w.tp, &w.last, b);
 	assert_int_equal(err, TD_EFULL);
 	assert_true(i <= 5);
-	assert_int_equal(watch.calls, 0);         /* never from inside the call */
+	assert_int_equal(watch.calls, 0); /* never from inside the call */
 	assert_int_equal(td_tp_send(w.tp, &w.last, b), TD_ECLOSED);
 	td_sim_run(w.sim, 10);
 	assert_int_equal(watch.calls, 1);
@@ -347,11 +350,17 @@ static void t3_peer_that_never_reads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t2_split_at_every_byte), cmocka_unit_test(t2_any_piece_size), cmocka_unit_test(t2_pipelined),
-		cmocka_unit_test(p1_p10_framing_errors_close), cmocka_unit_test(p1_declared_size_allocates_nothing),
-		cmocka_unit_test(t1_slowloris), cmocka_unit_test(t1_trust_does_not_excuse_half_a_message),
-		cmocka_unit_test(t1_idle_limits), cmocka_unit_test(t1_connections_per_source),
-		cmocka_unit_test(t1_a_source_full_of_trust_takes_no_more), cmocka_unit_test(the_guard_is_asked),
+		cmocka_unit_test(t2_split_at_every_byte),
+		cmocka_unit_test(t2_any_piece_size),
+		cmocka_unit_test(t2_pipelined),
+		cmocka_unit_test(p1_p10_framing_errors_close),
+		cmocka_unit_test(p1_declared_size_allocates_nothing),
+		cmocka_unit_test(t1_slowloris),
+		cmocka_unit_test(t1_trust_does_not_excuse_half_a_message),
+		cmocka_unit_test(t1_idle_limits),
+		cmocka_unit_test(t1_connections_per_source),
+		cmocka_unit_test(t1_a_source_full_of_trust_takes_no_more),
+		cmocka_unit_test(the_guard_is_asked),
 		cmocka_unit_test(t3_peer_that_never_reads),
 	};
 

@@ -27,7 +27,7 @@ struct rig {
 	enum where close_in;
 	struct td_call_end end;
 	struct td_reg_state reg;
-	char their_tag[32];               /* the agent's To tag, as the peer learnt it */
+	char their_tag[32]; /* the agent's To tag, as the peer learnt it */
 	char answer[128];
 };
 
@@ -90,7 +90,7 @@ static void on_ended(struct td_call *c, const struct td_call_end *end, void *arg
 	r->end = *end;
 	r->end.reason = TD_STR_NULL;
 	td_call_close(c);
-	td_call_close(c);                        /* twice does no harm, until the turn ends */
+	td_call_close(c); /* twice does no harm, until the turn ends */
 	r->call = NULL;
 }
 
@@ -185,7 +185,8 @@ static void send_text(struct rig *r, struct td_out *o)
 }
 
 /* Answers a request of the agent's, as the phone with this tag. */
-static void reply(struct rig *r, const struct td_msg *req, unsigned status, const char *tag, const char *headers, const char *body)
+static void reply(struct rig *r, const struct td_msg *req, unsigned status, const char *tag, const char *headers,
+		  const char *body)
 {
 	struct td_out o;
 
@@ -198,7 +199,8 @@ static void reply(struct rig *r, const struct td_msg *req, unsigned status, cons
 	send_text(r, &o);
 }
 
-static void reply_to_last(struct rig *r, const char *start, unsigned status, const char *tag, const char *headers, const char *body)
+static void reply_to_last(struct rig *r, const char *start, unsigned status, const char *tag, const char *headers,
+			  const char *body)
 {
 	struct td_msg *m = heard(r, start);
 
@@ -213,8 +215,9 @@ static void ask(struct rig *r, const char *method, unsigned cseq, const char *he
 	struct td_out o;
 
 	td_out_init(&o);
-	td_out_fmt(&o, "%s sip:alice@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK%s%u%s%u\r\nMax-Forwards: 70\r\n", method,
-		   method, cseq, ack ? "x" : "", ack ? r->peer.n : 0);
+	td_out_fmt(&o,
+		   "%s sip:alice@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK%s%u%s%u\r\nMax-Forwards: 70\r\n",
+		   method, method, cseq, ack ? "x" : "", ack ? r->peer.n : 0);
 	td_out_fmt(&o, "From: <sip:bob@b.test>;tag=p1\r\nTo: <sip:alice@a.test>%s%s\r\nCall-ID: theirs\r\nCSeq: %u %s\r\n",
 		   r->their_tag[0] ? ";tag=" : "", r->their_tag, cseq, method);
 	td_out_fmt(&o, "Contact: <sip:bob%u@192.0.2.2>\r\n%s", cseq, headers);
@@ -237,9 +240,10 @@ static void ask_in_ours(struct rig *r, const char *method, unsigned cseq, const 
 	struct td_out o;
 
 	td_out_init(&o);
-	td_out_fmt(&o, "%s sip:alice@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK%s%u\r\nMax-Forwards: 70\r\n", method, method, cseq);
-	td_out_fmt(&o, "From: <sip:bob@b.test>;tag=%s\r\nTo: <sip:alice@a.test>;tag=%.*s\r\nCall-ID: %.*s\r\nCSeq: %u %s\r\n", tag,
-		   TD_FMT(invite->from_tag), TD_FMT(invite->call_id), cseq, method);
+	td_out_fmt(&o, "%s sip:alice@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK%s%u\r\nMax-Forwards: 70\r\n",
+		   method, method, cseq);
+	td_out_fmt(&o, "From: <sip:bob@b.test>;tag=%s\r\nTo: <sip:alice@a.test>;tag=%.*s\r\nCall-ID: %.*s\r\nCSeq: %u %s\r\n",
+		   tag, TD_FMT(invite->from_tag), TD_FMT(invite->call_id), cseq, method);
 	td_out_z(&o, "Contact: <sip:bob@192.0.2.2>\r\n");
 	td_put_body(&o, body[0] ? TD_STR("application/sdp") : TD_STR_NULL, td_str_of(body));
 	td_msg_unref(invite);
@@ -282,7 +286,7 @@ static void a_fork_with_two_answers(void **state)
 	assert_int_equal(count(r, "ACK sip:A@"), 1);
 	assert_int_equal(count(r, "BYE sip:A@"), 1);
 	reply_to_last(r, "BYE ", 200, "A", "", "");
-	reply_to_last(r, "INVITE ", 200, "A", "", SDP);          /* their ACKs were lost */
+	reply_to_last(r, "INVITE ", 200, "A", "", SDP); /* their ACKs were lost */
 	reply_to_last(r, "INVITE ", 200, "B", "", SDP);
 	assert_int_equal(count(r, "ACK sip:A@"), 2);
 	assert_int_equal(count(r, "ACK sip:B@"), 2);
@@ -294,7 +298,7 @@ static void a_fork_with_two_answers(void **state)
 	run(r, 10);
 	assert_int_equal(count(r, "BYE sip:B@"), 1);
 	reply_to_last(r, "BYE ", 200, "B", "", "");
-	reply_to_last(r, "INVITE ", 200, "B", "", SDP);          /* still, after the end */
+	reply_to_last(r, "INVITE ", 200, "B", "", SDP); /* still, after the end */
 	assert_int_equal(count(r, "ACK sip:B@"), 3);
 	assert_int_equal(count(r, "BYE "), 2);
 	assert_int_equal(r->ends, 1);
@@ -343,7 +347,7 @@ static void cancel_crosses_the_200(void **state)
 	struct rig *r = rig_open();
 
 	call(r);
-	td_call_hangup(r->call);                          /* not before a provisional response (§9.1) */
+	td_call_hangup(r->call); /* not before a provisional response (§9.1) */
 	run(r, 10);
 	assert_int_equal(count(r, "CANCEL "), 0);
 	reply_to_last(r, "INVITE ", 180, "A", "", "");
@@ -408,9 +412,9 @@ static void glare(void **state)
 	assert_int_equal(count(r, "SIP/2.0 491"), 1);
 	ask_in_ours(r, "UPDATE", 2, "A", SDP);
 	assert_int_equal(count(r, "SIP/2.0 491"), 2);
-	ask_in_ours(r, "UPDATE", 2, "A", SDP);                   /* the same transaction */
+	ask_in_ours(r, "UPDATE", 2, "A", SDP); /* the same transaction */
 	ask_in_ours(r, "INFO", 1, "A", "");
-	assert_int_equal(count(r, "SIP/2.0 500"), 1);            /* §12.2.2: an older CSeq */
+	assert_int_equal(count(r, "SIP/2.0 500"), 1); /* §12.2.2: an older CSeq */
 	rig_close(r);
 }
 
@@ -448,7 +452,7 @@ static void invite_challenged(void **state)
 	assert_true(says(r, "INVITE ", "nonce=\"n1\""));
 	assert_int_equal(r->offers, 1);
 	reply_to_last(r, "INVITE ", 200, "A", "", SDP);
-	assert_true(says(r, "ACK sip:A@", "nonce=\"n1\""));      /* §13.2.2.4 */
+	assert_true(says(r, "ACK sip:A@", "nonce=\"n1\"")); /* §13.2.2.4 */
 	assert_true(says(r, "ACK sip:A@", "CSeq: 2 ACK"));
 	td_call_hangup(r->call);
 	run(r, 10);
@@ -520,7 +524,9 @@ static void on_response(struct td_request *q, int err, const struct td_msg *m, v
 /* Both left without credentials, each is told a nonce of its own. */
 static void two_messages_challenged(void **state)
 {
-	struct td_request_options opt = { .method = TD_STR("MESSAGE"), .uri = TD_STR("sip:bob@b.test"), .content_type = TD_STR("text/plain"),
+	struct td_request_options opt = { .method = TD_STR("MESSAGE"),
+					  .uri = TD_STR("sip:bob@b.test"),
+					  .content_type = TD_STR("text/plain"),
 					  .body = TD_STR("hello") };
 	struct rig *r = rig_open();
 	struct td_request *q;
@@ -554,7 +560,9 @@ static void two_messages_challenged(void **state)
 
 static void incoming_is_refused(void **state)
 {
-	static const struct { const char *headers, *body, *status, *says; } rows[] = {
+	static const struct {
+		const char *headers, *body, *status, *says;
+	} rows[] = {
 		{ "Require: a, b\r\nRequire: c\r\n", SDP, "SIP/2.0 420", "Unsupported: a, b\r\nUnsupported: c\r\n" },
 		{ "Content-Type: text/plain\r\n", "hello", "SIP/2.0 415", "Accept: application/sdp\r\n" },
 		{ "Content-Encoding: gzip\r\n", "\x1f\x8b", "SIP/2.0 415", "Accept: application/sdp\r\n" },
@@ -599,11 +607,11 @@ static void reinvites(void **state)
 	ask(r, "INVITE", 2, "", SDP "a=sendonly\r\n");
 	assert_int_equal(r->answers, 2);
 	assert_true(says(r, "SIP/2.0 200", "CSeq: 2 INVITE"));
-	ask(r, "INVITE", 3, "", SDP);                            /* §14.2: before the ACK of the other */
+	ask(r, "INVITE", 3, "", SDP); /* §14.2: before the ACK of the other */
 	assert_true(says(r, "SIP/2.0 500", "Retry-After: "));
 	ask(r, "ACK", 3, "", "");
 	ask(r, "ACK", 2, "", "");
-	ask(r, "INVITE", 4, "", "");                             /* the offer is ours now */
+	ask(r, "INVITE", 4, "", ""); /* the offer is ours now */
 	assert_int_equal(r->offers, 1);
 	ask(r, "UPDATE", 5, "", SDP);
 	assert_int_equal(count(r, "SIP/2.0 491"), 1);
@@ -618,7 +626,7 @@ static void reinvites(void **state)
 	assert_int_equal(r->ends, 0);
 	run(r, 40000);
 	raw_clear(&r->peer);
-	td_call_hangup(r->call);                                 /* to the Contact of the last one that was accepted */
+	td_call_hangup(r->call); /* to the Contact of the last one that was accepted */
 	run(r, 10);
 	assert_int_equal(count(r, "BYE sip:bob4@192.0.2.2 "), 1);
 	rig_close(r);
@@ -649,7 +657,7 @@ static void updates(void **state)
 	td_call_ring(r->call);
 	run(r, 10);
 	learn_tag(r, "SIP/2.0 180");
-	ask(r, "UPDATE", 2, "", SDP);                            /* RFC 3311 §5.2: theirs waits for our answer */
+	ask(r, "UPDATE", 2, "", SDP); /* RFC 3311 §5.2: theirs waits for our answer */
 	assert_true(says(r, "SIP/2.0 500", "Retry-After: "));
 	ask(r, "INVITE", 3, "", SDP);
 	assert_int_equal(count(r, "SIP/2.0 500"), 2);
@@ -712,7 +720,7 @@ static void no_ack_for_64_t1(void **state)
 	ask(r, "INVITE", 1, "", SDP);
 	td_call_answer(r->call);
 	run(r, 31900);
-	assert_int_equal(count(r, "SIP/2.0 200"), 11);           /* at 0, 0.5, 1.5, 3.5, then every four seconds */
+	assert_int_equal(count(r, "SIP/2.0 200"), 11); /* at 0, 0.5, 1.5, 3.5, then every four seconds */
 	assert_int_equal(count(r, "BYE "), 0);
 	run(r, 200);
 	assert_int_equal(count(r, "BYE "), 1);
@@ -727,12 +735,12 @@ static void rings_for_long(void **state)
 	ask(r, "INVITE", 1, "", SDP);
 	td_call_ring(r->call);
 	run(r, 185000);
-	assert_int_equal(count(r, "SIP/2.0 180"), 4);            /* §13.3.1.1 */
-	td_call_ring(r->call);                                   /* again, while it rings */
+	assert_int_equal(count(r, "SIP/2.0 180"), 4); /* §13.3.1.1 */
+	td_call_ring(r->call);                        /* again, while it rings */
 	run(r, 10);
 	assert_int_equal(td_call_reject(r->call, 200), TD_ELIMIT);
 	learn_tag(r, "SIP/2.0 180");
-	ask(r, "BYE", 2, "", "");                                /* to an early dialog: the INVITE ends too */
+	ask(r, "BYE", 2, "", ""); /* to an early dialog: the INVITE ends too */
 	assert_int_equal(count(r, "SIP/2.0 487"), 1);
 	assert_int_equal(r->ends, 1);
 	run(r, 100000);
@@ -744,13 +752,13 @@ static void rings_for_long(void **state)
 
 static void closed_in_callbacks(void **state)
 {
-	static const struct { enum where in; bool comes; const char *ends_with; } rows[] = {
-		{ IN_INCOMING, true, "SIP/2.0 480" },
-		{ IN_ANSWER, true, "SIP/2.0 480" },
-		{ IN_UP, true, "BYE " },
-		{ IN_PROGRESS, false, "CANCEL " },
-		{ IN_ANSWERED, false, "BYE " },
-		{ IN_UP, false, "BYE " },
+	static const struct {
+		enum where in;
+		bool comes;
+		const char *ends_with;
+	} rows[] = {
+		{ IN_INCOMING, true, "SIP/2.0 480" }, { IN_ANSWER, true, "SIP/2.0 480" }, { IN_UP, true, "BYE " },
+		{ IN_PROGRESS, false, "CANCEL " },    { IN_ANSWERED, false, "BYE " },     { IN_UP, false, "BYE " },
 	};
 	unsigned i;
 
@@ -832,7 +840,7 @@ static void registration_lives(void **state)
 	assert_true(says(r, "REGISTER ", "CSeq: 4 REGISTER"));
 	assert_true(says(r, "REGISTER ", "nonce=\"n1\""));
 	reply_to_last(r, "REGISTER ", 423, "r", "Min-Expires: 2000\r\n", "");
-	reply_to_last(r, "REGISTER ", 423, "r", "Min-Expires: 3000\r\n", "");     /* not for ever */
+	reply_to_last(r, "REGISTER ", 423, "r", "Min-Expires: 3000\r\n", ""); /* not for ever */
 	assert_int_equal(r->regs, 2);
 	assert_int_equal(r->reg.status, 423);
 	td_reg_remove(reg);

@@ -79,7 +79,7 @@ static void on_incoming(struct td_ua *ua, struct td_call *call, void *arg)
 	struct peer *p = arg;
 
 	if (p->call)
-		return;                          /* busy: rejected by the agent */
+		return; /* busy: rejected by the agent */
 	td_call_accept(call, &session, &call_events, p);
 	p->call = call;
 	if (p->reject)
@@ -102,8 +102,12 @@ static const struct td_ua_events ua_events = { on_incoming, on_message };
 
 static void open_peer(struct world *w, struct peer *p, const char *ip, const char *to, const char *address, enum td_proto proto)
 {
-	struct td_ua_options opt = { .log = NULL, .address = td_str_of(address), .password = TD_STR("secret"), .proto = proto,
-				     .events = &ua_events, .arg = p };
+	struct td_ua_options opt = { .log = NULL,
+				     .address = td_str_of(address),
+				     .password = TD_STR("secret"),
+				     .proto = proto,
+				     .events = &ua_events,
+				     .arg = p };
 	struct td_addr host;
 
 	assert_int_equal(td_ip_parse(&host, td_str_of(ip)), 0);
@@ -138,7 +142,7 @@ static void close_peer(struct peer *p)
 
 static void close_world(struct world *w)
 {
-	td_sim_run(w->sim, 100000);              /* every transaction has come to its end */
+	td_sim_run(w->sim, 100000); /* every transaction has come to its end */
 	assert_false(td_ua_busy(w->alice.ua));
 	assert_false(td_ua_busy(w->bob.ua));
 	close_peer(&w->alice);
@@ -150,7 +154,8 @@ static void close_world(struct world *w)
 
 static void call(struct world *w)
 {
-	assert_int_equal(td_call_open(&w->alice.call, w->alice.ua, TD_STR("sip:bob@b.test"), &session, &call_events, &w->alice), 0);
+	assert_int_equal(td_call_open(&w->alice.call, w->alice.ua, TD_STR("sip:bob@b.test"), &session, &call_events, &w->alice),
+			 0);
 }
 
 static void established(struct world *w)
@@ -285,7 +290,9 @@ static void message_and_options(void **state)
 {
 	struct world *w = open_world(8, TD_UDP);
 	struct td_request *r;
-	struct td_request_options m = { .method = TD_STR("MESSAGE"), .uri = TD_STR("sip:bob@b.test"), .content_type = TD_STR("text/plain"),
+	struct td_request_options m = { .method = TD_STR("MESSAGE"),
+					.uri = TD_STR("sip:bob@b.test"),
+					.content_type = TD_STR("text/plain"),
 					.body = TD_STR("hello") };
 	struct td_request_options o = { .method = TD_STR("OPTIONS"), .uri = TD_STR("sip:bob@b.test") };
 
@@ -313,7 +320,9 @@ static void storms(void **state)
 	for (seed = 100; seed < 140; seed++) {
 		struct world *w = open_world(seed, TD_UDP);
 
-		td_wire_rules(w->wire, &(struct td_wire_rules){ .delay_us = 20000, .jitter_us = 40000, .loss = 0.15, .duplicate = 0.1, .reorder = 0.1 });
+		td_wire_rules(w->wire,
+			      &(struct td_wire_rules){
+				      .delay_us = 20000, .jitter_us = 40000, .loss = 0.15, .duplicate = 0.1, .reorder = 0.1 });
 		w->bob.ring = w->bob.auto_answer = true;
 		call(w);
 		td_sim_run(w->sim, 20000);

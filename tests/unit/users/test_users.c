@@ -37,7 +37,7 @@ static void find_put_remove(void **state)
 	assert_int_equal(td_users_find(u, TD_STR("a@d"))->ha1[0].bytes[31], 1);
 	assert_str(td_users_find_extension(u, TD_STR("d"), TD_STR("100"))->aor, "a@d");
 	assert_str(td_users_find_extension(u, TD_STR("e"), TD_STR("100"))->aor, "a@e");
-	put(u, "a@d", "101", 9, 0);                     /* replaced: the old extension is free */
+	put(u, "a@d", "101", 9, 0); /* replaced: the old extension is free */
 	assert_int_equal(td_users_count(u), 3);
 	assert_int_equal(td_users_find(u, TD_STR("a@d"))->ha1[0].bytes[31], 9);
 	assert_null(td_users_find_extension(u, TD_STR("d"), TD_STR("100")));
@@ -131,7 +131,7 @@ static void kept_for_a_turn(void **state)
 	put(u, "a@d", "", 1, 0);
 	const struct td_user *old = td_users_find(u, TD_STR("a@d"));
 	put(u, "a@d", "", 2, 0);
-	for (int i = 0; i < 300; i++) {                 /* growth, while the first grace period waits */
+	for (int i = 0; i < 300; i++) { /* growth, while the first grace period waits */
 		char name[16];
 		snprintf(name, sizeof(name), "u%d@d", i);
 		put(u, name, "", 1, 0);
@@ -224,7 +224,10 @@ static void readers_beside_a_writer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(find_put_remove), cmocka_unit_test(taken_anew), cmocka_unit_test(as_a_model), cmocka_unit_test(kept_for_a_turn),
+		cmocka_unit_test(find_put_remove),
+		cmocka_unit_test(taken_anew),
+		cmocka_unit_test(as_a_model),
+		cmocka_unit_test(kept_for_a_turn),
 		cmocka_unit_test(readers_beside_a_writer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

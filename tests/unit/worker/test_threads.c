@@ -16,7 +16,7 @@ struct rig {
 	struct td_config *cfg;
 	struct td_users *users;
 	struct td_server *server;
-	struct td_loop *loop;                     /* the control thread's */
+	struct td_loop *loop; /* the control thread's */
 	struct td_listen udp, tcp;
 	struct td_server_status st;
 };
@@ -28,8 +28,10 @@ static struct td_config *config(const char *extra, const char *registrations)
 
 	td_out_init(&yaml);
 	td_out_init(&errors);
-	td_out_fmt(&yaml, "domains: [{name: any.test, users: any}]\nlisten: [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]\nworkers: %d\n"
-			  "registrations: %s\ntrust: [127.0.0.1/32]\nstate: ./s\n%s", WORKERS, registrations, extra);
+	td_out_fmt(&yaml,
+		   "domains: [{name: any.test, users: any}]\nlisten: [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]\nworkers: %d\n"
+		   "registrations: %s\ntrust: [127.0.0.1/32]\nstate: ./s\n%s",
+		   WORKERS, registrations, extra);
 	if (td_config_parse(&c, &errors, TD_STR("t"), td_out_view(&yaml)))
 		fail_msg("%.*s", TD_FMT(td_out_view(&errors)));
 	td_out_free(&yaml);
@@ -124,9 +126,11 @@ static const char *hear(int fd)
 
 static void ask(int fd, const char *proto, const char *method, const char *uri, const char *to, int call, const char *contact)
 {
-	say(fd, "%s %s SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%u;rport;branch=z9hG4bK%s%d\r\nMax-Forwards: 70\r\nFrom: <sip:a@any.test>;tag=1\r\n"
-		"To: <%s>\r\nCall-ID: %s-%d-%u\r\nCSeq: 1 %s\r\n%sContent-Length: 0\r\n\r\n", method, uri, proto, port_of(fd), method, call, to,
-	    method, call, port_of(fd), method, contact);
+	say(fd,
+	    "%s %s SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%u;rport;branch=z9hG4bK%s%d\r\nMax-Forwards: 70\r\nFrom: "
+	    "<sip:a@any.test>;tag=1\r\n"
+	    "To: <%s>\r\nCall-ID: %s-%d-%u\r\nCSeq: 1 %s\r\n%sContent-Length: 0\r\n\r\n",
+	    method, uri, proto, port_of(fd), method, call, to, method, call, port_of(fd), method, contact);
 }
 
 static void got_status(void *arg, const struct td_server_status *st)
@@ -193,9 +197,13 @@ static void relay_across_workers(void **state)
 		got = strstr(got, "Via:");
 		assert_non_null(got);
 		n = (size_t)(strstr(got, "Max-Breadth") - got);
-		snprintf(via, sizeof(via), "%.*s%.*s", (int)n, got, (int)strcspn(strstr(got + n, "Via:"), "\r"), strstr(got + n, "Via:"));
-		say(phone, "SIP/2.0 200 OK\r\n%s\r\nFrom: <sip:a@any.test>;tag=1\r\nTo: <sip:b@any.test>;tag=2\r\nCall-ID: MESSAGE-%d-%u\r\n"
-			   "CSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n", via, call, port_of(caller));
+		snprintf(via, sizeof(via), "%.*s%.*s", (int)n, got, (int)strcspn(strstr(got + n, "Via:"), "\r"),
+			 strstr(got + n, "Via:"));
+		say(phone,
+		    "SIP/2.0 200 OK\r\n%s\r\nFrom: <sip:a@any.test>;tag=1\r\nTo: <sip:b@any.test>;tag=2\r\nCall-ID: "
+		    "MESSAGE-%d-%u\r\n"
+		    "CSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n",
+		    via, call, port_of(caller));
 		assert_non_null(strstr(hear(caller), "SIP/2.0 200"));
 	}
 	ask_status(&r);
@@ -281,7 +289,7 @@ static void stop_while_the_store_writes(void **state)
 		while (td_loop_drain(r.loop));
 		td_store_stats(&stats, store);
 		assert_int_equal(stats.queued, 0);
-		assert_int_equal(r.st.workers, WORKERS);          /* asked before the workers ended: answered */
+		assert_int_equal(r.st.workers, WORKERS); /* asked before the workers ended: answered */
 		assert_int_equal(ends, round + 1);
 		close(fd);
 		rig_close(&r);
@@ -297,8 +305,11 @@ static struct td_msg *options_with(const char *call_id)
 	struct td_out o;
 
 	td_out_init(&o);
-	td_out_fmt(&o, "OPTIONS sip:any.test SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKx\r\nMax-Forwards: 70\r\nFrom: <sip:a@any.test>;tag=1\r\n"
-		       "To: <sip:any.test>\r\nCall-ID: %s\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n", call_id);
+	td_out_fmt(&o,
+		   "OPTIONS sip:any.test SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKx\r\nMax-Forwards: 70\r\nFrom: "
+		   "<sip:a@any.test>;tag=1\r\n"
+		   "To: <sip:any.test>\r\nCall-ID: %s\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+		   call_id);
 	b = td_out_buf(&o);
 	assert_non_null(b);
 	assert_int_equal(td_msg_parse(&m, b, 0, b->len), 0);
@@ -315,7 +326,7 @@ static void a_worker_too_far_behind(void **state)
 	struct rig r;
 
 	rig_open(&r);
-	td_server_stop(r.server);                         /* nobody gets round to anything */
+	td_server_stop(r.server); /* nobody gets round to anything */
 	assert_int_equal(td_addr_parse(&from.peer, TD_STR("127.0.0.1:9")), 0);
 	reader = r.server->workers[0];
 	for (int i = 0; !slow; i++) {
@@ -329,7 +340,7 @@ static void a_worker_too_far_behind(void **state)
 		worker_tp_events.message(reader, options_with(call_id), &from);
 	assert_int_equal(slow->handed, WORKER_MAX_HANDED);
 	assert_int_equal(reader->counters.overload, 5);
-	td_server_stop(r.server);                         /* delivers them */
+	td_server_stop(r.server); /* delivers them */
 	assert_int_equal(slow->handed, 0);
 	assert_int_equal(slow->counters.requests, WORKER_MAX_HANDED);
 	rig_close(&r);
@@ -360,12 +371,9 @@ static void a_taken_port_is_said(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_request_is_answered_once),
-		cmocka_unit_test(relay_across_workers),
-		cmocka_unit_test(reload_while_running),
-		cmocka_unit_test(stop_under_load),
-		cmocka_unit_test(stop_while_the_store_writes),
-		cmocka_unit_test(a_worker_too_far_behind),
+		cmocka_unit_test(every_request_is_answered_once), cmocka_unit_test(relay_across_workers),
+		cmocka_unit_test(reload_while_running),           cmocka_unit_test(stop_under_load),
+		cmocka_unit_test(stop_while_the_store_writes),    cmocka_unit_test(a_worker_too_far_behind),
 		cmocka_unit_test(a_taken_port_is_said),
 	};
 
