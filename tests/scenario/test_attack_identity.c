@@ -1,0 +1,369 @@
+/* Replays, downgrades, borrowed names, contacts that point at others. The ids of the threat table begin the names. */
+#include "attack.h"
+
+/* ---- A1: what was captured is worth nothing ---- */
+
+/* The same credentials under many Call-IDs, so that every worker sees them, from the same source and from another. */
+static void a1_replay_at_every_worker(void **state)
+{
+	static const struct {
+		const char *method, *uri;
+	} rows[] = { { "REGISTER", "sip:example.test" },
+		     { "MESSAGE", "sip:bob@example.test" },
+		     { "INVITE", "sip:bob@example.test" } };
+	struct phone thief;
+	struct rig r;
+
+	attack_open(&r, 4, NULL);
+	phone_open(&thief, &r.w, "thief", "10.7.7.7", 5060, TD_UDP);
+	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
+		bool reg = i == 0;
+		struct td_msg *m = say(&r.mallory, rows[i].method, rows[i].uri, MALLORY, MALLORY, "first", "");
+		char *cred;
+
+		assert_int_equal(m->status, reg ? 401 : 407);
+		cred = credentials_for(&r.mallory, m, rows[i].method, rows[i].uri);
+		say(&r.mallory, rows[i].method, rows[i].uri, MALLORY, MALLORY, "good", cred);
+		if (!reg) {
+			struct td_msg *got = want_request(&r.b, rows[i].method);
+
+			phone_answer(&r.b, got, 486, "", NULL);
+			want_status(&r.mallory, 486);
+			phone_forget(&r.b);
+		}
+		for (int k = 0; k < 32; k++) {
+			struct phone *p = k & 1 ? &thief : &r.mallory;
+			char call_id[16];
+
+			snprintf(call_id, sizeof(call_id), "replay%d", k);
+			m = say(p, rows[i].method, rows[i].uri, MALLORY, MALLORY, call_id, cred);
+			assert_non_null(m);
+			assert_int_equal(m->status, reg ? 401 : 407);
+			assert_non_null(find(m, "stale=true"));
+		}
+		/* nor for another method or target */
+		cred = (free(cred), credentials(&r.mallory, rows[i].method, rows[i].uri));
+		m = say(&thief, "SUBSCRIBE", rows[i].uri, MALLORY, MALLORY, "method", cred);
+		assert_true(!m || m->status >= 400);
+		m = say(&thief, rows[i].method, "sip:alice@example.test", MALLORY, MALLORY, "target", cred);
+		assert_int_equal(m->status, reg ? 401 : 407);
+		assert_null(find(m, "stale=true"));
+		free(cred);
+		phone_forget(&r.mallory);
+		phone_forget(&thief);
+	}
+	want_silence(&r.b, 1000);
+	phone_close(&thief);
+	attack_close(&r);
+}
+
+/* A nonce that is old, made up, or of another server. */
+static void a1_foreign_nonces(void **state)
+{
+	static const char *const nonces[] = { "", "x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+					      "////////////////////////////////////" };
+	struct td_ha1 ha1;
+	struct rig r;
+
+	attack_open(&r, 2, NULL);
+	assert_int_equal(td_ha1_make(&ha1, TD_DIGEST_SHA256, TD_STR("mallory"), TD_STR("example.test"), TD_STR("m")), 0);
+	for (size_t i = 0; i < TD_ARRAY_LEN(nonces); i++) {
+		struct td_digest_input in = { TD_DIGEST_SHA256,     TD_STR("REGISTER"), TD_STR("sip:example.test"),
+					      td_str_of(nonces[i]), TD_STR("00000001"), TD_STR("c"),
+					      TD_STR("auth") };
+		char resp[TD_DIGEST_HEX_MAX], line[512];
+		size_t n = td_digest_response(resp, &ha1, &in);
+
+		snprintf(line, sizeof(line),
+			 "Authorization: Digest username=\"mallory\", realm=\"example.test\", nonce=\"%s\", "
+			 "uri=\"sip:example.test\", "
+			 "response=\"%.*s\", algorithm=SHA-256, qop=auth, nc=00000001, cnonce=\"c\"\nContact: <sip:m@10.6.6.6>\n",
+			 nonces[i], (int)n, resp);
+		struct td_msg *m = say(&r.mallory, "REGISTER", "sip:example.test", MALLORY, MALLORY, "f", line);
+		assert_int_equal(m->status, *nonces[i] ? 401 : 400);
+	}
+	assert_int_equal(ask(&r.a, "MESSAGE", "sip:mallory@example.test", NULL), 480); /* nothing was registered */
+	attack_close(&r);
+}
+
+/* ---- A2: weaker than we asked for ---- */
+
+static void a2_downgrades(void **state)
+{
+	static const struct {
+		const char *what, *config, *algorithm, *qop;
+		enum td_digest_alg alg;
+		unsigned status;
+	} rows[] = {
+		{ "as asked", NULL, "SHA-256", "auth", TD_DIGEST_SHA256, 200 },
+		{ "MD5 where it is on", NULL, "MD5", "auth", TD_DIGEST_MD5, 200 },
+		{ "no qop", NULL, "SHA-256", "", TD_DIGEST_SHA256, 401 },
+		{ "no qop, MD5", NULL, "MD5", "", TD_DIGEST_MD5, 401 },
+		{ "no qop, no algorithm", NULL, "", "", TD_DIGEST_MD5, 401 },
+		{ "auth-int", NULL, "SHA-256", "auth-int", TD_DIGEST_SHA256, 401 },
+		{ "MD5 where it is off", "digest: [sha-256]\n", "MD5", "auth", TD_DIGEST_MD5, 401 },
+		{ "no algorithm where MD5 is off", "digest: [sha-256]\n", "", "auth", TD_DIGEST_MD5, 401 },
+		{ "SHA-256 by the name of MD5", NULL, "MD5", "auth", TD_DIGEST_SHA256, 400 },
+		{ "a session's", NULL, "SHA-256-sess", "auth", TD_DIGEST_SHA256, 401 },
+	};
+
+	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
+		char resp[TD_DIGEST_HEX_MAX], line[700], algorithm[40], qop[80];
+		struct td_auth ch;
+		struct td_ha1 ha1;
+		struct td_msg *m;
+		struct rig r;
+
+		attack_open(&r, 1, rows[i].config);
+		m = say(&r.mallory, "REGISTER", "sip:example.test", MALLORY, MALLORY, "c", "");
+		assert_int_equal(td_auth_parse(&ch, td_msg_value(m, TD_HDR_WWW_AUTHENTICATE)), 0);
+		assert_str(ch.algorithm, "SHA-256"); /* the stronger one first */
+		assert_str(ch.qop, "auth");
+		assert_int_equal(td_ha1_make(&ha1, rows[i].alg, TD_STR("mallory"), TD_STR("example.test"), TD_STR("m")), 0);
+		struct td_digest_input in = { rows[i].alg,        TD_STR("REGISTER"), TD_STR("sip:example.test"), ch.nonce,
+					      TD_STR("00000001"), TD_STR("c"),        td_str_of(rows[i].qop) };
+		size_t n = td_digest_response(resp, &ha1, &in);
+		snprintf(algorithm, sizeof(algorithm), *rows[i].algorithm ? ", algorithm=%s" : "%s", rows[i].algorithm);
+		snprintf(qop, sizeof(qop), *rows[i].qop ? ", qop=%s, nc=00000001, cnonce=\"c\"" : "%s", rows[i].qop);
+		snprintf(line, sizeof(line),
+			 "Authorization: Digest username=\"mallory\", realm=\"example.test\", nonce=\"%.*s\", "
+			 "uri=\"sip:example.test\", "
+			 "response=\"%.*s\"%s%s\n",
+			 TD_FMT(ch.nonce), (int)n, resp, algorithm, qop);
+		m = say(&r.mallory, "REGISTER", "sip:example.test", MALLORY, MALLORY, "c", line);
+		if (m->status != rows[i].status)
+			fail_msg("%s: wanted %u, got %u", rows[i].what, rows[i].status, m->status);
+		attack_close(&r);
+	}
+}
+
+/* ---- A4: users cannot be told from each other by those who are none ---- */
+
+/* Registered, not registered, without MD5, unknown, with a wrong password: everything but chance is the same, byte by byte. */
+static void a4_all_names_look_alike(void **state)
+{
+	static const char *const names[] = { "bob", "mallory", "sha", "none", "100" };
+	static const char *const methods[] = { "REGISTER", "INVITE", "OPTIONS", "MESSAGE", "PUBLISH" };
+	static const char *const algs[] = { "MD5", "SHA-256" };
+	struct td_user sha = { .aor = TD_STR("sha@example.test"),
+			       .extension = TD_STR("100"),
+			       .has = { [TD_DIGEST_SHA256] = true } };
+	struct rig r;
+
+	attack_open(&r, 3, NULL);
+	assert_int_equal(td_users_put(r.w.users, &sha), 0);
+	for (size_t i = 0; i < TD_ARRAY_LEN(methods); i++)
+		for (size_t k = 0; k < 1 + TD_ARRAY_LEN(algs); k++) {
+			char first[4096] = "";
+
+			for (size_t n = 0; n < TD_ARRAY_LEN(names); n++) {
+				char who[64], uri[64], call_id[32], line[700] = "";
+				struct td_msg *m;
+				struct td_out o;
+
+				snprintf(who, sizeof(who), "<sip:%s@example.test>", names[n]);
+				snprintf(uri, sizeof(uri), i ? "sip:%s@example.test" : "sip:example.test", names[n]);
+				snprintf(call_id, sizeof(call_id), "a4-%zu-%zu-%zu", i, k, n);
+				if (k)
+					snprintf(line, sizeof(line),
+						 "%s: Digest username=\"%s\", realm=\"example.test\", nonce=\"x\", uri=\"%s\", "
+						 "response=\"%s%s\", "
+						 "algorithm=%s, qop=auth, nc=00000001, cnonce=\"c\"\n",
+						 i ? "Proxy-Authorization" : "Authorization", names[n], uri,
+						 "0123456789abcdef0123456789abcdef",
+						 k == 2 ? "0123456789abcdef0123456789abcdef" : "", algs[k - 1]);
+				m = say(&r.mallory, methods[i], uri, who, who, call_id, line);
+				assert_non_null(m);
+				td_out_init(&o); /* the status line and every field that is not an echo, the nonce cut out */
+				td_out_fmt(&o, "%u %.*s\n", m->status, TD_FMT(m->reason));
+				for (unsigned h = 0; h < m->nhdr; h++) {
+					struct td_str l = td_hdr_line(m, &m->hdr[h]);
+					const char *nonce = memmem(l.p, l.n, "nonce=\"", 7);
+
+					if (m->hdr[h].id == TD_HDR_VIA || m->hdr[h].id == TD_HDR_FROM ||
+					    m->hdr[h].id == TD_HDR_TO || m->hdr[h].id == TD_HDR_CALL_ID)
+						continue;
+					td_out_str(&o, nonce ? td_str_n(l.p, (size_t)(nonce + 7 - l.p)) : l);
+					if (nonce)
+						td_out_str(&o,
+							   td_str_n(memchr(nonce + 7, '"', 200),
+								    (size_t)(l.p + l.n - (char *)memchr(nonce + 7, '"', 200))));
+				}
+				td_out_fmt(&o, "%zu bytes of body%c", m->body.n, 0);
+				if (!n)
+					snprintf(first, sizeof(first), "%s", o.p);
+				assert_string_equal(o.p, first);
+				td_out_free(&o);
+			}
+		}
+	want_silence(&r.b, 100);
+	attack_close(&r);
+}
+
+/* ---- A10: somebody else's name ---- */
+
+/* The right password for mallory, and another From. */
+static void a10_from_of_another(void **state)
+{
+	static const struct {
+		const char *from;
+		unsigned status;
+	} rows[] = {
+		{ "<sip:bob@example.test>", 403 },
+		{ "\"mallory\" <sip:bob@example.test>", 403 },
+		{ "<sip:mallory@example.com>", 407 },
+		{ "<sip:nobody@example.test>", 403 },
+		{ "<sip:example.test>", 403 },
+		{ "<sip:mallory@elsewhere.test>", 403 },
+		{ "<sip:mallory@" SERVER_IP ":5070>", 403 },
+		{ "<sip:mallory%40x@example.test>", 403 },
+		{ "<sip:Mallory@example.test>", 403 },
+		{ "<sip:mallory%00@example.test>", 403 },
+		{ "<tel:+1555>", 403 },
+		{ "<urn:mallory@example.test>", 403 },
+		{ "<sip:anonymous@anonymous.invalid>", 403 },
+		{ "<sip:m%61llory@EXAMPLE.test:5061>", 200 },
+		{ "<sip:mallory@" SERVER_IP ">", 200 },
+		{ "\"bob\" <sip:mallory@example.test>", 200 },
+	};
+	static const char *const methods[] = { "MESSAGE", "OPTIONS", "SUBSCRIBE", "PUBLISH", "NOTIFY",
+					       "REFER",   "INFO",    "BYE",       "WHATEVER" };
+	struct rig r;
+
+	attack_open(&r, 2, NULL);
+	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++)
+		for (size_t k = 0; k < TD_ARRAY_LEN(methods); k++) {
+			struct td_msg *m =
+				say(&r.mallory, methods[k], "sip:bob@example.test", MALLORY, "<sip:bob@example.test>", "c", "");
+			char *cred;
+
+			cred = credentials_for(&r.mallory, m, methods[k], "sip:bob@example.test");
+			m = NULL;
+			if (rows[i].status == 200) {
+				say(&r.mallory, methods[k], "sip:bob@example.test", rows[i].from, "<sip:bob@example.test>", "c",
+				    cred);
+				phone_answer(&r.b, want_request(&r.b, methods[k]), 200, "", NULL);
+				m = want_status(&r.mallory, 200);
+				phone_forget(&r.b);
+			} else {
+				m = say(&r.mallory, methods[k], "sip:bob@example.test", rows[i].from, "<sip:bob@example.test>",
+					"c", cred);
+			}
+			free(cred);
+			if (!m || m->status != rows[i].status)
+				fail_msg("%s %s: wanted %u, got %u", methods[k], rows[i].from, rows[i].status, m ? m->status : 0);
+			want_silence(&r.b, 10);
+		}
+	attack_close(&r);
+}
+
+static void a10_register_for_another(void **state)
+{
+	static const struct {
+		const char *to, *lines;
+		unsigned status;
+	} rows[] = {
+		{ "<sip:bob@example.test>", "Contact: <sip:mallory@10.6.6.6>\n", 403 },
+		{ "<sip:bob@example.test>", "Contact: *\nExpires: 0\n", 403 },
+		{ "<sip:bob@example.test>", "", 403 }, /* nor may she ask where he is */
+		{ "<sip:nobody@example.test>", "Contact: <sip:mallory@10.6.6.6>\n", 403 },
+		{ "<sip:b%6fb@example.test>", "Contact: <sip:mallory@10.6.6.6>\n", 403 },
+		{ "<sip:bob@example.test;x=y>", "Contact: <sip:mallory@10.6.6.6>\n", 403 },
+		{ "<sip:x@any.test>", "Contact: <sip:mallory@10.6.6.6>\n", 401 },
+		{ "<sip:bob@elsewhere.test>", "Contact: <sip:mallory@10.6.6.6>\n", 403 },
+		{ "<tel:+1555>", "Contact: <sip:mallory@10.6.6.6>\n", 403 },
+		{ "<sip:mallory@example.test>", "Contact: <sip:mallory@10.6.6.6>\n", 200 },
+	};
+	struct rig r;
+
+	attack_open(&r, 2, NULL);
+	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
+		struct td_msg *m = say(&r.mallory, "REGISTER", "sip:example.test", MALLORY, MALLORY, "c", "");
+		char *cred, lines[1400];
+
+		cred = credentials_for(&r.mallory, m, "REGISTER", "sip:example.test");
+		snprintf(lines, sizeof(lines), "%s%s", cred, rows[i].lines);
+		free(cred);
+		m = say(&r.mallory, "REGISTER", "sip:example.test", MALLORY, rows[i].to, "c", lines);
+		if (!m || m->status != rows[i].status)
+			fail_msg("%s: wanted %u, got %u", rows[i].to, rows[i].status, m ? m->status : 0);
+		if (m->status != 200)
+			assert_int_equal(header_count(m, TD_HDR_CONTACT), 0);
+	}
+	phone_forget(&r.mallory);
+	leg_send(&(struct leg){ .p = &r.a,
+				.call_id = "to-bob",
+				.local = "<sip:alice@example.test>;tag=1",
+				.remote = "<sip:bob@example.test>",
+				.target = "sip:bob@example.test" },
+		 "MESSAGE", NULL, NULL);
+	phone_answer(&r.b, want_request(&r.b, "MESSAGE"), 200, "", NULL); /* bob is where he was, and nowhere else */
+	want_silence(&r.mallory, 1000);
+	attack_close(&r);
+}
+
+/* ---- A11: contacts that lead to others ---- */
+
+static void a11_contact_of_a_victim(void **state)
+{
+	struct td_msg *m;
+	struct rig r;
+
+	attack_open(&r, 2, NULL);
+	register_contact(&r.mallory,
+			 "<sip:x@10.9.9.9>, <sip:y@10.9.9.9:9>, <sip:z@10.9.9.9;transport=tcp>, <sip:h@victim.example>, "
+			 "<sip:w@10.6.6.6;maddr=10.9.9.9>",
+			 200);
+	leg_send(&(struct leg){ .p = &r.a,
+				.call_id = "1",
+				.local = "<sip:alice@example.test>;tag=1",
+				.remote = "<sip:mallory@example.test>",
+				.target = "sip:mallory@example.test" },
+		 "MESSAGE", NULL, NULL);
+	for (int i = 0; i < 6; i++) {
+		m = want_request(&r.mallory, "MESSAGE");
+		phone_answer(&r.mallory, m, 486, "", NULL);
+	}
+	want_status(&r.a, 486);
+	want_silence(&r.victim, 2000);
+	attack_close(&r);
+}
+
+/* Over TCP, the connection then closed: nobody is called, the victim least of all. */
+static void a11_contact_of_a_victim_by_tcp(void **state)
+{
+	struct phone tcp, victim;
+	struct rig r;
+
+	attack_open(&r, 2, NULL);
+	phone_open(&victim, &r.w, "victim", "10.9.9.8", 5060, TD_TCP);
+	phone_open(&tcp, &r.w, "mallory", "10.6.6.7", 5060, TD_TCP);
+	phone_password(&tcp, "m");
+	register_contact(&tcp, "<sip:x@10.9.9.8;transport=tcp>, <sip:y@10.9.9.9>", 200);
+	register_contact(&tcp, "<sip:mallory@10.6.6.7:5060;transport=tcp>;expires=0", 200); /* what the harness had added */
+	phone_close(&tcp);
+	world_run(&r.w, 100);
+	assert_true(ask(&r.a, "MESSAGE", "sip:mallory@example.test", NULL) >= 480);
+	assert_true(ask(&r.a, "INVITE", "sip:mallory@example.test", NULL) >= 480);
+	want_silence(&r.victim, 1000);
+	assert_int_equal(victim.conn_n, 0);
+	assert_int_equal(victim.n, 0);
+	phone_close(&victim);
+	attack_close(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a1_replay_at_every_worker),
+		cmocka_unit_test(a1_foreign_nonces),
+		cmocka_unit_test(a2_downgrades),
+		cmocka_unit_test(a4_all_names_look_alike),
+		cmocka_unit_test(a10_from_of_another),
+		cmocka_unit_test(a10_register_for_another),
+		cmocka_unit_test(a11_contact_of_a_victim),
+		cmocka_unit_test(a11_contact_of_a_victim_by_tcp),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
