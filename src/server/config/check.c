@@ -327,6 +327,23 @@ static void check_digest(struct td_config *c, const struct raw_config *raw, stru
 	}
 }
 
+/* A line break or another control character, in UTF-8: nobody means one in a path, and no message could show it. */
+static bool has_control(struct td_str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned ch = (uint8_t)s.p[i], next = i + 1 < s.n ? (uint8_t)s.p[i + 1] : 0;
+
+		if (ch < 0x20 || ch == 0x7f || (ch == 0xc2 && next < 0xa0))
+			return true;
+		/* U+2028 and U+2029 break lines; U+FEFF marks the order of bytes */
+		if (ch == 0xe2 && next == 0x80 && i + 2 < s.n && ((uint8_t)s.p[i + 2] & 0xfe) == 0xa8)
+			return true;
+		if (ch == 0xef && next == 0xbb && i + 2 < s.n && (uint8_t)s.p[i + 2] == 0xbf)
+			return true;
+	}
+	return false;
+}
+
 static int check_state(struct td_config *c, const struct raw_config *raw, struct report *r)
 {
 	struct td_out o;
@@ -338,6 +355,11 @@ static int check_state(struct td_config *c, const struct raw_config *raw, struct
 		return config_default_state(c);
 	if (!s.n) {
 		report_at(r, AT("state"), "empty (want a folder)");
+		return 0;
+	}
+	if (has_control(s)) {
+		report_at(r, AT("state"),
+			  "has a line break or another control character (want a folder; is a line indented by mistake?)");
 		return 0;
 	}
 	td_out_init(&o);

@@ -167,6 +167,11 @@ static const struct {
 	{ "\tlog: x\n", "t.yaml:1:1: this is no YAML" },
 	{ "- 1\n", "t.yaml:1:1" },
 	{ "state: ''\n", "state: empty" },
+	{ "state: a\n\n  b\n", "state: has a line break" },
+	{ "state: \"a\\tb\"\n", "control character" },
+	{ "state: \"a\\Lb\"\n", "control character" },
+	{ "state: \"a\\Nb\"\n", "control character" },
+	{ "state: \"a\\uFEFFb\"\n", "control character" },
 };
 
 static void errors_have_a_place_and_a_hint(void **state)
