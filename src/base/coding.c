@@ -36,56 +36,80 @@ void td_base64_encode(struct td_out *o, const void *bytes, size_t n)
 		return;
 	}
 	p = td_out_room(o, (n + 2) / 3 * 4);
-	for (size_t i = 0; p && i < n; i += 3) {
-		uint32_t v = (uint32_t)b[i] << 16;
+	if (!p)
+		return;
+	for (; n >= 3; n -= 3, b += 3, p += 4) {
+		uint32_t v = (uint32_t)b[0] << 16 | (uint32_t)b[1] << 8 | b[2];
 
-		if (i + 1 < n)
-			v |= (uint32_t)b[i + 1] << 8;
-		if (i + 2 < n)
-			v |= b[i + 2];
-		*p++ = alphabet[v >> 18];
-		*p++ = alphabet[v >> 12 & 63];
-		*p++ = i + 1 < n ? alphabet[v >> 6 & 63] : '=';
-		*p++ = i + 2 < n ? alphabet[v & 63] : '=';
+		p[0] = alphabet[v >> 18];
+		p[1] = alphabet[v >> 12 & 63];
+		p[2] = alphabet[v >> 6 & 63];
+		p[3] = alphabet[v & 63];
+	}
+	if (n) {
+		uint32_t v = (uint32_t)b[0] << 16 | (n == 2 ? (uint32_t)b[1] << 8 : 0);
+
+		p[0] = alphabet[v >> 18];
+		p[1] = alphabet[v >> 12 & 63];
+		p[2] = n == 2 ? alphabet[v >> 6 & 63] : '=';
+		p[3] = '=';
 	}
 }
 
-static int base64_digit(char c)
+enum { KNOWN = 64 };
+
+/* The value of each character that is base64. */
+static const uint8_t values[256] = {
+	/* clang-format off */
+	['A'] = KNOWN | 0, ['B'] = KNOWN | 1, ['C'] = KNOWN | 2, ['D'] = KNOWN | 3, ['E'] = KNOWN | 4, ['F'] = KNOWN | 5, ['G'] = KNOWN | 6, ['H'] = KNOWN | 7,
+	['I'] = KNOWN | 8, ['J'] = KNOWN | 9, ['K'] = KNOWN | 10, ['L'] = KNOWN | 11, ['M'] = KNOWN | 12, ['N'] = KNOWN | 13, ['O'] = KNOWN | 14, ['P'] = KNOWN | 15,
+	['Q'] = KNOWN | 16, ['R'] = KNOWN | 17, ['S'] = KNOWN | 18, ['T'] = KNOWN | 19, ['U'] = KNOWN | 20, ['V'] = KNOWN | 21, ['W'] = KNOWN | 22, ['X'] = KNOWN | 23,
+	['Y'] = KNOWN | 24, ['Z'] = KNOWN | 25, ['a'] = KNOWN | 26, ['b'] = KNOWN | 27, ['c'] = KNOWN | 28, ['d'] = KNOWN | 29, ['e'] = KNOWN | 30, ['f'] = KNOWN | 31,
+	['g'] = KNOWN | 32, ['h'] = KNOWN | 33, ['i'] = KNOWN | 34, ['j'] = KNOWN | 35, ['k'] = KNOWN | 36, ['l'] = KNOWN | 37, ['m'] = KNOWN | 38, ['n'] = KNOWN | 39,
+	['o'] = KNOWN | 40, ['p'] = KNOWN | 41, ['q'] = KNOWN | 42, ['r'] = KNOWN | 43, ['s'] = KNOWN | 44, ['t'] = KNOWN | 45, ['u'] = KNOWN | 46, ['v'] = KNOWN | 47,
+	['w'] = KNOWN | 48, ['x'] = KNOWN | 49, ['y'] = KNOWN | 50, ['z'] = KNOWN | 51, ['0'] = KNOWN | 52, ['1'] = KNOWN | 53, ['2'] = KNOWN | 54, ['3'] = KNOWN | 55,
+	['4'] = KNOWN | 56, ['5'] = KNOWN | 57, ['6'] = KNOWN | 58, ['7'] = KNOWN | 59, ['8'] = KNOWN | 60, ['9'] = KNOWN | 61, ['+'] = KNOWN | 62, ['/'] = KNOWN | 63,
+	/* clang-format on */
+};
+
+static inline uint32_t value(char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
+	return values[(unsigned char)c] & 63;
 }
 
 int td_base64_decode(struct td_out *o, struct td_str s)
 {
-	size_t digits = s.n, bytes;
-	uint32_t v = 0;
+	size_t digits = s.n, full, bytes;
+	uint32_t v = KNOWN;
 	char *p;
 
 	if (s.n % 4)
 		return TD_ESYNTAX;
 	while (digits && s.n - digits < 2 && s.p[digits - 1] == '=')
 		digits--;
-	for (size_t i = 0; i < digits; i++) {
-		if (base64_digit(s.p[i]) < 0)
-			return TD_ESYNTAX;
-	}
-	/* The bits that padding cuts off must be zero, or one value would have several spellings (RFC 4648 §3.5). */
-	if (digits % 4 && base64_digit(s.p[digits - 1]) & (digits % 4 == 2 ? 15 : 3))
+	full = digits & ~(size_t)3;
+	for (size_t i = 0; i < digits; i++)
+		v &= values[(unsigned char)s.p[i]];
+	if (!(v & KNOWN))
 		return TD_ESYNTAX;
-	bytes = digits / 4 * 3 + (digits % 4 ? digits % 4 - 1 : 0);
+	/* The bits that padding cuts off must be zero, or one value would have several spellings (RFC 4648 §3.5). */
+	if (digits > full && value(s.p[digits - 1]) & (digits - full == 2 ? 15 : 3))
+		return TD_ESYNTAX;
+	bytes = full / 4 * 3 + (digits > full ? digits - full - 1 : 0);
 	p = td_out_room(o, bytes);
 	if (!p)
 		return -ENOMEM;
-	for (size_t i = 0; i < digits; i++) {
-		v = v << 6 | (uint32_t)base64_digit(s.p[i]);
-		if (i % 4)
-			*p++ = (char)(v >> (6 - 2 * (i % 4)) & 255);
+	for (size_t i = 0; i < full; i += 4, p += 3) {
+		v = value(s.p[i]) << 18 | value(s.p[i + 1]) << 12 | value(s.p[i + 2]) << 6 | value(s.p[i + 3]);
+		p[0] = (char)(v >> 16);
+		p[1] = (char)(v >> 8);
+		p[2] = (char)v;
+	}
+	if (digits > full) {
+		v = value(s.p[full]) << 10 | value(s.p[full + 1]) << 4;
+		*p++ = (char)(v >> 8);
+		if (digits - full == 3)
+			*p = (char)(v | value(s.p[full + 2]) >> 2);
 	}
 	return 0;
 }

@@ -100,11 +100,18 @@ int td_str_u32(uint32_t *out, struct td_str s)
 
 bool td_str_eq_secret(struct td_str a, struct td_str b)
 {
-	volatile unsigned char diff = 0; /* volatile: the compiler must not leave the loop early */
+	volatile uint64_t diff = 0; /* volatile: the compiler must not leave the loop early */
+	uint64_t x, y;
+	size_t i = 0;
 
 	if (a.n != b.n)
 		return false;
-	for (size_t i = 0; i < a.n; i++)
-		diff = (unsigned char)(diff | (a.p[i] ^ b.p[i]));
+	for (; i + sizeof(x) <= a.n; i += sizeof(x)) {
+		memcpy(&x, a.p + i, sizeof(x));
+		memcpy(&y, b.p + i, sizeof(y));
+		diff = diff | (x ^ y);
+	}
+	for (; i < a.n; i++)
+		diff = diff | (unsigned char)(a.p[i] ^ b.p[i]);
 	return diff == 0;
 }
