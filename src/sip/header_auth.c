@@ -21,12 +21,13 @@ static const struct known {
 #undef PARAM
 };
 
+/* name is a token. */
 static const struct known *find_known(struct td_str name)
 {
 	size_t i;
 
 	for (i = 0; i < TD_ARRAY_LEN(known); i++)
-		if (name.n == known[i].name.n && td_str_ieq(name, known[i].name))
+		if (name.n == known[i].name.n && td_same_name(name.p, known[i].name.p, name.n))
 			return &known[i];
 	return NULL;
 }

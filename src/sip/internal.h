@@ -311,6 +311,31 @@ static inline const char *td_scan_list(const char *p, const char *end)
 	return td_scan_list_plain(p, end);
 }
 
+static inline const char *td_scan_quoted_plain(const char *p, const char *end)
+{
+	while (p < end && (unsigned char)*p > '\r' && *p != '"' && *p != '\\')
+		p++;
+	return p;
+}
+
+/* The first byte that matters to a quoted-string: a quote, a backslash, or one of the controls up to CR; or the end. */
+static inline const char *td_scan_quoted(const char *p, const char *end)
+{
+#if defined(__SSE2__)
+	for (; end - p >= 16; p += 16) {
+		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+		__m128i hit = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('"')), _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
+		unsigned mask;
+
+		hit = _mm_or_si128(hit, _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8('\r')), x));
+		mask = (unsigned)_mm_movemask_epi8(hit);
+		if (mask)
+			return p + __builtin_ctz(mask);
+	}
+#endif
+	return td_scan_quoted_plain(p, end);
+}
+
 /* ---- uri.c ---- */
 
 struct td_pctchar {

@@ -101,8 +101,7 @@ struct td_str td_cur_quoted(struct td_cur *c)
 
 	td_cur_want(c, '"');
 	while (!c->bad) {
-		for (q = c->p; q < end && (unsigned char)*q > '\r' && *q != '"' && *q != '\\'; q++)
-			;
+		q = td_scan_quoted(c->p, end);
 		c->p = q;
 		if (q == end || *q == '"')
 			break;

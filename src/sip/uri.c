@@ -199,15 +199,23 @@ int td_unescape(struct td_out *o, struct td_str v)
 	return 0;
 }
 
+/* Writes what may stand in a user part as it is, and takes it off v. */
+static void put_plain(struct td_out *o, struct td_str *v)
+{
+	size_t n = 0;
+
+	while (n < v->n && td_is(v->p[n], TD_CC_USER))
+		n++;
+	td_out_str(o, td_str_n(v->p, n));
+	v->p += n;
+	v->n -= n;
+}
+
 void td_escape_user(struct td_out *o, struct td_str v)
 {
-	size_t i;
-
-	for (i = 0; i < v.n; i++) {
-		if (td_is(v.p[i], TD_CC_USER))
-			td_out_char(o, v.p[i]);
-		else
-			put_escaped(o, (unsigned char)v.p[i]);
+	for (put_plain(o, &v); v.n; put_plain(o, &v)) {
+		put_escaped(o, (unsigned char)*v.p++);
+		v.n--;
 	}
 }
 
@@ -230,7 +238,7 @@ static int put_user(struct td_out *o, struct td_str user)
 {
 	struct td_pctchar c;
 
-	while (td_pct_next(&c, &user)) {
+	for (put_plain(o, &user); td_pct_next(&c, &user); put_plain(o, &user)) {
 		if (td_is((char)c.ch, TD_CC_CTL))
 			return TD_ESYNTAX;
 		if (!td_is((char)c.ch, TD_CC_USER) || (c.escaped && td_is((char)c.ch, TD_CC_RESERVED)))

@@ -30,6 +30,32 @@ static void scan_eol_variants(void **state)
 	}
 }
 
+/* The same of what ends a run inside quotes. */
+static void scan_quoted_variants(void **state)
+{
+	static const char hits[] = { '"', '\\', '\0', '\t', '\n', '\r' }, others[] = { 'x', ' ', '\x0e', '\x7f', '\xa2', '\xff' };
+	char text[48];
+
+	for (size_t o = 0; o < sizeof(others); o++) {
+		for (size_t n = 0; n <= sizeof(text); n++) {
+			struct td_str s;
+
+			memset(text, others[o], sizeof(text));
+			s = exact_copy(td_str_n(text, n));
+			assert_ptr_equal(td_scan_quoted(s.p, s.p + n), s.p + n);
+			for (size_t at = 0; at < n; at++) {
+				char *p = (char *)(uintptr_t)s.p;
+
+				p[at] = hits[(at + n) % sizeof(hits)];
+				assert_ptr_equal(td_scan_quoted(s.p, s.p + n), s.p + at);
+				assert_ptr_equal(td_scan_quoted_plain(s.p, s.p + n), s.p + at);
+				p[at] = others[o];
+			}
+			exact_free(s);
+		}
+	}
+}
+
 static void numbers(void **state)
 {
 	static const struct {
@@ -233,6 +259,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(scan_eol_variants),
+		cmocka_unit_test(scan_quoted_variants),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(p9_quoted_and_comments),
 		cmocka_unit_test(params),
