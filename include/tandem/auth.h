@@ -67,7 +67,11 @@ enum td_auth_verdict td_auth_find(struct td_auth *out, enum td_digest_alg *alg, 
  */
 enum td_auth_verdict td_auth_check(struct td_nonces *n, const struct td_auth *cred, enum td_digest_alg alg,
 				   const struct td_ha1 *ha1, const struct td_msg *m, uint64_t now_ms);
-/* A WWW-Authenticate or Proxy-Authenticate line for each algorithm in the set (bit 1 << alg), strongest first. */
+enum { TD_AUTH_CHALLENGE_MAX = 160 };
+/*
+ * A WWW-Authenticate or Proxy-Authenticate line for each algorithm in the set (bit 1 << alg), strongest first: each at most
+ * TD_AUTH_CHALLENGE_MAX bytes long, and the realm's.
+ */
 void td_auth_put_challenges(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, bool proxy,
 			    struct td_str realm, unsigned algs, bool stale);
 

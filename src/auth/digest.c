@@ -37,30 +37,55 @@ size_t td_digest_size(enum td_digest_alg alg)
 void td_digest_init(struct td_digest *d, enum td_digest_alg alg)
 {
 	d->alg = alg;
+	d->n = 0;
 	if (alg == TD_DIGEST_SHA256)
 		SHA256_Init(&d->u.sha256);
 	else
 		MD5_Init(&d->u.md5);
 }
 
+static void hash(struct td_digest *d, const void *bytes, size_t n)
+{
+	if (d->alg == TD_DIGEST_SHA256)
+		SHA256_Update(&d->u.sha256, bytes, n);
+	else
+		MD5_Update(&d->u.md5, bytes, n);
+}
+
+/* Place for n more bytes, which are counted; n is not more than what the pieces hold in all. */
+static char *room(struct td_digest *d, size_t n)
+{
+	if (n > sizeof(d->pieces) - d->n) {
+		hash(d, d->pieces, d->n);
+		d->n = 0;
+	}
+	d->n += n;
+	return d->pieces + d->n - n;
+}
+
 void td_digest_add(struct td_digest *d, struct td_str s)
 {
 	if (s.n == 0)
 		return;
-	if (d->alg == TD_DIGEST_SHA256)
-		SHA256_Update(&d->u.sha256, s.p, s.n);
-	else
-		MD5_Update(&d->u.md5, s.p, s.n);
+	if (s.n <= sizeof(d->pieces)) {
+		memcpy(room(d, s.n), s.p, s.n);
+		return;
+	}
+	hash(d, d->pieces, d->n);
+	d->n = 0;
+	hash(d, s.p, s.n);
 }
 
 void td_digest_add_colon(struct td_digest *d, struct td_str s)
 {
-	td_digest_add(d, TD_STR(":"));
+	*room(d, 1) = ':';
 	td_digest_add(d, s);
 }
 
 size_t td_digest_end(uint8_t out[32], struct td_digest *d)
 {
+	if (d->n)
+		hash(d, d->pieces, d->n);
 	if (d->alg == TD_DIGEST_SHA256)
 		SHA256_Final(out, &d->u.sha256);
 	else
@@ -84,40 +109,40 @@ int td_ha1_make(struct td_ha1 *out, enum td_digest_alg alg, struct td_str user, 
 	return 0;
 }
 
-static struct td_str hex(char out[TD_DIGEST_HEX_MAX], const uint8_t *bytes, size_t n)
+/* Without a branch or a table, so that the compiler makes vectors of it. */
+static void hex(char *out, const uint8_t *bytes, size_t n)
 {
-	static const char digits[] = "0123456789abcdef";
-
 	for (size_t i = 0; i < n; i++) {
-		out[2 * i] = digits[bytes[i] >> 4];
-		out[2 * i + 1] = digits[bytes[i] & 15];
+		uint8_t hi = bytes[i] >> 4, lo = bytes[i] & 15;
+
+		out[2 * i] = (char)(hi + '0' + (hi > 9 ? 'a' - '0' - 10 : 0));
+		out[2 * i + 1] = (char)(lo + '0' + (lo > 9 ? 'a' - '0' - 10 : 0));
 	}
-	return td_str_n(out, 2 * n);
 }
 
 size_t td_digest_response(char out[TD_DIGEST_HEX_MAX], const struct td_ha1 *ha1, const struct td_digest_input *in)
 {
-	char ha1_hex[TD_DIGEST_HEX_MAX], ha2_hex[TD_DIGEST_HEX_MAX];
 	size_t n = td_digest_size(in->alg);
-	uint8_t sum[32];
+	uint8_t ha2[32], sum[32];
 	struct td_digest d;
 
 	td_digest_init(&d, in->alg); /* A2 = Method ":" request-uri (§3.4.3) */
 	td_digest_add(&d, in->method);
 	td_digest_add_colon(&d, in->uri);
-	td_digest_end(sum, &d);
-	struct td_str ha2 = hex(ha2_hex, sum, n);
+	td_digest_end(ha2, &d);
 
 	td_digest_init(&d, in->alg); /* KD(H(A1), nonce ":" nc ":" cnonce ":" qop ":" H(A2)) (§3.4.1) */
-	td_digest_add(&d, hex(ha1_hex, ha1->bytes, n));
+	hex(room(&d, 2 * n), ha1->bytes, n);
 	td_digest_add_colon(&d, in->nonce);
 	if (in->qop.n) {
 		td_digest_add_colon(&d, in->nc);
 		td_digest_add_colon(&d, in->cnonce);
 		td_digest_add_colon(&d, in->qop);
 	}
-	td_digest_add_colon(&d, ha2);
+	td_digest_add_colon(&d, TD_STR_NULL);
+	hex(room(&d, 2 * n), ha2, n);
 	td_digest_end(sum, &d);
-	explicit_bzero(ha1_hex, sizeof(ha1_hex));
-	return hex(out, sum, n).n;
+	explicit_bzero(d.pieces, sizeof(d.pieces)); /* HA1 */
+	hex(out, sum, n);
+	return 2 * n;
 }

@@ -23,9 +23,10 @@
 enum {
 	TIME_BYTES = 6,
 	RANDOM_BYTES = 5,
+	HEAD_BYTES = TIME_BYTES + RANDOM_BYTES,
 	MAC_BYTES = 16,
-	NONCE_BYTES = TIME_BYTES + RANDOM_BYTES + MAC_BYTES,
-	NONCE_TEXT = NONCE_BYTES / 3 * 4,
+	NONCE_BYTES = HEAD_BYTES + MAC_BYTES,
+	REALM_MAX = 255, /* longer than any name of a domain */
 	WAYS = 7,
 	COUNT_MAX = 0xffff,
 	SEEN_BITS = 16,
@@ -40,6 +41,7 @@ struct set {
 	_Atomic uint64_t watermark; /* in units */
 	_Atomic uint64_t window[WAYS];
 };
+_Static_assert(NONCE_BYTES % 3 == 0 && NONCE_BYTES / 3 * 4 == TD_NONCE_TEXT, "a nonce has no padding");
 _Static_assert(sizeof(struct set) == 64, "a set is a cache line");
 _Static_assert(TAG_BITS + UNIT_BITS + COUNT_BITS + SEEN_BITS == 64, "a window is one word");
 
@@ -88,13 +90,19 @@ void td_nonces_close(struct td_nonces *n)
 	free(n);
 }
 
-/* The realm under the key is the key for the rest. */
+/* The head, whose length is fixed, and the realm behind it; of one too long for here, its MAC. */
 static void seal(uint8_t out[MAC_BYTES], const struct td_nonces *n, const uint8_t *head, struct td_str realm)
 {
-	uint8_t inner[16];
+	uint8_t text[HEAD_BYTES + REALM_MAX], inner[MAC_BYTES];
 
-	td_siphash128(inner, n->key, realm.p, realm.n);
-	td_siphash128(out, inner, head, TIME_BYTES + RANDOM_BYTES);
+	if (realm.n > REALM_MAX) {
+		td_siphash128(inner, n->key, realm.p, realm.n);
+		realm = td_str_n((char *)inner, sizeof(inner));
+	}
+	memcpy(text, head, HEAD_BYTES);
+	if (realm.n)
+		memcpy(text + HEAD_BYTES, realm.p, realm.n);
+	td_siphash128(out, n->key, text, HEAD_BYTES + realm.n);
 }
 
 void td_nonce_make(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, struct td_str realm)
@@ -104,7 +112,7 @@ void td_nonce_make(struct td_out *o, struct td_nonces *n, struct td_rng *rng, ui
 	for (int i = 0; i < TIME_BYTES; i++)
 		b[i] = (uint8_t)(now_ms >> (8 * i));
 	td_rng_bytes(rng, b + TIME_BYTES, RANDOM_BYTES);
-	seal(b + TIME_BYTES + RANDOM_BYTES, n, b, realm);
+	seal(b + HEAD_BYTES, n, b, realm);
 	td_base64_encode(o, b, sizeof(b));
 }
 
@@ -115,10 +123,10 @@ enum td_nonce_state td_nonce_check(struct td_nonce *out, const struct td_nonces 
 	struct td_out o;
 
 	td_out_init_fixed(&o, b, sizeof(b));
-	if (text.n != NONCE_TEXT || td_base64_decode(&o, text) || o.failed || o.n != NONCE_BYTES)
+	if (text.n != TD_NONCE_TEXT || td_base64_decode(&o, text) || o.failed || o.n != NONCE_BYTES)
 		return TD_NONCE_FOREIGN;
 	seal(mac, n, b, realm);
-	if (!td_str_eq_secret(td_str_n((char *)mac, MAC_BYTES), td_str_n((char *)b + TIME_BYTES + RANDOM_BYTES, MAC_BYTES)))
+	if (!td_str_eq_secret(td_str_n((char *)mac, MAC_BYTES), td_str_n((char *)b + HEAD_BYTES, MAC_BYTES)))
 		return TD_NONCE_FOREIGN;
 	out->issued_ms = 0;
 	for (int i = 0; i < TIME_BYTES; i++)

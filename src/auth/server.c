@@ -33,26 +33,15 @@ enum td_auth_verdict td_auth_find(struct td_auth *out, enum td_digest_alg *alg, 
 	return verdict;
 }
 
-static bool is_hex(struct td_str s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		char c = td_lower(s.p[i]);
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-			return false;
-	}
-	return true;
-}
-
-/* What a client's answer to our challenge must contain (RFC 7616 §3.4); qop is looked at by the caller. */
+/*
+ * What a client's answer to our challenge must contain (RFC 7616 §3.4); qop is looked at by the caller. That response and nc are
+ * hexadecimal td_auth_parse() has seen to.
+ */
 static bool complete(const struct td_auth *cred, enum td_digest_alg alg)
 {
-	if (!cred->username.n || !cred->nonce.n || !cred->uri.n)
+	if (!cred->username.n || !cred->nonce.n || !cred->uri.n || cred->response.n != 2 * td_digest_size(alg))
 		return false;
-	if (cred->response.n != 2 * td_digest_size(alg) || !is_hex(cred->response))
-		return false;
-	if (!cred->qop.n)
-		return true;
-	return cred->cnonce.n && cred->nc.n == 8 && is_hex(cred->nc);
+	return !cred->qop.n || (cred->cnonce.n && cred->nc.n == 8);
 }
 
 static uint32_t count_of(struct td_str nc)
@@ -112,10 +101,22 @@ enum td_auth_verdict td_auth_check(struct td_nonces *n, const struct td_auth *cr
 	return td_nonce_use(n, &nonce, count_of(cred->nc), now_ms) ? TD_AUTH_OK : TD_AUTH_STALE;
 }
 
+/* What stands round the realm and the nonce of a challenge. */
+static const struct td_str before_realm[] = {
+	TD_STR_INIT("WWW-Authenticate: Digest realm=\""),
+	TD_STR_INIT("Proxy-Authenticate: Digest realm=\""),
+};
+static const struct td_str after_nonce[TD_DIGEST_ALGS][2] = {
+	[TD_DIGEST_SHA256] = { TD_STR_INIT("\", algorithm=SHA-256, qop=\"auth\"\r\n"),
+			       TD_STR_INIT("\", algorithm=SHA-256, qop=\"auth\", stale=true\r\n") },
+	[TD_DIGEST_MD5] = { TD_STR_INIT("\", algorithm=MD5, qop=\"auth\"\r\n"),
+			    TD_STR_INIT("\", algorithm=MD5, qop=\"auth\", stale=true\r\n") },
+};
+
 void td_auth_put_challenges(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, bool proxy,
 			    struct td_str realm, unsigned algs, bool stale)
 {
-	char text[64];
+	char text[TD_NONCE_TEXT];
 	struct td_out nonce;
 
 	td_out_init_fixed(&nonce, text, sizeof(text));
@@ -123,13 +124,15 @@ void td_auth_put_challenges(struct td_out *o, struct td_nonces *n, struct td_rng
 	for (unsigned a = 0; a < TD_DIGEST_ALGS; a++) {
 		if (!(algs & 1u << a))
 			continue;
-		td_out_str(o, td_hdr_name(proxy ? TD_HDR_PROXY_AUTHENTICATE : TD_HDR_WWW_AUTHENTICATE));
-		td_out_z(o, ": Digest realm=\"");
+		td_out_str(o, before_realm[proxy]);
 		td_out_str(o, realm);
-		td_out_z(o, "\", nonce=\"");
+		td_out_str(o, TD_STR("\", nonce=\""));
 		td_out_str(o, td_out_view(&nonce));
-		td_out_z(o, "\", algorithm=");
-		td_out_str(o, td_digest_alg_name((enum td_digest_alg)a));
-		td_out_z(o, stale ? ", qop=\"auth\", stale=true\r\n" : ", qop=\"auth\"\r\n");
+		td_out_str(o, after_nonce[a][stale]);
 	}
 }
+
+_Static_assert(sizeof("Proxy-Authenticate: Digest realm=\"\", nonce=\"\", algorithm=SHA-256, qop=\"auth\", stale=true\r\n") - 1 +
+			       TD_NONCE_TEXT <=
+		       TD_AUTH_CHALLENGE_MAX,
+	       "the longest line but for its realm");

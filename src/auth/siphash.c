@@ -4,6 +4,8 @@
  */
 #include "auth/internal.h"
 
+#include <endian.h>
+
 struct sip_state {
 	uint64_t v0, v1, v2, v3;
 };
@@ -31,17 +33,16 @@ static inline void rounds(struct sip_state *s, int n)
 
 static inline uint64_t load64(const uint8_t *p)
 {
-	uint64_t v = 0;
+	uint64_t v;
 
-	for (int i = 0; i < 8; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
+	memcpy(&v, p, sizeof(v));
+	return le64toh(v);
 }
 
 static inline void store64(uint8_t *p, uint64_t v)
 {
-	for (int i = 0; i < 8; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
+	v = htole64(v);
+	memcpy(p, &v, sizeof(v));
 }
 
 void td_siphash128(uint8_t out[16], const uint8_t key[16], const void *in, size_t n)

@@ -236,13 +236,41 @@ static void a1_threads_win_once(void **state)
 		race_with(14);
 }
 
+/* A realm of any length is part of what is sealed, to its last byte. */
+static void realms_of_any_length(void **state)
+{
+	static const size_t lengths[] = { 0, 1, 5, 244, 254, 255, 256, 1000 };
+	struct td_nonce nonce;
+	char text[1001];
+	struct fix f;
+
+	open_with(&f, 300, 64);
+	for (size_t i = 0; i < TD_ARRAY_LEN(lengths); i++) {
+		struct td_str other, name;
+		struct td_out o;
+
+		memset(text, 'r', sizeof(text));
+		name = exact_copy(td_str_n(text, lengths[i]));
+		text[lengths[i] ? lengths[i] - 1 : 0] = 's';
+		other = exact_copy(td_str_n(text, lengths[i] ? lengths[i] : 1));
+		td_out_init(&o);
+		td_nonce_make(&o, f.n, &f.rng, 1000, name);
+		assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), name), TD_NONCE_GOOD);
+		assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), other), TD_NONCE_FOREIGN);
+		td_out_free(&o);
+		exact_free(name);
+		exact_free(other);
+	}
+	td_nonces_close(f.n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(siphash_vectors),     cmocka_unit_test(lifetime_and_forgery),
 		cmocka_unit_test(a1_each_count_once),  cmocka_unit_test(a1_forgotten_is_stale),
 		cmocka_unit_test(fresh_ones_work),     cmocka_unit_test(fresh_ones_work_in_a_storm),
-		cmocka_unit_test(a1_threads_win_once),
+		cmocka_unit_test(a1_threads_win_once), cmocka_unit_test(realms_of_any_length),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,6 +83,49 @@ static enum td_auth_verdict check(struct fix *f, enum td_digest_alg alg, const c
 	return v;
 }
 
+static size_t hash_of(char out[2 * 32], enum td_digest_alg alg, const struct td_out *text)
+{
+	uint8_t sum[32];
+	struct td_out o;
+
+	if (alg == TD_DIGEST_MD5)
+		MD5((const uint8_t *)text->p, text->n, sum);
+	else
+		SHA256((const uint8_t *)text->p, text->n, sum);
+	td_out_init_fixed(&o, out, 2 * 32);
+	td_out_hex(&o, sum, alg == TD_DIGEST_MD5 ? 16 : 32);
+	return o.n;
+}
+
+/* The response is the hash of its text (RFC 7616 §3.4.1), however long the pieces are. */
+static void responses_of_any_length(void **state)
+{
+	struct fix *f = *state;
+	char uri[600];
+
+	memset(uri, 'u', sizeof(uri));
+	for (size_t n = 0; n < 2 * sizeof(uri); n++) {
+		enum td_digest_alg alg = (enum td_digest_alg)(n % TD_DIGEST_ALGS);
+		struct td_str text = exact_copy(td_str_n(uri, n / 2));
+		struct td_digest_input in = { alg, TD_STR("REGISTER"), text, text, TD_STR("00000001"), text, TD_STR("auth") };
+		char ha2[64], want[64], got[TD_DIGEST_HEX_MAX];
+		struct td_out o;
+
+		td_out_init(&o);
+		td_out_fmt(&o, "REGISTER:%.*s", TD_FMT(text));
+		size_t ha2_n = hash_of(ha2, alg, &o);
+		td_out_free(&o);
+		td_out_init(&o);
+		td_out_hex(&o, f->ha1[alg].bytes, ha2_n / 2);
+		td_out_fmt(&o, ":%.*s:00000001:%.*s:auth:%.*s", TD_FMT(text), TD_FMT(text), (int)ha2_n, ha2);
+		size_t want_n = hash_of(want, alg, &o);
+		td_out_free(&o);
+		size_t got_n = td_digest_response(got, &f->ha1[alg], &in);
+		assert_true(td_str_eq(td_str_n(got, got_n), td_str_n(want, want_n)));
+		exact_free(text);
+	}
+}
+
 static void verdicts(void **state)
 {
 	struct fix *f = *state;
@@ -353,6 +396,7 @@ static void client_meets_server(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(responses_of_any_length),
 		TEST(verdicts),
 		TEST(finding),
 		TEST(challenge_lines),
