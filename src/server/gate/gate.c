@@ -6,34 +6,32 @@
 
 #include <errno.h>
 
-static int refuse(struct td_gate *out, unsigned status, struct td_str reason)
+/* A request that is asked who sent it. */
+struct asked {
+	struct td_gate *out;
+	const struct td_core *core;
+	struct td_msg *msg;
+	const struct td_flow *from;
+	const struct td_uri *speaker; /* who it says it is from; a REGISTER, who it speaks for (RFC 3261 §10.3 step 4) */
+	const struct td_domain *own;  /* the speaker's, if it is ours */
+	struct td_str realm;
+};
+
+static int refuse(const struct asked *q, unsigned status, struct td_str reason)
 {
-	out->status = status;
-	out->reason = reason;
+	q->out->status = status;
+	q->out->reason = reason;
 	return TD_EDENIED;
 }
 
-/* Who the request says it is from; a REGISTER, who it speaks for (RFC 3261 §10.3 step 4). */
-static const struct td_uri *speaker(const struct td_msg *msg)
+/* Text of at most n bytes in the message's arena: it is written where it stays. NULL when memory is out. */
+static char *text_begin(struct td_out *o, struct td_msg *msg, size_t n)
 {
-	return msg->method == TD_REGISTER ? &msg->to.uri : &msg->from.uri;
-}
+	char *p = td_arena_alloc(&msg->arena, n);
 
-static struct td_str realm_of(const struct td_core *core, const struct td_msg *msg, struct td_str domain)
-{
-	const struct td_domain *own = td_core_domain(core, speaker(msg));
-
-	if (own)
-		return own->name;
-	return domain.n ? domain : core->cfg->domains[0].name;
-}
-
-static int keep(struct td_str *out, struct td_msg *msg, struct td_out *o)
-{
-	int err = o->failed ? -ENOMEM : td_arena_dup(out, &msg->arena, td_out_view(o));
-
-	td_out_free(o);
-	return err;
+	if (p)
+		td_out_init_fixed(o, p, n);
+	return p;
 }
 
 /*
@@ -58,28 +56,28 @@ static unsigned algs_for(const struct td_core *core, struct td_msg *msg)
 	return algs;
 }
 
-static int challenge(struct td_gate *out, const struct td_core *core, struct td_msg *msg, struct td_str realm, bool stale)
+static int challenge(const struct asked *q, bool stale)
 {
-	bool proxy = msg->method != TD_REGISTER;
+	const struct td_core *core = q->core;
+	bool proxy = q->msg->method != TD_REGISTER;
 	struct td_out o;
-	int err;
 
-	td_out_init(&o);
-	td_auth_put_challenges(&o, core->nonces, td_loop_rng(core->loop), td_loop_now_ms(core->loop), proxy, realm,
-			       algs_for(core, msg), stale);
-	err = keep(&out->extra, msg, &o);
-	if (err)
-		return err;
+	if (!text_begin(&o, q->msg, TD_DIGEST_ALGS * (TD_AUTH_CHALLENGE_MAX + q->realm.n)))
+		return -ENOMEM;
+	td_auth_put_challenges(&o, core->nonces, td_loop_rng(core->loop), td_loop_now_ms(core->loop), proxy, q->realm,
+			       algs_for(core, q->msg), stale);
+	q->out->extra = td_out_view(&o);
 	td_count(&core->counters->challenged);
-	return refuse(out, proxy ? 407 : 401, TD_STR_NULL);
+	return refuse(q, proxy ? 407 : 401, TD_STR_NULL);
 }
 
-/* The address a username means within a realm; the quoted-string's escapes are undone. */
-static int aor_of_username(struct td_str *out, struct td_msg *msg, struct td_str username, struct td_str realm)
+/* The address a username means within the realm; the quoted-string's escapes are undone. */
+static int aor_of_username(struct td_str *out, const struct asked *q, struct td_str username)
 {
 	struct td_out o;
 
-	td_out_init(&o);
+	if (!text_begin(&o, q->msg, 3 * username.n + 1 + q->realm.n)) /* %HH each, "@" */
+		return -ENOMEM;
 	for (size_t i = 0; i < username.n; i++) {
 		size_t from = i;
 
@@ -90,80 +88,78 @@ static int aor_of_username(struct td_str *out, struct td_msg *msg, struct td_str
 			td_escape_user(&o, td_str_n(username.p + i, 1));
 	}
 	td_out_char(&o, '@');
-	td_out_str(&o, realm);
-	return keep(out, msg, &o);
+	td_out_str(&o, q->realm);
+	*out = td_out_view(&o);
+	return 0;
 }
 
-/* Is this URI the user's address, or its extension in the same domain? 1, 0, or -ENOMEM. */
-static int is_user(const struct td_core *core, const struct td_user *user, struct td_msg *msg, const struct td_uri *uri)
+/* Is the speaker the user, or his extension in the same domain? 1, 0, or -ENOMEM. */
+static int is_user(const struct asked *q, const struct td_user *user)
 {
-	const struct td_domain *own = td_core_domain(core, uri);
-	struct td_str aor, domain;
+	struct td_str domain = user->aor, name = td_str_split(&domain, '@'), aor;
 	struct td_out o;
 	int err;
 
-	if (!own)
+	if (!q->own || !q->speaker->user.n || !td_str_eq(q->own->name, domain))
 		return 0;
-	td_out_init(&o);
-	err = td_core_aor(&o, uri, own);
-	if (err && !o.failed) {
-		td_out_free(&o);
-		return 0;
-	}
-	err = keep(&aor, msg, &o);
-	if (err)
-		return err;
-	if (td_str_eq(aor, user->aor))
+	if (td_str_eq(q->speaker->user, name)) /* what is written the one way an address of record is, is that one */
 		return 1;
-	domain = user->aor;
-	td_str_split(&domain, '@');
-	struct td_str name = td_str_split(&aor, '@');
-	return user->extension.n && td_str_eq(name, user->extension) && td_str_eq(aor, domain);
+	td_out_init(&o);
+	err = td_core_aor(&o, q->speaker, q->own);
+	if (!err && !o.failed)
+		err = td_arena_dup(&aor, &q->msg->arena, td_out_view(&o));
+	if (o.failed)
+		err = -ENOMEM;
+	td_out_free(&o);
+	if (err)
+		return err == -ENOMEM ? err : 0;
+	struct td_str said = td_str_split(&aor, '@');
+	return td_str_eq(said, name) || (user->extension.n && td_str_eq(said, user->extension));
 }
 
-static int pass_user(struct td_gate *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from,
-		     const struct td_user *user)
+static int pass_user(const struct asked *q, const struct td_user *user, struct td_str aor)
 {
-	int own = is_user(core, user, msg, speaker(msg));
+	int own = is_user(q, user);
 
 	if (own < 0)
 		return own;
 	if (!own) { /* A7, A10: right password, somebody else's name */
-		td_count(&core->counters->auth_failed);
-		return refuse(out, 403, msg->method == TD_REGISTER ? TD_STR("Not your address") : TD_STR("From is not you"));
+		td_count(&q->core->counters->auth_failed);
+		return refuse(q, 403, q->msg->method == TD_REGISTER ? TD_STR("Not your address") : TD_STR("From is not you"));
 	}
-	td_count(&core->counters->auth_ok);
-	td_tp_trust_conn(core->tp, from);
-	return td_arena_dup(&out->aor, &msg->arena, user->aor);
+	td_count(&q->core->counters->auth_ok);
+	td_tp_trust_conn(q->core->tp, q->from);
+	q->out->aor = aor;
+	return 0;
 }
 
-static int check_user(struct td_gate *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from,
-		      struct td_str realm, const struct td_auth *cred, enum td_digest_alg alg)
+static int check_user(const struct asked *q, const struct td_auth *cred, enum td_digest_alg alg)
 {
+	const struct td_core *core = q->core;
 	const struct td_user *user;
 	struct td_str aor;
-	int err = aor_of_username(&aor, msg, cred->username, realm);
+	int err = aor_of_username(&aor, q, cred->username);
 
 	if (err)
 		return err;
 	user = td_users_find(core->users, aor);
 	if (user && !user->has[alg])
 		user = NULL;
-	switch (td_auth_check(core->nonces, cred, alg, user ? &user->ha1[alg] : NULL, msg, td_loop_now_ms(core->loop))) {
-	case TD_AUTH_OK: return pass_user(out, core, msg, from, user);
-	case TD_AUTH_STALE: return challenge(out, core, msg, realm, true);
-	case TD_AUTH_MALFORMED: return refuse(out, 400, TD_STR("Malformed credentials"));
+	switch (td_auth_check(core->nonces, cred, alg, user ? &user->ha1[alg] : NULL, q->msg, td_loop_now_ms(core->loop))) {
+	case TD_AUTH_OK: return pass_user(q, user, aor);
+	case TD_AUTH_STALE: return challenge(q, true);
+	case TD_AUTH_MALFORMED: return refuse(q, 400, TD_STR("Malformed credentials"));
 	case TD_AUTH_NONE:
 	case TD_AUTH_WRONG: break;
 	}
 	td_count(&core->counters->auth_failed);
-	return challenge(out, core, msg, realm, false);
+	return challenge(q, false);
 }
 
 int td_gate_check(struct td_gate *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from,
 		  struct td_str domain)
 {
-	struct td_str realm = realm_of(core, msg, domain);
+	struct asked q = { .out = out, .core = core, .msg = msg, .from = from };
 	enum td_digest_alg alg;
 	struct td_auth cred;
 
@@ -173,12 +169,15 @@ int td_gate_check(struct td_gate *out, const struct td_core *core, struct td_msg
 		td_tp_trust_conn(core->tp, from);
 		return 0;
 	}
-	switch (td_auth_find(&cred, &alg, msg, msg->method != TD_REGISTER, realm)) {
+	q.speaker = msg->method == TD_REGISTER ? &msg->to.uri : &msg->from.uri;
+	q.own = td_core_domain(core, q.speaker);
+	q.realm = q.own ? q.own->name : domain.n ? domain : core->cfg->domains[0].name;
+	switch (td_auth_find(&cred, &alg, msg, msg->method != TD_REGISTER, q.realm)) {
 	case TD_AUTH_OK:
 		if (core->cfg->digest_algs & 1u << alg)
-			return check_user(out, core, msg, from, realm, &cred, alg);
-		return challenge(out, core, msg, realm, false); /* an algorithm that is switched off (A2) */
-	case TD_AUTH_MALFORMED: td_count(&core->counters->bad_requests); return refuse(out, 400, TD_STR("Malformed credentials"));
-	default: return challenge(out, core, msg, realm, false);
+			return check_user(&q, &cred, alg);
+		return challenge(&q, false); /* an algorithm that is switched off (A2) */
+	case TD_AUTH_MALFORMED: td_count(&core->counters->bad_requests); return refuse(&q, 400, TD_STR("Malformed credentials"));
+	default: return challenge(&q, false);
 	}
 }
