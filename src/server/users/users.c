@@ -31,7 +31,8 @@ struct table {
 /* An index as the writer sees it. used counts tombstones too: they end no probe. */
 struct index {
 	_Atomic(struct table *) table;
-	size_t used, live;
+	size_t used;
+	_Atomic size_t live; /* readers ask whether there are any at all */
 };
 
 struct grace {
@@ -382,7 +383,8 @@ size_t td_users_count(const struct td_users *u)
 
 const struct td_user *td_users_find(const struct td_users *u, struct td_str aor)
 {
-	_Atomic(struct entry *) *slot = slot_of_aor(u, aor);
+	bool any = atomic_load_explicit(&u->by_aor.live, memory_order_relaxed);
+	_Atomic(struct entry *) *slot = any ? slot_of_aor(u, aor) : NULL;
 	struct entry *e = slot ? atomic_load_explicit(slot, memory_order_acquire) : NULL;
 
 	return e && e != TOMBSTONE ? &e->user : NULL;
@@ -390,7 +392,8 @@ const struct td_user *td_users_find(const struct td_users *u, struct td_str aor)
 
 const struct td_user *td_users_find_extension(const struct td_users *u, struct td_str domain, struct td_str extension)
 {
-	_Atomic(struct entry *) *slot = extension.n ? slot_of_extension(u, extension, domain) : NULL;
+	bool any = atomic_load_explicit(&u->by_extension.live, memory_order_relaxed);
+	_Atomic(struct entry *) *slot = any && extension.n ? slot_of_extension(u, extension, domain) : NULL;
 	struct entry *e = slot ? atomic_load_explicit(slot, memory_order_acquire) : NULL;
 
 	return e && e != TOMBSTONE ? &e->user : NULL;
