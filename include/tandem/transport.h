@@ -80,6 +80,7 @@ const struct td_addr *td_tp_listener_addr(const struct td_tp *tp, unsigned index
 enum td_proto td_tp_listener_proto(const struct td_tp *tp, unsigned index);
 /* Is this host:port one of our listening addresses (any protocol; port 0 means 5060)? host may be a name (then false). */
 bool td_tp_is_me(const struct td_tp *tp, struct td_str host, uint16_t port);
+bool td_tp_is_my_addr(const struct td_tp *tp, const struct td_addr *addr); /* the same of an address with its port */
 
 /* A flow to a peer by protocol and address: UDP at once; TCP reuses a connection or opens one (bytes wait for it).
  * Picks a listener of the peer's family. TD_EUNSUPPORTED when we do not listen on that protocol/family. */

@@ -125,24 +125,29 @@ static struct td_addr own_address(const struct td_tp *tp, const struct td_flow *
 	return ours;
 }
 
-bool td_tp_is_me(const struct td_tp *tp, struct td_str host, uint16_t port)
+bool td_tp_is_my_addr(const struct td_tp *tp, const struct td_addr *addr)
 {
-	struct td_addr ip;
-	unsigned i;
-
-	if (td_ip_parse(&ip, host))
-		return false;
-	for (i = 0; i < tp->n_listeners; i++) {
+	for (unsigned i = 0; i < tp->n_listeners; i++) {
 		const struct td_addr *a = &tp->listeners[i]->addr;
 
-		if (a->port != (port ? port : default_port(TD_UDP)))
+		if (a->port != addr->port)
 			continue;
-		if (td_ip_eq(a, &ip))
+		if (td_ip_eq(a, addr))
 			return true;
-		if (td_ip_is_any(a) && a->family == ip.family && is_local(tp, &ip))
+		if (td_ip_is_any(a) && a->family == addr->family && is_local(tp, addr))
 			return true;
 	}
 	return false;
+}
+
+bool td_tp_is_me(const struct td_tp *tp, struct td_str host, uint16_t port)
+{
+	struct td_addr addr;
+
+	if (td_ip_parse(&addr, host))
+		return false;
+	addr.port = port ? port : default_port(TD_UDP);
+	return td_tp_is_my_addr(tp, &addr);
 }
 
 /* The port is always written: elements disagree about which one is meant without it. */

@@ -61,6 +61,11 @@ static void flow_unpack(struct td_flow *f, const uint8_t *in, size_t n)
 		memcpy(&f->conn, in, 8);
 }
 
+static uint32_t clip_time(uint64_t s)
+{
+	return s < UINT32_MAX ? (uint32_t)s : UINT32_MAX;
+}
+
 static char *put(char *p, struct td_str s)
 {
 	if (s.n)
@@ -77,7 +82,7 @@ static char *put_binding(char *p, const struct td_binding *b)
 {
 	uint8_t flow[FLOW_MAX];
 	struct packed h = {
-		.expires_at_s = b->expires_at_s < UINT32_MAX ? (uint32_t)b->expires_at_s : UINT32_MAX,
+		.expires_at_s = clip_time(b->expires_at_s),
 		.cseq = b->cseq,
 		.q = b->q,
 		.contact_n = (uint16_t)b->contact.n,
@@ -117,6 +122,56 @@ struct image *image_new(struct td_str aor, const struct td_binding *b, unsigned 
 	for (unsigned i = 0; i < n; i++)
 		p = put_binding(p, &b[i]);
 	return im;
+}
+
+static bool same(const char **p, size_t n, const void *v, size_t v_n)
+{
+	bool eq = n == v_n && (n == 0 || memcmp(*p, v, n) == 0);
+
+	*p += n;
+	return eq;
+}
+
+/* *p: behind the flow at first, behind the binding afterwards. */
+static bool is_refresh(const char **p, const struct packed *h, const struct td_loc_update *up)
+{
+	const struct td_loc_change *c = up->changes;
+	bool eq = same(p, h->contact_n, c->contact.p, c->contact.n);
+	eq &= same(p, h->params_n, c->params.p, c->params.n);
+	eq &= same(p, h->call_id_n, up->call_id.p, up->call_id.n);
+	return same(p, h->agent_n, up->user_agent.p, agent_length(up->user_agent)) && eq;
+}
+
+enum image_refresh image_refresh(struct image *im, const struct td_loc_update *up, uint64_t wall_s)
+{
+	const struct td_loc_change *c = up->changes;
+	const char *p = im->bytes + im->aor_n;
+	uint8_t flow[FLOW_MAX];
+	struct packed h;
+	size_t flow_n;
+
+	if (up->kind != TD_LOC_UPDATE || up->change_n != 1 || !c->expires_s ||
+	    atomic_load_explicit(&im->refs, memory_order_acquire) != 1)
+		return IMAGE_OTHER;
+	flow_n = flow_pack(flow, &up->flow);
+	for (unsigned i = 0; i < im->binding_n; i++) {
+		char *at = im->bytes + (p - im->bytes);
+
+		memcpy(&h, p, sizeof(h));
+		p += sizeof(h) + h.flow_n;
+		if (!is_refresh(&p, &h, up))
+			continue;
+		if (h.expires_at_s <= wall_s || up->cseq <= h.cseq || flow_n != h.flow_n)
+			return IMAGE_OTHER;
+		uint32_t before = h.expires_at_s;
+		h.expires_at_s = clip_time(wall_s + c->expires_s);
+		h.cseq = up->cseq;
+		h.q = c->q;
+		memcpy(at, &h, sizeof(h));
+		memcpy(at + sizeof(h), flow, flow_n);
+		return h.expires_at_s < before ? IMAGE_SHORTENED : IMAGE_REFRESHED;
+	}
+	return IMAGE_OTHER;
 }
 
 struct image *image_ref(struct image *im)

@@ -10,8 +10,9 @@
 /* ---- image.c: the bindings of one AOR, packed into one block ---- */
 
 /*
- * Immutable once made: an update makes a new one. So an answer, on whatever thread, only needs a reference to show the state
- * it speaks of. node and due are the shard's own.
+ * Immutable while anybody but the shard holds it: an update makes a new one. So an answer, on whatever thread, only needs a
+ * reference to show the state it speaks of. A refresh of one that nobody else holds is written into it. node and due are the
+ * shard's own; references are taken on its thread alone, and given back on any.
  */
 struct image {
 	struct td_map_node node;
@@ -25,6 +26,13 @@ struct image *image_new(struct td_str aor, const struct td_binding *b, unsigned 
 struct image *image_ref(struct image *im);
 void image_unref(struct image *im); /* NULL is ignored */
 struct td_str image_aor(const struct image *im);
+enum image_refresh { IMAGE_OTHER, IMAGE_REFRESHED, IMAGE_SHORTENED };
+/*
+ * Takes a refresh into im, if it is one: a single live contact that differs in nothing from what is kept but in a higher CSeq,
+ * its time, q and where it came from, and im is held by nobody else. IMAGE_OTHER: it is more than that, nothing was done. IMAGE_SHORTENED: it ends
+ * earlier than it did.
+ */
+enum image_refresh image_refresh(struct image *im, const struct td_loc_update *up, uint64_t wall_s);
 /* Walks the bindings: *at 0 at first; false at the end. Expired ones too. */
 bool image_next(struct td_binding *out, const struct image *im, size_t *at);
 uint64_t image_earliest(const struct image *im); /* expiry */
@@ -33,7 +41,7 @@ enum { LOC_MAX_FIELD = 65535, LOC_MAX_AGENT = 120 };
 
 /* ---- plan.c: §10.3 steps 6 and 7, as a function ---- */
 
-enum { PLAN_INLINE = 4 };
+enum { PLAN_INLINE = 2 };
 struct planned {
 	struct td_binding b;
 	bool live, changed;
@@ -104,6 +112,11 @@ void shard_close(struct shard *sh);
 struct image *shard_find(const struct shard *sh, uint64_t hash, struct td_str aor);
 /* im takes old's place; either may be NULL. im's reference is handed over. */
 void shard_swap(struct shard *sh, struct image *old, struct image *im, uint64_t hash);
+/*
+ * An update that waits for nothing: *err and *result (a reference, or NULL) are its answer. False: it must wait for the disk, or
+ * behind one that does; shard_update() is for that.
+ */
+bool shard_update_now(int *err, struct image **result, struct shard *sh, uint64_t hash, const struct td_loc_update *up);
 /* Sets call->err and call->result and finishes it, now or when the store has answered. call->req may be used later. */
 int shard_update(struct td_loc_call *call, const struct td_loc_update *up);
 void call_finish(struct td_loc_call *call);

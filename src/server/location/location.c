@@ -1,11 +1,11 @@
 /*
- * The face: which shard knows an address, and how a question travels there and its answer back. Asking one's own shard costs
- * no message; the answer still comes from the loop, so that callers see one behaviour.
+ * The face: which shard knows an address, and how a question travels there and its answer back. What one's own shard knows is
+ * answered at once.
  */
 #include <stdlib.h>
 #include "server/location/internal.h"
 
-enum { ANSWER_INLINE = 4 };
+enum { ANSWER_INLINE = 2 };
 
 struct shard *shard_of(struct td_location *loc, uint64_t hash)
 {
@@ -49,7 +49,6 @@ int call_keep_request(struct td_loc_call *call, const struct td_loc_update *up, 
 		*c = up->changes[i];
 		c->contact = keep(&at, up->changes[i].contact);
 		c->params = keep(&at, up->changes[i].params);
-		td_uri_parse(&c->uri, c->contact); /* it was parsed before: only the views move */
 	}
 	call->req = r;
 	return 0;
@@ -65,26 +64,29 @@ void call_free(struct td_loc_call *call)
 
 /* ---- answers ---- */
 
-static void answer(struct td_loc_call *call)
+static void show(const struct image *im, int err, uint64_t wall_s, td_loc_fn *fn, void *arg)
 {
 	struct td_binding inline_b[ANSWER_INLINE], *b = inline_b;
-	uint64_t wall_s = td_loop_wall_s(call->from->loop);
-	const struct image *im = call->result;
 	unsigned n = 0;
 	size_t at = 0;
 
 	if (im && im->binding_n > ANSWER_INLINE) {
 		b = malloc(im->binding_n * sizeof(*b));
 		if (!b)
-			call->err = -ENOMEM;
+			err = -ENOMEM;
 	}
-	while (!call->err && im && image_next(&b[n], im, &at))
+	while (!err && im && image_next(&b[n], im, &at))
 		n += b[n].expires_at_s > wall_s;
-	td_list_del(&call->link);
-	if (call->fn)
-		call->fn(call->arg, call->err, call->err ? NULL : b, n);
+	fn(arg, err, n ? b : NULL, n);
 	if (b != inline_b)
 		free(b);
+}
+
+static void answer(struct td_loc_call *call)
+{
+	td_list_del(&call->link);
+	if (call->fn)
+		show(call->result, call->err, td_loop_wall_s(call->from->loop), call->fn, call->arg);
 	call_free(call);
 }
 
@@ -127,15 +129,15 @@ static void request_arrived(struct td_mail *m, void *arg)
 	}
 }
 
-static struct td_loc_call *call_new(struct td_location *loc, unsigned worker, struct td_str aor, td_loc_fn *fn, void *arg)
+static struct td_loc_call *call_new(struct shard *from, struct shard *at, uint64_t hash, td_loc_fn *fn, void *arg)
 {
 	struct td_loc_call *call = calloc(1, sizeof(*call));
 
 	if (!call)
 		return NULL;
-	call->from = &loc->shards[worker];
-	call->hash = td_hash_str(&loc->key, aor);
-	call->at = shard_of(loc, call->hash);
+	call->from = from;
+	call->at = at;
+	call->hash = hash;
 	call->fn = fn;
 	call->arg = arg;
 	td_defer_init(&call->defer, answer_deferred, call);
@@ -166,15 +168,24 @@ static bool too_long(const struct td_loc_update *up)
 int td_location_update(struct td_loc_call **out, struct td_location *loc, unsigned worker, const struct td_loc_update *up,
 		       td_loc_fn *fn, void *arg)
 {
+	uint64_t hash = td_hash_str(&loc->key, up->aor);
+	struct shard *from = &loc->shards[worker], *at = shard_of(loc, hash);
+	struct image *result = NULL;
 	struct td_loc_call *call;
-	int err;
+	int err = 0;
 
 	if (too_long(up))
 		return TD_ELIMIT;
-	call = call_new(loc, worker, up->aor, fn, arg);
+	if (from == at && shard_update_now(&err, &result, at, hash, up)) {
+		*out = NULL;
+		show(result, err, td_loop_wall_s(from->loop), fn, arg);
+		image_unref(result);
+		return 0;
+	}
+	call = call_new(from, at, hash, fn, arg);
 	if (!call)
 		return -ENOMEM;
-	err = call->from == call->at ? shard_update(call, up) : send_away(call, up, false);
+	err = from == at ? shard_update(call, up) : send_away(call, up, false);
 	if (err) {
 		call_free(call);
 		return err;
@@ -186,20 +197,26 @@ int td_location_update(struct td_loc_call **out, struct td_location *loc, unsign
 int td_location_lookup(struct td_loc_call **out, struct td_location *loc, unsigned worker, struct td_str aor, td_loc_fn *fn,
 		       void *arg)
 {
-	struct td_loc_call *call = call_new(loc, worker, aor, fn, arg);
+	uint64_t hash = td_hash_str(&loc->key, aor);
+	struct shard *from = &loc->shards[worker], *at = shard_of(loc, hash);
+	struct td_loc_call *call;
+	struct image *im;
 	int err;
 
+	if (from == at) {
+		im = image_ref(shard_find(at, hash, aor)); /* held, whatever fn does to the address */
+		*out = NULL;
+		show(im, 0, td_loop_wall_s(from->loop), fn, arg);
+		image_unref(im);
+		return 0;
+	}
+	call = call_new(from, at, hash, fn, arg);
 	if (!call)
 		return -ENOMEM;
-	if (call->from == call->at) {
-		call->result = image_ref(shard_find(call->at, call->hash, aor));
-		call_finish(call);
-	} else {
-		err = send_away(call, &(struct td_loc_update){ .aor = aor }, true);
-		if (err) {
-			call_free(call);
-			return err;
-		}
+	err = send_away(call, &(struct td_loc_update){ .aor = aor }, true);
+	if (err) {
+		call_free(call);
+		return err;
 	}
 	*out = call;
 	return 0;

@@ -1,7 +1,11 @@
 /*
  * server/location: the bindings of an address of record (RFC 3261 §10). Sharded by AOR over the workers; every call is
- * answered by a callback from the caller's loop, whether the answer was in this worker's memory, another's, or on disk. With
+ * answered by a callback on the caller's thread, whether the answer was in this worker's memory, another's, or on disk. With
  * registrations: durable, an update is answered when it is on disk and not before.
+ *
+ * What this worker's memory knows is answered inside the call, before it returns: to put off what is known already cost an
+ * allocation and a queue for each request, and callers need no order among their own questions. Everything else is answered
+ * from the loop. *out tells which it was.
  */
 #ifndef TANDEM_SERVER_LOCATION_H
 #define TANDEM_SERVER_LOCATION_H
@@ -24,8 +28,8 @@ struct td_binding {
 enum td_loc_kind { TD_LOC_QUERY, TD_LOC_UPDATE, TD_LOC_REMOVE_ALL };
 
 struct td_loc_change {
-	struct td_str contact, params;
-	struct td_uri uri; /* parsed contact: compared by §19.1.4 */
+	struct td_str contact; /* a URI that parses: compared by §19.1.4 */
+	struct td_str params;
 	int16_t q;
 	uint32_t expires_s; /* 0 removes */
 };
@@ -64,7 +68,10 @@ int td_location_load(struct td_location *loc);
 void td_location_detach(struct td_location *loc, unsigned worker); /* on its loop, when it stops */
 void td_location_close(struct td_location *loc);                   /* when no loop runs any more and the store is closed */
 
-/* From worker `worker`'s loop. A pending call is forgotten with td_loc_cancel(). */
+/*
+ * From worker `worker`'s loop. 0: fn was called already, and *out is NULL (it is so when fn runs), or fn will be called from the loop;
+ * until then *out may be given to td_loc_cancel(). Not 0: fn is never called, *out is untouched.
+ */
 struct td_loc_call;
 int td_location_update(struct td_loc_call **out, struct td_location *loc, unsigned worker, const struct td_loc_update *up,
 		       td_loc_fn *fn, void *arg);

@@ -51,14 +51,23 @@ static int start(struct plan *p, const struct image *now, uint64_t wall_s)
 	return 0;
 }
 
-/* Equal text is the common case; everything else is compared as §19.1.4 says. */
-static bool same_contact(const struct planned *e, const struct td_loc_change *c)
+/*
+ * The live binding a change speaks of: the one of the same text, which is nearly always there, else the first that §19.1.4 calls
+ * equal (which is not transitive: of two bindings that differ, a third URI may equal both).
+ */
+static struct planned *find_contact(struct plan *p, const struct td_loc_change *c)
 {
-	struct td_uri uri;
+	struct td_uri uri, other;
 
-	if (td_str_eq(e->b.contact, c->contact))
-		return true;
-	return !td_uri_parse(&uri, e->b.contact) && td_uri_eq(&uri, &c->uri);
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->p[i].live && td_str_eq(p->p[i].b.contact, c->contact))
+			return &p->p[i];
+	if (!p->n || td_uri_parse(&uri, c->contact))
+		return NULL;
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->p[i].live && !td_uri_parse(&other, p->p[i].b.contact) && td_uri_eq(&other, &uri))
+			return &p->p[i];
+	return NULL;
 }
 
 enum order { NEWER, AGAIN, OLDER };
@@ -88,28 +97,23 @@ static void fill(struct planned *e, const struct td_loc_change *c, const struct 
 
 static int apply_change(struct plan *p, const struct td_loc_change *c, const struct td_loc_update *up, uint64_t wall_s)
 {
-	for (unsigned i = 0; i < p->n; i++) {
-		struct planned *e = &p->p[i];
+	struct planned *e = find_contact(p, c);
 
-		if (!e->live || !same_contact(e, c))
-			continue;
+	if (e) {
 		switch (order_of(e, up)) {
 		case OLDER: return TD_EORDER;
 		case AGAIN: return 0;
 		case NEWER: break;
 		}
-		if (c->expires_s)
-			fill(e, c, up, wall_s);
-		else
-			e->live = false;
-		return 0;
+	} else if (c->expires_s) {
+		e = plan_add(p);
+		if (!e)
+			return -ENOMEM;
 	}
-	if (!c->expires_s)
-		return 0;
-	struct planned *e = plan_add(p);
-	if (!e)
-		return -ENOMEM;
-	fill(e, c, up, wall_s);
+	if (c->expires_s)
+		fill(e, c, up, wall_s);
+	else if (e)
+		e->live = false;
 	return 0;
 }
 

@@ -55,6 +55,12 @@ static struct flight *find_flight(const struct shard *sh, uint64_t hash, struct 
 
 /* ---- expiry ---- */
 
+/*
+ * An image stands in the wheel where it was due when it was made. Refreshes leave it there: moving it would touch two others at
+ * random places of the memory each time. When its turn comes, the sweep finds that it is not due yet and moves it, once in a
+ * lifetime. It never stands later than it is due.
+ */
+
 static void place_due(struct shard *sh, struct image *im)
 {
 	uint64_t slot = image_earliest(im) / SLOT_S + 1;
@@ -154,6 +160,49 @@ static void sweep(struct td_timer *tm, void *arg)
 
 static void written(struct td_store_write *w, int err, void *arg);
 
+/* A plan that changes something, in memory alone. */
+static int carry_out(struct image **out, struct shard *sh, struct image *now, const struct plan *plan, struct td_str aor,
+		     uint64_t hash)
+{
+	struct image *next;
+	int err = plan_image(&next, plan, aor);
+
+	if (err)
+		return err;
+	shard_swap(sh, now, next, hash);
+	*out = image_ref(next);
+	return 0;
+}
+
+bool shard_update_now(int *err, struct image **result, struct shard *sh, uint64_t hash, const struct td_loc_update *up)
+{
+	struct image *now = shard_find(sh, hash, up->aor);
+	uint64_t wall_s = td_loop_wall_s(sh->loop);
+	enum image_refresh refreshed = IMAGE_OTHER;
+	struct plan plan;
+
+	if (sh->loc->durable)
+		return false;
+	if (now)
+		refreshed = image_refresh(now, up, wall_s);
+	if (refreshed == IMAGE_OTHER) {
+		*err = plan_make(&plan, now, up, wall_s);
+		if (*err)
+			return true;
+		if (up->kind != TD_LOC_QUERY && plan.changed) {
+			*err = carry_out(result, sh, now, &plan, up->aor, hash);
+			now = NULL;
+		}
+		plan_free(&plan);
+	} else if (refreshed == IMAGE_SHORTENED) {
+		td_list_del(&now->due);
+		place_due(sh, now);
+	}
+	if (now)
+		*result = image_ref(now);
+	return true;
+}
+
 /* Plans and carries out, or starts to. True: call waits for f's write; false: call->err and call->result are set. */
 static bool run(struct td_loc_call *call, const struct td_loc_update *up, struct flight *f)
 {
@@ -170,8 +219,13 @@ static bool run(struct td_loc_call *call, const struct td_loc_update *up, struct
 		plan_free(&plan);
 		return false;
 	}
+	if (!sh->loc->durable) {
+		call->err = carry_out(&call->result, sh, now, &plan, up->aor, call->hash);
+		plan_free(&plan);
+		return false;
+	}
 	call->err = plan_image(&next, &plan, up->aor);
-	if (!call->err && sh->loc->durable) {
+	if (!call->err) {
 		w = td_store_write_new(sh->loc->store, sh->loop, written, f);
 		call->err = w ? plan_write(w, &plan, up->aor) : -ENOMEM;
 		if (call->err) {
@@ -182,11 +236,6 @@ static bool run(struct td_loc_call *call, const struct td_loc_update *up, struct
 	plan_free(&plan);
 	if (call->err)
 		return false;
-	if (!w) {
-		shard_swap(sh, now, next, call->hash);
-		call->result = image_ref(next);
-		return false;
-	}
 	f->call = call;
 	f->next = next;
 	td_store_submit(w);

@@ -27,8 +27,9 @@ struct pending {
 	struct td_link link;
 	struct td_registrar *registrar;
 	struct td_msg *msg;
-	struct td_flow from;
-	struct td_loc_call *call;
+	const struct td_flow *from; /* the caller's; when it waits, its own copy */
+	struct td_flow flow;
+	struct td_loc_call *call; /* NULL while the call that makes it runs */
 };
 
 /* What is to be answered: status 0 means nothing yet. */
@@ -89,7 +90,8 @@ static struct verdict find_aor(struct td_str *out, const struct td_core *core, s
 	const struct td_domain *domain;
 	const struct td_user *user;
 	struct td_out o;
-	int err;
+	size_t most;
+	char *mem;
 
 	if (to->scheme != TD_SCHEME_SIP && to->scheme != TD_SCHEME_SIPS)
 		return no(404, TD_STR_NULL);
@@ -98,13 +100,14 @@ static struct verdict find_aor(struct td_str *out, const struct td_core *core, s
 		return no(403, TD_STR("Not a domain of ours"));
 	if (!to->user.n)
 		return no(404, TD_STR_NULL);
-	td_out_init(&o);
-	err = td_core_aor(&o, to, domain);
-	if (!err)
-		err = o.failed ? -ENOMEM : td_arena_dup(out, &msg->arena, td_out_view(&o));
-	td_out_free(&o);
-	if (err)
-		return err == -ENOMEM ? no(500, TD_STR_NULL) : no(400, TD_STR("Bad address of record"));
+	most = sizeof("sip:@") + 3 * to->user.n + domain->name.n; /* every byte of the user may have to be escaped */
+	mem = td_arena_alloc(&msg->arena, most);
+	if (!mem)
+		return no(500, TD_STR_NULL);
+	td_out_init_fixed(&o, mem, most);
+	if (td_core_aor(&o, to, domain) || o.failed)
+		return no(400, TD_STR("Bad address of record"));
+	*out = td_out_view(&o);
 	if (td_users_find(core->users, *out))
 		return fine;
 	struct td_str rest = *out;
@@ -156,12 +159,10 @@ static bool leads_astray(const struct td_core *core, const struct td_uri *uri, s
 
 	if (td_str_ieq(host, TD_STR("localhost")))
 		host = TD_STR("127.0.0.1");
-	if (td_tp_is_me(core->tp, host, uri->port))
-		return true;
 	if (td_ip_parse(&a, host))
 		return false;
 	a.port = uri->port ? uri->port : 5060;
-	return !td_route_target_allowed(core, &a);
+	return td_tp_is_my_addr(core->tp, &a) || !td_route_target_allowed(core, &a);
 }
 
 static struct verdict check_contact_uri(const struct td_core *core, const struct td_uri *uri)
@@ -223,9 +224,7 @@ static struct verdict read_contact(struct td_loc_change *out, const struct td_co
 	}
 	if (v.status)
 		return v;
-	*out = (struct td_loc_change){
-		.contact = c->addr.uri.text, .uri = c->addr.uri, .q = c->q < 0 ? 1000 : c->q, .expires_s = expires
-	};
+	*out = (struct td_loc_change){ .contact = c->addr.uri.text, .q = c->q < 0 ? 1000 : c->q, .expires_s = expires };
 	return other_params(&out->params, msg, c->addr.params) ? no(500, TD_STR_NULL) : fine;
 }
 
@@ -293,22 +292,36 @@ static struct td_str date_line(struct td_registrar *r, uint64_t now)
 	return td_out_view(&r->date_line);
 }
 
-static void put_bindings(struct td_out *o, struct td_registrar *r, const struct td_binding *b, unsigned n)
+/* The Contact list and the Date, in the message's arena: one piece, as long as they can get. */
+static int put_bindings(struct td_str *out, struct td_registrar *r, struct td_msg *msg, const struct td_binding *b, unsigned n)
 {
+	enum { AROUND = sizeof("Contact: <>;q=0.000;expires=18446744073709551615\r\n") };
 	uint64_t now = td_loop_wall_s(r->core->loop);
+	struct td_str date = date_line(r, now);
+	size_t most = date.n;
+	struct td_out o;
+	char *mem;
 
+	for (unsigned i = 0; i < n; i++)
+		most += AROUND + b[i].contact.n + b[i].params.n;
+	mem = td_arena_alloc(&msg->arena, most);
+	if (!mem)
+		return -ENOMEM;
+	td_out_init_fixed(&o, mem, most);
 	for (unsigned i = 0; i < n; i++) {
-		td_out_z(o, "Contact: <");
-		td_out_str(o, b[i].contact);
-		td_out_char(o, '>');
-		td_out_str(o, b[i].params);
+		td_out_str(&o, TD_STR("Contact: <"));
+		td_out_str(&o, b[i].contact);
+		td_out_char(&o, '>');
+		td_out_str(&o, b[i].params);
 		if (b[i].q < 1000)
-			td_out_fmt(o, ";q=0.%03d", b[i].q);
-		td_out_z(o, ";expires=");
-		td_out_u64(o, b[i].expires_at_s > now ? b[i].expires_at_s - now : 0);
-		td_out_z(o, "\r\n");
+			td_out_fmt(&o, ";q=0.%03d", b[i].q);
+		td_out_str(&o, TD_STR(";expires="));
+		td_out_u64(&o, b[i].expires_at_s > now ? b[i].expires_at_s - now : 0);
+		td_out_str(&o, TD_STR("\r\n"));
 	}
-	td_out_str(o, date_line(r, now));
+	td_out_str(&o, date);
+	*out = td_out_view(&o);
+	return 0;
 }
 
 static struct verdict verdict_of(int err)
@@ -326,19 +339,14 @@ static void on_location(void *arg, int err, const struct td_binding *b, unsigned
 {
 	struct pending *p = arg;
 	struct verdict v = verdict_of(err);
-	struct td_out o;
 
-	td_out_init(&o);
-	if (!err) {
-		put_bindings(&o, p->registrar, b, n);
-		v.extra = td_out_view(&o);
-	}
-	if (o.failed)
+	if (!err && put_bindings(&v.extra, p->registrar, p->msg, b, n))
 		v = no(500, TD_STR_NULL);
+	answer(p->registrar, p->msg, p->from, &v);
+	if (!p->call) /* it did not wait */
+		return;
 	td_list_del(&p->link);
 	p->registrar->pending_n--;
-	answer(p->registrar, p->msg, &p->from, &v);
-	td_out_free(&o);
 	td_msg_unref(p->msg); /* and p with it */
 }
 
@@ -348,17 +356,21 @@ static struct verdict submit(struct td_registrar *r, struct td_msg *msg, const s
 			     const struct td_loc_update *up)
 {
 	struct td_core *core = r->core;
-	struct pending *p = td_arena_zalloc(&msg->arena, sizeof(*p));
-	int err = -ENOMEM;
+	struct pending *p = td_arena_alloc(&msg->arena, sizeof(*p));
+	int err;
 
 	if (r->pending_n >= MAX_PENDING)
 		return no_later();
-	if (p) {
-		*p = (struct pending){ .registrar = r, .msg = msg, .from = *from };
-		err = td_location_update(&p->call, core->location, core->worker, up, on_location, p);
-	}
+	if (!p)
+		return no(500, TD_STR_NULL);
+	*p = (struct pending){ .registrar = r, .msg = msg, .from = from };
+	err = td_location_update(&p->call, core->location, core->worker, up, on_location, p);
 	if (err)
 		return verdict_of(err);
+	if (!p->call) /* answered */
+		return fine;
+	p->flow = *from;
+	p->from = &p->flow;
 	td_msg_ref(msg);
 	td_list_add_tail(&r->pending, &p->link);
 	r->pending_n++;

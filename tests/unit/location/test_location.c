@@ -116,11 +116,10 @@ static struct td_loc_call *send(struct fix *f, unsigned worker, const char *aor,
 		to->contact = exact(c[up.change_n].contact);
 		to->expires_s = c[up.change_n].expires_s;
 		to->q = 1000;
-		assert_int_equal(td_uri_parse(&to->uri, to->contact), 0);
 	}
 	int before = f->answers;
 	assert_int_equal(td_location_update(&call, f->loc, worker, &up, on_answer, f), 0);
-	assert_int_equal(f->answers, before); /* never inside the call */
+	assert_int_equal(f->answers, before + !call); /* inside the call, or there is one to wait for */
 	for (unsigned i = 0; i < up.change_n; i++)
 		exact_free(changes[i].contact);
 	exact_free(up.aor);
@@ -160,7 +159,7 @@ static void lookup(struct fix *f, unsigned worker, const char *aor, const char *
 
 	assert_int_equal(td_location_lookup(&call, f->loc, worker, s, on_answer, f), 0);
 	exact_free(s);
-	assert_int_equal(f->answers, before);
+	assert_int_equal(f->answers, before + !call);
 	td_sim_run(f->sim, 1);
 	assert_int_equal(f->answers, before + 1);
 	assert_int_equal(f->err, 0);
@@ -196,6 +195,68 @@ static void updates(void **state)
 	td_location_stats(&stats, f->loc);
 	assert_int_equal(stats.aors, 1);
 	assert_int_equal(stats.contacts, 1);
+}
+
+/* A refresh is written into what is there, unless something else changes with it. */
+static void refreshes(void **state)
+{
+	struct fix *f = *state;
+
+	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h1", 100 }, { "sip:a@h2", 100 }), 0, "sip:a@h1:100 sip:a@h2:100 ");
+	expect(f, "a@d", "c1", 2, CHANGES({ "sip:a@h2", 500 }), 0, "sip:a@h1:100 sip:a@h2:500 ");
+	expect(f, "a@d", "c1", 2, CHANGES({ "sip:a@h2", 900 }), 0, "sip:a@h1:100 sip:a@h2:500 ");
+	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h2", 900 }), TD_EORDER, "sip:a@h1:100 sip:a@h2:500 ");
+	expect(f, "a@d", "c2", 1, CHANGES({ "sip:a@h1", 300 }), 0, "sip:a@h1:300 sip:a@h2:500 ");
+	expect(f, "a@d", "c2", 1, CHANGES({ "sip:a@h1", 900 }), 0, "sip:a@h1:300 sip:a@h2:500 "); /* c2's number is kept */
+	/* one that ends earlier than it did is gone then, and not when it was due before */
+	expect(f, "a@d", "c2", 2, CHANGES({ "sip:a@h1", 10 }), 0, "sip:a@h1:10 sip:a@h2:500 ");
+	td_sim_run(f->sim, 20000);
+	struct td_location_stats stats;
+	td_location_stats(&stats, f->loc);
+	assert_int_equal(stats.contacts, 1);
+	/* an expired one is no refresh but new again, and its numbers begin anew */
+	expect(f, "b@d", "c1", 7, CHANGES({ "sip:b@h", 1 }), 0, "sip:b@h:1 ");
+	td_sim_run(f->sim, 1000);
+	expect(f, "b@d", "c1", 7, CHANGES({ "sip:b@h", 50 }), 0, "sip:b@h:50 ");
+	/* of two that differ, both are found by their text, though a third URI would equal both (§19.1.4) */
+	expect(f, "c@d", "c1", 1, CHANGES({ "sip:c@h;x=1", 50 }, { "sip:c@h;x=2", 60 }), 0, "sip:c@h;x=1:50 sip:c@h;x=2:60 ");
+	expect(f, "c@d", "c1", 2, CHANGES({ "sip:c@h", 70 }), 0, "sip:c@h:70 sip:c@h;x=2:60 ");
+	expect(f, "c@d", "c1", 3, CHANGES({ "sip:c@h;x=2", 80 }), 0, "sip:c@h:70 sip:c@h;x=2:80 ");
+}
+
+struct keep {
+	struct fix *f;
+	unsigned shown;
+};
+
+static void refresh_while_shown(void *arg, int err, const struct td_binding *b, unsigned n)
+{
+	struct keep *k = arg;
+	uint64_t before = b[0].expires_at_s;
+
+	assert_int_equal(n, 1);
+	k->shown++;
+	send(k->f, 0, "a@d", "c1", 2, CHANGES({ "sip:a@h", 5000 }));
+	send(k->f, 0, "a@d", "c1", 3, CHANGES({ "*", 0 }));
+	assert_int_equal(b[0].expires_at_s, before);
+	assert_str(b[0].contact, "sip:a@h");
+}
+
+/* Who is being shown bindings may change them: what it was shown stays as it was. */
+static void what_is_shown_stays(void **state)
+{
+	struct fix *f = *state;
+	struct keep k = { .f = f };
+	struct td_loc_call *call;
+
+	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h", 100 }), 0, "sip:a@h:100 ");
+	for (unsigned worker = 0; worker < WORKERS; worker++) {
+		assert_int_equal(td_location_lookup(&call, f->loc, worker, TD_STR("a@d"), refresh_while_shown, &k), 0);
+		td_sim_run(f->sim, 10);
+		assert_int_equal(k.shown, worker + 1);
+		lookup(f, worker, "a@d", "");
+		expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h", 100 }), 0, "sip:a@h:100 ");
+	}
 }
 
 static int count_row(void *arg, const struct td_store_binding *b)
@@ -357,14 +418,21 @@ static void cancelled_calls_are_silent(void **state)
 {
 	struct fix *f = *state;
 	struct td_loc_call *call;
+	int at_once = 0;
 
 	for (unsigned worker = 0; worker < WORKERS; worker++) {
-		td_loc_cancel(send(f, worker, "a@d", "c1", 1 + worker, CHANGES({ "sip:a@h", 100 })));
+		call = send(f, worker, "a@d", "c1", 1 + worker, CHANGES({ "sip:a@h", 100 }));
+		at_once += !call;
+		if (call)
+			td_loc_cancel(call);
 		assert_int_equal(td_location_lookup(&call, f->loc, worker, TD_STR("a@d"), on_answer, f), 0);
-		td_loc_cancel(call);
+		at_once += !call;
+		if (call)
+			td_loc_cancel(call);
 	}
 	td_sim_run(f->sim, 10);
-	assert_int_equal(f->answers, 0);
+	assert_int_equal(f->answers, at_once);
+	assert_int_equal(at_once, f->store ? 1 : 2);             /* one of the workers knows the address itself */
 	lookup(f, 0, "a@d", "sip:a@h:100 ");                     /* but done */
 	send(f, 0, "a@d", "c1", 9, CHANGES({ "sip:a@h", 200 })); /* and closing with some under way leaks nothing */
 	send(f, 1, "a@d", "c1", 10, CHANGES({ "sip:a@h", 200 }));
@@ -414,6 +482,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH(updates),
+		BOTH(refreshes),
+		BOTH(what_is_shown_stays),
 		BOTH(expiry),
 		BOTH(wall_clock_jumps),
 		DURABLE(reload),
