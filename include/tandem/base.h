@@ -146,7 +146,7 @@ void td_arena_reset(struct td_arena *a);                                   /* fr
 /* ---- output string: grows; a failed allocation sticks in `failed` and later writes do nothing ---- */
 
 struct td_out {
-	char *p;
+	char *p; /* a growing string's memory is not from malloc(3): td_out_free() or td_out_buf() ends it */
 	size_t n, cap;
 	bool failed, fixed;
 };
@@ -155,10 +155,30 @@ void td_out_init(struct td_out *o);
 /* Writes into memory of the caller's and fails, rather than grows, when it is full. */
 void td_out_init_fixed(struct td_out *o, void *mem, size_t cap);
 void td_out_free(struct td_out *o);
+/* Makes place for n more bytes without counting them. False, and failed, when there is none. */
+bool td_out_reserve(struct td_out *o, size_t n);
 char *td_out_room(struct td_out *o, size_t n); /* n bytes to fill at the end (already counted), or NULL */
-void td_out_str(struct td_out *o, struct td_str s);
-void td_out_z(struct td_out *o, const char *z);
-void td_out_char(struct td_out *o, char c);
+
+/* What messages are written with, so here: most calls are a bound check and a copy of a few bytes known by their number. */
+static inline void td_out_str(struct td_out *o, struct td_str s)
+{
+	if (!s.n || ((o->failed || s.n > o->cap - o->n) && !td_out_reserve(o, s.n)))
+		return;
+	memcpy(o->p + o->n, s.p, s.n);
+	o->n += s.n;
+}
+
+static inline void td_out_z(struct td_out *o, const char *z)
+{
+	td_out_str(o, td_str_of(z));
+}
+
+static inline void td_out_char(struct td_out *o, char c)
+{
+	if ((!o->failed && o->n < o->cap) || td_out_reserve(o, 1))
+		o->p[o->n++] = c;
+}
+
 void td_out_u64(struct td_out *o, uint64_t v);
 void td_out_i64(struct td_out *o, int64_t v);
 void td_out_hex(struct td_out *o, const void *bytes, size_t n); /* lower case */
@@ -170,7 +190,8 @@ static inline struct td_str td_out_view(const struct td_out *o)
 	return (struct td_str){ o->p, o->n };
 }
 
-/* A counted buffer with the same bytes; frees o. NULL when o had failed or memory is out. */
+/* What was written as a counted buffer (a growing string's own memory: nothing is copied); frees o. NULL when o had failed or
+ * memory is out. */
 struct td_buf *td_out_buf(struct td_out *o);
 
 /* ---- text codings ---- */
@@ -205,6 +226,16 @@ struct td_hash_key {
 void td_hash_key_init(struct td_hash_key *key, struct td_rng *r);
 uint64_t td_hash(const struct td_hash_key *key, const void *p, size_t n);
 uint64_t td_hash_str(const struct td_hash_key *key, struct td_str s);
+
+/* Several strings under one hash, each with its length, so that none runs into the next: add, add, end. */
+struct td_hasher {
+	uint64_t v[4];
+};
+
+void td_hasher_init(struct td_hasher *h, const struct td_hash_key *key);
+void td_hasher_add(struct td_hasher *h, struct td_str s);
+void td_hasher_add_u64(struct td_hasher *h, uint64_t n);
+uint64_t td_hasher_end(struct td_hasher *h);
 
 /*
  * Intrusive hash map: an element embeds a node, the owner computes the hash with its own secret key and compares

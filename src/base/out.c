@@ -14,32 +14,36 @@ void td_out_init_fixed(struct td_out *o, void *mem, size_t cap)
 	*o = (struct td_out){ .p = mem, .cap = cap, .fixed = true };
 }
 
+static struct td_buf *buf_of(const struct td_out *o)
+{
+	return o->p ? TD_CONTAINER_OF(o->p, struct td_buf, data[0]) : NULL;
+}
+
 void td_out_free(struct td_out *o)
 {
 	if (!o->fixed)
-		free(o->p);
+		free(buf_of(o));
 	*o = (struct td_out){ 0 };
 }
 
-/* Makes place for n more bytes without counting them. */
-static bool reserve(struct td_out *o, size_t n)
+bool td_out_reserve(struct td_out *o, size_t n)
 {
+	struct td_buf *b;
 	size_t cap;
-	char *p;
 
 	if (o->failed)
 		return false;
 	if (n <= o->cap - o->n)
 		return true;
-	if (o->fixed || n > SIZE_MAX / 2 - o->n)
+	if (o->fixed || n > UINT32_MAX / 2 - o->n)
 		goto fail;
 	cap = o->cap ? o->cap * 2 : 256;
 	if (cap < o->n + n)
 		cap = o->n + n;
-	p = realloc(o->p, cap);
-	if (!p)
+	b = realloc(buf_of(o), sizeof(*b) + cap);
+	if (!b)
 		goto fail;
-	o->p = p;
+	o->p = b->data;
 	o->cap = cap;
 	return true;
 fail:
@@ -51,31 +55,12 @@ char *td_out_room(struct td_out *o, size_t n)
 {
 	char *p;
 
-	if (!reserve(o, n))
+	if (!td_out_reserve(o, n))
 		return NULL;
 	/* An empty growing string has no memory yet; NULL is kept for failure. */
 	p = o->p ? o->p + o->n : (char *)o;
 	o->n += n;
 	return p;
-}
-
-void td_out_str(struct td_out *o, struct td_str s)
-{
-	if (!s.n || !reserve(o, s.n))
-		return;
-	memcpy(o->p + o->n, s.p, s.n);
-	o->n += s.n;
-}
-
-void td_out_z(struct td_out *o, const char *z)
-{
-	td_out_str(o, td_str_of(z));
-}
-
-void td_out_char(struct td_out *o, char c)
-{
-	if (reserve(o, 1))
-		o->p[o->n++] = c;
 }
 
 void td_out_u64(struct td_out *o, uint64_t v)
@@ -133,7 +118,7 @@ void td_out_fmt(struct td_out *o, const char *fmt, ...)
 	va_end(ap);
 	if (n < 0)
 		o->failed = true;
-	else if ((size_t)n >= o->cap - o->n && reserve(o, (size_t)n + 1))
+	else if ((size_t)n >= o->cap - o->n && td_out_reserve(o, (size_t)n + 1))
 		n = vsnprintf(o->p + o->n, (size_t)n + 1, fmt, again);
 	va_end(again);
 	if (!o->failed)
@@ -142,8 +127,17 @@ void td_out_fmt(struct td_out *o, const char *fmt, ...)
 
 struct td_buf *td_out_buf(struct td_out *o)
 {
-	struct td_buf *b = o->failed ? NULL : td_buf_copy(td_out_view(o));
+	struct td_buf *b = NULL;
 
-	td_out_free(o);
+	if (o->failed || o->fixed || !o->p) {
+		b = o->failed ? NULL : td_buf_copy(td_out_view(o));
+		td_out_free(o);
+		return b;
+	}
+	b = buf_of(o);
+	atomic_init(&b->refs, 1);
+	b->size = (uint32_t)o->cap;
+	b->len = (uint32_t)o->n;
+	*o = (struct td_out){ 0 };
 	return b;
 }

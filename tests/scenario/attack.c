@@ -51,11 +51,14 @@ struct td_msg *say(struct phone *p, const char *method, const char *uri, const c
 char *credentials(struct phone *p, const char *method, const char *uri)
 {
 	struct td_out o;
+	char *text;
 
 	td_out_init(&o);
 	assert_int_equal(td_auth_client_put(&o, p->auth, td_str_of(method), td_str_of(uri)), 0);
 	td_out_char(&o, 0);
-	return o.p;
+	text = strdup(o.p);
+	td_out_free(&o);
+	return text;
 }
 
 char *credentials_for(struct phone *p, const struct td_msg *challenge, const char *method, const char *uri)

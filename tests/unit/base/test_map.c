@@ -75,6 +75,30 @@ static void p12_siphash(void **state)
 	}
 }
 
+/* Several strings: the same ones the same, and no other division of the same bytes alike. */
+static void p12_hasher(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "abc", "def" }, { "ab", "cdef" }, { "abcdef", "" }, { "", "abcdef" }, { "abcde", "f" }
+	};
+	struct td_hash_key key = { 1, 2 };
+	uint64_t seen[2][TD_ARRAY_LEN(rows)];
+
+	for (int round = 0; round < 2; round++)
+		for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
+			struct td_hasher h;
+
+			td_hasher_init(&h, &key);
+			td_hasher_add(&h, td_str_of(rows[i][0]));
+			td_hasher_add(&h, td_str_of(rows[i][1]));
+			seen[round][i] = td_hasher_end(&h);
+		}
+	assert_memory_equal(seen[0], seen[1], sizeof(seen[0]));
+	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++)
+		for (size_t j = 0; j < i; j++)
+			assert_int_not_equal(seen[0][i], seen[0][j]);
+}
+
 static void p12_key_is_random(void **state)
 {
 	struct td_rng r;
@@ -272,9 +296,9 @@ static void too_many_buckets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(p12_siphash),      cmocka_unit_test(p12_key_is_random),  cmocka_unit_test(random_operations),
-		cmocka_unit_test(low_bits_alike),   cmocka_unit_test(each_with_deletion), cmocka_unit_test(grows_in_steps),
-		cmocka_unit_test(too_many_buckets),
+		cmocka_unit_test(p12_siphash),       cmocka_unit_test(p12_hasher),       cmocka_unit_test(p12_key_is_random),
+		cmocka_unit_test(random_operations), cmocka_unit_test(low_bits_alike),   cmocka_unit_test(each_with_deletion),
+		cmocka_unit_test(grows_in_steps),    cmocka_unit_test(too_many_buckets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
