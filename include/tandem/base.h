@@ -117,6 +117,9 @@ struct td_buf {
 };
 
 /* New buffer with one reference and len 0; NULL when memory is out (or size needs more than 32 bits). */
+/* Cleared memory for what comes and goes with every message: glibc's calloc(3) passes by the thread's cache of free blocks. */
+void *td_zalloc(size_t n);
+
 struct td_buf *td_buf_new(size_t size);
 struct td_buf *td_buf_copy(struct td_str bytes);
 struct td_buf *td_buf_ref(struct td_buf *b);

@@ -128,8 +128,9 @@ void td_clitx_detach(struct td_clitx *ct);
  * gets the same answer. extra: whole header lines ("Allow: …\r\n") or empty. */
 int td_reply_stateless(struct td_txl *txl, const struct td_msg *req, const struct td_flow *from, unsigned status,
 		       struct td_str reason, struct td_str extra);
-/* The To tag such an answer carries: 16 characters. The ACK for it carries the same tag and yields the same value here. */
-void td_stateless_tag(char out[16], struct td_txl *txl, const struct td_msg *req);
+/* The To tag such an answer carries. The ACK for it carries the same tag and yields the same value here. */
+enum { TD_STATELESS_TAG_LEN = 16 };
+void td_stateless_tag(char out[TD_STATELESS_TAG_LEN], struct td_txl *txl, const struct td_msg *req);
 struct td_tp *td_txl_transport(struct td_txl *txl);
 struct td_loop *td_txl_loop(struct td_txl *txl);
 

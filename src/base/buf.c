@@ -2,6 +2,13 @@
 
 #include <stdlib.h>
 
+void *td_zalloc(size_t n)
+{
+	void *p = malloc(n);
+
+	return p ? memset(p, 0, n) : NULL;
+}
+
 struct td_buf *td_buf_new(size_t size)
 {
 	struct td_buf *b;

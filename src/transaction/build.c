@@ -80,29 +80,30 @@ int txn_build_response(struct td_buf **out, const struct td_msg *req, unsigned s
 	struct td_out o;
 
 	td_out_init(&o);
+	/* Its head is copied from the request's: room for all of it and for what is added, so that it need not grow. */
+	td_out_reserve(&o, req->bytes.n - req->body.n + extra.n + 128);
 	td_put_response_head(&o, req, status, reason, to_tag, false);
 	td_out_str(&o, extra);
 	return finish(out, &o);
 }
 
 /*
- * Equal for a request, its retransmissions, its CANCEL and the ACK to the answer, so an ACK is known by its To tag. Each
- * field is hashed on its own: no field can run into the next.
+ * Equal for a request, its retransmissions, its CANCEL and the ACK to the answer, so an ACK is known by its To tag.
  */
-void td_stateless_tag(char out[16], struct td_txl *txl, const struct td_msg *req)
+void td_stateless_tag(char out[TD_STATELESS_TAG_LEN], struct td_txl *txl, const struct td_msg *req)
 {
-	static const char hex[] = "0123456789abcdef";
-	uint64_t fields[] = {
-		td_hash_str(&txl->key, req->call_id),
-		td_hash_str(&txl->key, req->from_tag),
-		td_hash_str(&txl->key, req->via.branch),
-		req->cseq.num,
-	};
-	uint64_t h = td_hash(&txl->key, fields, sizeof(fields));
-	unsigned i;
+	struct td_hasher h;
+	struct td_out o;
+	uint64_t tag;
 
-	for (i = 0; i < 16; i++, h >>= 4)
-		out[i] = hex[h & 15];
+	td_hasher_init(&h, &txl->key);
+	td_hasher_add(&h, req->call_id);
+	td_hasher_add(&h, req->from_tag);
+	td_hasher_add(&h, req->via.branch);
+	td_hasher_add_u64(&h, req->cseq.num);
+	tag = td_hasher_end(&h);
+	td_out_init_fixed(&o, out, TD_STATELESS_TAG_LEN);
+	td_out_hex(&o, &tag, sizeof(tag));
 }
 
 int td_reply_stateless(struct td_txl *txl, const struct td_msg *req, const struct td_flow *from, unsigned status,
@@ -110,7 +111,7 @@ int td_reply_stateless(struct td_txl *txl, const struct td_msg *req, const struc
 {
 	struct td_flow to;
 	struct td_buf *b;
-	char tag[16];
+	char tag[TD_STATELESS_TAG_LEN];
 	int err;
 
 	td_stateless_tag(tag, txl, req);

@@ -16,13 +16,15 @@ int td_clitx_open(struct td_clitx **out, struct td_txl *txl, const struct td_cli
 		  const struct td_clitx_events *events, void *arg)
 {
 	struct td_clitx *ct;
+	uint64_t hash;
 	int err;
 
 	if (opt->branch.n > TD_SIP_MAX_TOKEN)
 		return TD_ELIMIT;
-	if (txn_find_client(txl, opt->branch, opt->method))
+	hash = txn_branch_hash(txl, opt->branch);
+	if (txn_find_client(txl, hash, opt->branch, opt->method))
 		return TD_EEXIST;
-	ct = calloc(1, sizeof(*ct) + opt->branch.n);
+	ct = td_zalloc(sizeof(*ct) + opt->branch.n);
 	if (!ct)
 		return -ENOMEM;
 	txn_init(&ct->t, txl, opt->method == TD_INVITE ? &td_invite_client_machine : &td_client_machine, &opt->to);
@@ -33,7 +35,7 @@ int td_clitx_open(struct td_clitx **out, struct td_txl *txl, const struct td_cli
 	ct->forwarded = opt->forwarded;
 	ct->branch_n = (uint16_t)opt->branch.n;
 	memcpy(ct->branch, opt->branch.p, opt->branch.n);
-	td_map_add(&txl->clitxs, &ct->t.node, txn_branch_hash(txl, opt->branch));
+	td_map_add(&txl->clitxs, &ct->t.node, hash);
 	txl->stats.clitx_open++;
 	td_clitx_ref(ct);
 	err = txn_step(&ct->t, EV_START, &(struct stimulus){ .bytes = opt->bytes });

@@ -129,6 +129,24 @@ struct td_srvtx {
 	char key[]; /* match.c */
 };
 
+/* ---- what a request is matched by: match.c ---- */
+
+enum { KEY_PARTS = 6 };
+
+struct txn_key_head {
+	uint32_t num;
+	uint16_t n[KEY_PARTS];
+	uint8_t method, legacy;
+	uint16_t pad;
+};
+
+struct txn_key {
+	struct txn_key_head head;
+	struct td_str part[KEY_PARTS];
+	bool ack;
+	uint64_t hash;
+};
+
 struct td_txl {
 	struct td_tp *tp;
 	struct td_loop *loop;
@@ -138,6 +156,8 @@ struct td_txl {
 	void *arg;
 	struct td_hash_key key;
 	struct td_map srvtxs, clitxs;
+	struct txn_key recent;          /* of the request that is being passed up: a transaction made for it needs it again */
+	const struct td_msg *recent_of; /* NULL: none is */
 	struct td_txl_stats stats;
 };
 
@@ -165,28 +185,12 @@ void srvtx_cancel(struct td_srvtx *st, struct td_msg *cancel, const struct td_fl
 
 /* ---- match.c ---- */
 
-enum { KEY_PARTS = 6 };
-
-struct txn_key_head {
-	uint32_t num;
-	uint16_t n[KEY_PARTS];
-	uint8_t method, legacy;
-	uint16_t pad;
-};
-
-struct txn_key {
-	struct txn_key_head head;
-	struct td_str part[KEY_PARTS];
-	bool ack;
-	uint64_t hash;
-};
-
 void txn_key_of(struct txn_key *out, const struct td_txl *txl, const struct td_msg *req);
 size_t txn_key_size(const struct txn_key *key);
 void txn_key_store(char *mem, const struct txn_key *key);
 struct td_srvtx *txn_find_server(const struct td_txl *txl, const struct txn_key *key);
-struct td_clitx *txn_find_client(const struct td_txl *txl, struct td_str branch, enum td_method method);
 uint64_t txn_branch_hash(const struct td_txl *txl, struct td_str branch);
+struct td_clitx *txn_find_client(const struct td_txl *txl, uint64_t hash, struct td_str branch, enum td_method method);
 bool txn_same_flow(const struct td_flow *a, const struct td_flow *b);
 bool txn_ack_fits(const struct td_srvtx *st, const struct td_msg *ack);
 

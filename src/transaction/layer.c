@@ -67,10 +67,9 @@ static void receive_ack(struct td_txl *txl, struct td_srvtx *st, struct td_msg *
 static void receive_request(struct td_txl *txl, struct td_msg *msg, const struct td_flow *from)
 {
 	struct td_srvtx *st;
-	struct txn_key key;
 
-	txn_key_of(&key, txl, msg);
-	st = txn_find_server(txl, &key);
+	txn_key_of(&txl->recent, txl, msg);
+	st = txn_find_server(txl, &txl->recent);
 	if (msg->method == TD_ACK) {
 		receive_ack(txl, st, msg, from);
 	} else if (msg->method == TD_CANCEL) {
@@ -82,23 +81,28 @@ static void receive_request(struct td_txl *txl, struct td_msg *msg, const struct
 		txl->stats.retransmissions_in++;
 		txn_step(&st->t, EV_REQUEST, &(struct stimulus){ .msg = msg, .from = from });
 	} else if (txl->events->request) {
+		txl->recent_of = msg;
 		txl->events->request(txl->arg, msg, from);
+		txl->recent_of = NULL;
 	}
 }
 
 /* §16.7 item 3: an answer to what we forwarded has the Via of whoever sent us the request below ours. */
 static bool has_second_via(const struct td_msg *m)
 {
+	const struct td_hdr *first = td_msg_hdr(m, TD_HDR_VIA);
 	struct td_values it;
 	struct td_str v;
 
+	if (td_msg_hdr_next(m, first))
+		return true;
 	td_values_of(&it, m, TD_HDR_VIA);
 	return td_values_next(&v, &it) == 1 && td_values_next(&v, &it) == 1;
 }
 
 static void receive_response(struct td_txl *txl, struct td_msg *msg, const struct td_flow *from)
 {
-	struct td_clitx *ct = txn_find_client(txl, msg->via.branch, msg->method);
+	struct td_clitx *ct = txn_find_client(txl, txn_branch_hash(txl, msg->via.branch), msg->via.branch, msg->method);
 	enum txn_event ev = msg->status < 200 ? EV_1XX : msg->status < 300 ? EV_2XX : EV_300_699;
 
 	if (ct && ct->forwarded && !has_second_via(msg))

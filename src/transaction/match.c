@@ -13,6 +13,7 @@
 
 static const struct td_str cookie = TD_STR_INIT("z9hG4bK");
 
+enum { BRANCH_TOKEN = 9 };     /* in a branch of ours: after the cookie and the worker */
 enum { LAST = KEY_PARTS - 1 }; /* modern: the host, any case. Older: the To tag, which an ACK is not matched by */
 
 static uint8_t method_of(const struct td_msg *req)
@@ -24,9 +25,7 @@ void txn_key_of(struct txn_key *out, const struct td_txl *txl, const struct td_m
 {
 	unsigned i;
 
-	memset(out, 0, sizeof(*out));
-	out->head.method = method_of(req);
-	out->ack = req->method == TD_ACK;
+	*out = (struct txn_key){ .head.method = method_of(req), .ack = req->method == TD_ACK };
 	if (req->method == TD_METHOD_OTHER)
 		out->part[4] = req->method_name;
 	if (td_str_istarts(req->via.branch, cookie)) {
@@ -128,9 +127,19 @@ struct client_key {
 	enum td_method method;
 };
 
+/*
+ * Only branches of ours are in that table, and theirs are random: forty bits of the token spread as well as a keyed hash of it all
+ * would, and a peer who chooses what he asks for does not choose what is there (P12).
+ */
 uint64_t txn_branch_hash(const struct td_txl *txl, struct td_str branch)
 {
-	return td_hash_str(&txl->key, branch);
+	uint64_t h;
+
+	if (branch.n < TD_BRANCH_LEN)
+		return td_hash_str(&txl->key, branch);
+	memcpy(&h, branch.p + BRANCH_TOKEN, sizeof(h));
+	h *= UINT64_C(0x9e3779b97f4a7c15);
+	return h ^ h >> 32;
 }
 
 static bool client_eq(const struct td_map_node *node, const void *arg)
@@ -141,10 +150,10 @@ static bool client_eq(const struct td_map_node *node, const void *arg)
 	return ct->method == key->method && td_str_eq(td_str_n(ct->branch, ct->branch_n), key->branch);
 }
 
-struct td_clitx *txn_find_client(const struct td_txl *txl, struct td_str branch, enum td_method method)
+struct td_clitx *txn_find_client(const struct td_txl *txl, uint64_t hash, struct td_str branch, enum td_method method)
 {
 	struct client_key key = { branch, method };
-	struct td_map_node *n = td_map_find(&txl->clitxs, txn_branch_hash(txl, branch), client_eq, &key);
+	struct td_map_node *n = td_map_find(&txl->clitxs, hash, client_eq, &key);
 
 	return n ? TD_CONTAINER_OF(n, struct td_clitx, t.node) : NULL;
 }
@@ -164,7 +173,7 @@ void td_branch_make(char out[TD_BRANCH_LEN], struct td_txl *txl)
 	memcpy(out, cookie.p, cookie.n);
 	out[7] = hex[worker >> 4 & 15];
 	out[8] = hex[worker & 15];
-	td_rng_token(td_loop_rng(txl->loop), out + 9, TD_BRANCH_LEN - 9);
+	td_rng_token(td_loop_rng(txl->loop), out + BRANCH_TOKEN, TD_BRANCH_LEN - BRANCH_TOKEN);
 }
 
 int td_branch_owner(unsigned *out, struct td_str branch)

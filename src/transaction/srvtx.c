@@ -16,14 +16,18 @@ int td_srvtx_open(struct td_srvtx **out, struct td_txl *txl, struct td_msg *msg,
 		  const struct td_srvtx_events *events, void *arg)
 {
 	bool invite = msg->method == TD_INVITE;
+	struct txn_key made;
+	const struct txn_key *key = &txl->recent;
 	struct td_srvtx *st;
-	struct txn_key key;
 	struct td_flow to;
 
-	txn_key_of(&key, txl, msg);
-	if (txn_find_server(txl, &key))
+	if (txl->recent_of != msg) {
+		txn_key_of(&made, txl, msg);
+		key = &made;
+	}
+	if (txn_find_server(txl, key))
 		return TD_EEXIST;
-	st = calloc(1, sizeof(*st) + txn_key_size(&key));
+	st = td_zalloc(sizeof(*st) + txn_key_size(key));
 	if (!st)
 		return -ENOMEM;
 	txn_init(&st->t, txl, invite ? &td_invite_server_machine : &td_server_machine, from);
@@ -33,8 +37,8 @@ int td_srvtx_open(struct td_srvtx **out, struct td_txl *txl, struct td_msg *msg,
 	st->events = events;
 	st->arg = arg;
 	st->invite = invite;
-	txn_key_store(st->key, &key);
-	td_map_add(&txl->srvtxs, &st->t.node, key.hash);
+	txn_key_store(st->key, key);
+	td_map_add(&txl->srvtxs, &st->t.node, key->hash);
 	txl->stats.srvtx_open++;
 	td_srvtx_ref(st);
 	txn_step(&st->t, EV_START, &(struct stimulus){ 0 });
@@ -199,7 +203,7 @@ int td_srvtx_reply(struct td_srvtx *st, unsigned status, struct td_buf *bytes)
 
 int td_srvtx_reply_plain(struct td_srvtx *st, unsigned status, struct td_str reason, struct td_str to_tag, struct td_str extra)
 {
-	char tag[16];
+	char tag[TD_STATELESS_TAG_LEN];
 	struct td_buf *b;
 	int err;
 
@@ -229,7 +233,7 @@ static void answer_cancel(struct td_srvtx *st, struct td_msg *cancel, const stru
 	struct td_msg *sent = NULL;
 	struct td_str tag = { NULL, 0 };
 	struct td_flow to;
-	char own[16];
+	char own[TD_STATELESS_TAG_LEN];
 	struct td_buf *b;
 
 	if (st->t.out && !td_msg_parse(&sent, st->t.out, 0, st->t.out->len))

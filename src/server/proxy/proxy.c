@@ -223,7 +223,7 @@ int px_branch_send_instead(struct px_branch *b, struct td_str uri)
 int px_branch_start(struct px_context *c, const struct px_target *t)
 {
 	struct td_core *core = c->px->core;
-	struct px_branch *b = c->branches ? calloc(1, sizeof(*b)) : &c->first;
+	struct px_branch *b = c->branches ? td_zalloc(sizeof(*b)) : &c->first;
 	int err;
 
 	if (!c->st)
@@ -338,7 +338,7 @@ static const struct td_srvtx_events srvtx_events = { .cancelled = on_cancelled }
 static struct px_context *context_new(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from,
 				      const struct td_route *route)
 {
-	struct px_context *c = calloc(1, sizeof(*c));
+	struct px_context *c = td_zalloc(sizeof(*c));
 
 	if (!c)
 		return NULL;

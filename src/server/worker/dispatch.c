@@ -54,8 +54,10 @@ static void routed(struct worker *w, struct td_msg *msg, const struct td_flow *f
 /* An ACK for a 2xx, or for an answer we gave without state: that one carries the tag we gave it. */
 static bool acks_stateless_answer(struct worker *w, const struct td_msg *msg)
 {
-	char tag[16];
+	char tag[TD_STATELESS_TAG_LEN];
 
+	if (msg->to_tag.n != sizeof(tag))
+		return false;
 	td_stateless_tag(tag, w->core.txl, msg);
 	return td_str_eq(msg->to_tag, td_str_n(tag, sizeof(tag)));
 }
