@@ -54,6 +54,8 @@ struct td_str {
 	}
 #define TD_STR_NULL ((struct td_str){ NULL, 0 })
 #define TD_FMT(s) (int)(s).n, (s).p ? (s).p : "" /* for "%.*s" */
+/* For large variables on the stack that are written before they are read: the compiler clears all others (see meson.build). */
+#define TD_UNINIT __attribute__((uninitialized))
 #define TD_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define TD_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
@@ -80,6 +82,7 @@ static inline char td_lower(char c)
 bool td_str_ieq(struct td_str a, struct td_str b); /* ASCII, case-insensitive */
 int td_str_cmp(struct td_str a, struct td_str b);  /* bytewise, shorter first */
 bool td_str_starts(struct td_str s, struct td_str prefix);
+bool td_str_ends(struct td_str s, struct td_str suffix);
 bool td_str_istarts(struct td_str s, struct td_str prefix);
 struct td_str td_str_trim(struct td_str s);                /* without SP, HTAB, CR, LF at both ends */
 const char *td_str_chr(struct td_str s, char c);           /* NULL if absent */
@@ -218,7 +221,7 @@ void td_rng_init_seed(struct td_rng *r, uint64_t seed);
 void td_rng_bytes(struct td_rng *r, void *out, size_t n);
 uint64_t td_rng_u64(struct td_rng *r);
 uint64_t td_rng_below(struct td_rng *r, uint64_t n);      /* 0..n-1, unbiased */
-void td_rng_token(struct td_rng *r, char *out, size_t n); /* n characters of [a-z0-9]: 5.17 bits each; no terminator */
+void td_rng_token(struct td_rng *r, char *out, size_t n); /* n characters of [0-9a-v]: 5 bits each; no terminator */
 
 /* ---- keyed hash (SipHash-1-3) and map ---- */
 

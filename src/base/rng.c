@@ -126,14 +126,12 @@ uint64_t td_rng_below(struct td_rng *r, uint64_t n)
 
 void td_rng_token(struct td_rng *r, char *out, size_t n)
 {
-	static const char digit[36] = "0123456789abcdefghijklmnopqrstuvwxyz";
-	const uint64_t digits12 = 4738381338321616896u; /* 36^12, the most that fits 64 bits */
+	static const char digit[32] = "0123456789abcdefghijklmnopqrstuv";
 	uint64_t v = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++, v >>= 5) {
 		if (i % 12 == 0)
-			v = td_rng_below(r, digits12);
-		out[i] = digit[v % 36];
-		v /= 36;
+			v = td_rng_u64(r);
+		out[i] = digit[v & 31];
 	}
 }

@@ -20,6 +20,11 @@ bool td_str_starts(struct td_str s, struct td_str prefix)
 	return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
 }
 
+bool td_str_ends(struct td_str s, struct td_str suffix)
+{
+	return s.n >= suffix.n && (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
+}
+
 bool td_str_istarts(struct td_str s, struct td_str prefix)
 {
 	if (s.n < prefix.n)

@@ -133,13 +133,13 @@ void net_listener_accepted(struct td_listener *l, struct td_conn *c);
 
 /* ---- the kernel's backend ---- */
 
-struct net_recv_batch;
+struct net_udp_batch;
 
 struct net_real {
 	struct td_net net;
-	struct net_recv_batch *batch; /* made with the first UDP socket, shared by all */
-	char *scratch;                /* made with the first stream */
-	int reserve_fd;               /* given up for a moment when descriptors run out (accept) */
+	struct net_udp_batch *batch; /* made with the first UDP socket, shared by all */
+	char *scratch;               /* made with the first stream */
+	int reserve_fd;              /* given up for a moment when descriptors run out (accept) */
 };
 
 enum { NET_SCRATCH_BYTES = 16384 };
@@ -147,7 +147,7 @@ enum { NET_SCRATCH_BYTES = 16384 };
 /* A non-blocking socket bound to local (NULL: not bound), its address in out_addr. */
 int net_socket(int *out_fd, struct td_addr *out_addr, int type, const struct td_addr *local, bool reuseport);
 int net_real_scratch(struct net_real *r);
-void net_recv_batch_free(struct net_recv_batch *b);
+void net_udp_batch_free(struct net_udp_batch *b);
 
 int udp_socket_open(struct td_udp **out, struct td_net *net, const struct td_addr *local, unsigned flags);
 void udp_socket_flush(struct td_udp *u);

@@ -140,7 +140,7 @@ static void real_close(struct td_net *net)
 
 	if (r->reserve_fd >= 0)
 		close(r->reserve_fd);
-	net_recv_batch_free(r->batch);
+	net_udp_batch_free(r->batch);
 	free(r->scratch);
 	free(r);
 }

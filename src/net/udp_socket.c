@@ -1,7 +1,7 @@
 /*
  * UDP on the kernel: recvmmsg and sendmmsg in batches.
  *
- * A net has one receive batch for all its sockets (they are read one after the other). A slot is a counted buffer of
+ * A net has one batch each way for all its sockets (they are read, and written, one after the other). A slot is a counted buffer of
  * 2 KiB, which nearly every SIP datagram fits in, followed by 62 KiB of overflow in a private mapping: whatever UDP can
  * carry arrives whole, while overflow pages that are never written to cost nothing. A buffer the receiver did not keep
  * serves the next batch again, so a datagram answered at once costs no allocation.
@@ -23,13 +23,17 @@ enum {
 	RCVBUF_BYTES = 4 << 20,
 };
 
-struct net_recv_batch {
+struct net_udp_batch {
 	char *overflow; /* NET_UDP_BATCH times OVERFLOW_BYTES */
 	unsigned size;  /* slots to offer next: follows what arrives */
 	struct td_buf *bufs[NET_UDP_BATCH];
 	struct mmsghdr msgs[NET_UDP_BATCH];
 	struct iovec iov[NET_UDP_BATCH][2];
 	struct sockaddr_storage from[NET_UDP_BATCH];
+	/* What goes to sendmmsg(2). Not on the stack, where the compiler would clear it all for each datagram. */
+	struct mmsghdr out_msgs[NET_UDP_BATCH];
+	struct iovec out_iov[NET_UDP_BATCH];
+	struct sockaddr_storage to[NET_UDP_BATCH];
 };
 
 struct udp_socket {
@@ -37,9 +41,9 @@ struct udp_socket {
 	struct td_io io;
 };
 
-static struct net_recv_batch *batch_new(void)
+static struct net_udp_batch *batch_new(void)
 {
-	struct net_recv_batch *b = calloc(1, sizeof(*b));
+	struct net_udp_batch *b = calloc(1, sizeof(*b));
 	void *area;
 
 	if (!b)
@@ -55,11 +59,12 @@ static struct net_recv_batch *batch_new(void)
 	for (unsigned i = 0; i < NET_UDP_BATCH; i++) {
 		b->iov[i][1] = (struct iovec){ b->overflow + (size_t)i * OVERFLOW_BYTES, OVERFLOW_BYTES };
 		b->msgs[i].msg_hdr = (struct msghdr){ .msg_name = &b->from[i], .msg_iov = b->iov[i], .msg_iovlen = 2 };
+		b->out_msgs[i].msg_hdr = (struct msghdr){ .msg_name = &b->to[i], .msg_iov = &b->out_iov[i], .msg_iovlen = 1 };
 	}
 	return b;
 }
 
-void net_recv_batch_free(struct net_recv_batch *b)
+void net_udp_batch_free(struct net_udp_batch *b)
 {
 	if (!b)
 		return;
@@ -70,7 +75,7 @@ void net_recv_batch_free(struct net_recv_batch *b)
 }
 
 /* Makes the first n slots ready; returns how many are (fewer when memory is out). */
-static unsigned batch_prepare(struct net_recv_batch *b, unsigned n)
+static unsigned batch_prepare(struct net_udp_batch *b, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		if (!b->bufs[i]) {
@@ -84,7 +89,7 @@ static unsigned batch_prepare(struct net_recv_batch *b, unsigned n)
 	return n;
 }
 
-static void deliver_long(struct td_udp *u, struct net_recv_batch *b, unsigned i, const struct td_addr *from)
+static void deliver_long(struct td_udp *u, struct net_udp_batch *b, unsigned i, const struct td_addr *from)
 {
 	size_t len = b->msgs[i].msg_len;
 	struct td_buf *buf = td_buf_new(len);
@@ -100,7 +105,7 @@ static void deliver_long(struct td_udp *u, struct net_recv_batch *b, unsigned i,
 	td_buf_unref(buf);
 }
 
-static void deliver(struct td_udp *u, struct net_recv_batch *b, unsigned i)
+static void deliver(struct td_udp *u, struct net_udp_batch *b, unsigned i)
 {
 	struct td_buf *buf = b->bufs[i];
 	struct td_addr from;
@@ -130,7 +135,7 @@ static void discard(struct udp_socket *s)
 
 static void receive(struct udp_socket *s)
 {
-	struct net_recv_batch *b = ((struct net_real *)s->u.net)->batch;
+	struct net_udp_batch *b = ((struct net_real *)s->u.net)->batch;
 
 	for (int round = 0; round < ROUNDS; round++) {
 		unsigned n = batch_prepare(b, b->size);
@@ -218,23 +223,16 @@ void udp_socket_close(struct td_udp *u)
 /* Hands the first n of the queue to the kernel: how many it took, or -errno about the first. */
 static int send_some(struct udp_socket *s, unsigned n)
 {
-	struct mmsghdr msgs[NET_UDP_BATCH];
-	struct iovec iov[NET_UDP_BATCH];
-	struct sockaddr_storage to[NET_UDP_BATCH];
+	struct net_udp_batch *b = ((struct net_real *)s->u.net)->batch;
 	int sent;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct net_datagram *d = net_udp_queued(&s->u, i);
 
-		iov[i] = (struct iovec){ d->buf->data, d->buf->len };
-		msgs[i].msg_hdr = (struct msghdr){
-			.msg_name = &to[i],
-			.msg_namelen = td_addr_to_sockaddr(&to[i], &d->to),
-			.msg_iov = &iov[i],
-			.msg_iovlen = 1,
-		};
+		b->out_iov[i] = (struct iovec){ d->buf->data, d->buf->len };
+		b->out_msgs[i].msg_hdr.msg_namelen = td_addr_to_sockaddr(&b->to[i], &d->to);
 	}
-	sent = sendmmsg(s->io.fd, msgs, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	sent = sendmmsg(s->io.fd, b->out_msgs, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	return sent < 0 ? -errno : sent;
 }
 

@@ -100,7 +100,13 @@ void td_edit_remove_values(struct td_edits *ed, enum td_hdr_id id, unsigned coun
 
 void td_edit_remove_first_value(struct td_edits *ed, enum td_hdr_id id)
 {
-	td_edit_remove_values(ed, id, 1);
+	const struct td_hdr *h = td_msg_hdr(ed->msg, id);
+
+	/* Of the top Via it is known already where its value ends. */
+	if (id == TD_HDR_VIA && h && h->value_n == ed->msg->via.text.n)
+		td_edit_remove_hdr(ed, h);
+	else
+		td_edit_remove_values(ed, id, 1);
 }
 
 void td_edit_insert_before(struct td_edits *ed, enum td_hdr_id id, struct td_str line)

@@ -5,7 +5,7 @@
  *
  * The tables are hashed with a secret key, so chosen branches do not meet in one bucket (P12).
  *
- * D4: a response is believed because it knows our branch, 82 random bits that only those on the path have seen. Its source address
+ * D4: a response is believed because it knows our branch, 80 random bits that only those on the path have seen. Its source address
  * is not compared with where the request went: hosts with several addresses, and servers behind a balancer, answer from
  * another one, and an attacker who saw the branch can forge the source as well.
  */

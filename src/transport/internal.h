@@ -19,6 +19,10 @@ struct tp_listener {
 	/* For one that listens on every address (0.0.0.0): the one we have towards the last peer asked about. */
 	struct td_addr peer, ours;
 	uint64_t asked_ms;
+	/* The last address of ours that was written, and its text: nearly always the same one. */
+	struct td_addr written;
+	char written_text[TD_ADDR_TEXT];
+	size_t written_n;
 };
 
 /* One address that connects to us (T1): how often, and which of its connections nobody has vouched for yet. */

@@ -153,9 +153,17 @@ bool td_tp_is_me(const struct td_tp *tp, struct td_str host, uint16_t port)
 /* The port is always written: elements disagree about which one is meant without it. */
 void td_tp_put_sent_by(struct td_out *o, const struct td_tp *tp, const struct td_flow *f)
 {
+	struct tp_listener *ln = tp->listeners[f->listener];
 	struct td_addr ours = own_address(tp, f);
+	struct td_out text;
 
-	td_addr_print(o, &ours);
+	if (!td_addr_eq(&ours, &ln->written)) {
+		td_out_init_fixed(&text, ln->written_text, sizeof(ln->written_text));
+		td_addr_print(&text, &ours);
+		ln->written = ours;
+		ln->written_n = text.n;
+	}
+	td_out_str(o, td_str_n(ln->written_text, ln->written_n));
 }
 
 void td_tp_put_via(struct td_out *o, const struct td_tp *tp, const struct td_flow *f, struct td_str branch)

@@ -187,7 +187,7 @@ static void content_length(struct draft *d)
 
 int px_copy_build(struct td_buf **out, const struct px_copy *copy)
 {
-	struct draft d;
+	struct draft d TD_UNINIT;
 	int err;
 
 	d.copy = copy;

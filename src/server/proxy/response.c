@@ -28,7 +28,7 @@ static void add_challenges(struct td_edits *ed, const struct px_context *c, cons
 /* 9. */
 static int forward(struct px_context *c, struct td_msg *m)
 {
-	struct td_edits ed;
+	struct td_edits ed TD_UNINIT;
 	struct td_buf *b;
 	int err;
 

@@ -92,13 +92,6 @@ static bool read_routes(struct td_route *r, const struct td_core *core, const st
 
 /* ---- loops ---- */
 
-static uint64_t mix(const struct td_hash_key *key, uint64_t h, struct td_str piece)
-{
-	struct td_hash_key k = { key->k0 ^ h, key->k1 };
-
-	return td_hash_str(&k, piece);
-}
-
 /*
  * §16.6 step 8: everything that decides where the request goes, and what tells this transaction from others; never the
  * method, nor what we change in passing (credentials for our realm, Max-Forwards, the topmost Via: RFC 5393 §4.2.1).
@@ -107,17 +100,19 @@ static uint64_t loop_hash(const struct td_core *core, const struct td_msg *msg)
 {
 	static const enum td_hdr_id ids[] = { TD_HDR_ROUTE, TD_HDR_PROXY_REQUIRE };
 	struct td_hash_key key;
-	uint64_t h;
+	struct td_hasher h;
 
 	memcpy(&key, core->rr_key, sizeof(key));
-	h = mix(&key, msg->cseq.num, msg->call_id);
-	h = mix(&key, h, msg->from_tag);
-	h = mix(&key, h, msg->to_tag);
-	h = mix(&key, h, msg->uri);
+	td_hasher_init(&h, &key);
+	td_hasher_add_u64(&h, msg->cseq.num);
+	td_hasher_add(&h, msg->call_id);
+	td_hasher_add(&h, msg->from_tag);
+	td_hasher_add(&h, msg->to_tag);
+	td_hasher_add(&h, msg->uri);
 	for (size_t i = 0; i < TD_ARRAY_LEN(ids); i++)
 		for (const struct td_hdr *f = td_msg_hdr(msg, ids[i]); f; f = td_msg_hdr_next(msg, f))
-			h = mix(&key, h, td_hdr_value(msg, f));
-	return h;
+			td_hasher_add(&h, td_hdr_value(msg, f));
+	return td_hasher_end(&h);
 }
 
 void td_route_put_loop(struct td_out *o, uint64_t loop)
@@ -139,8 +134,13 @@ static bool looped(const struct td_route *r, const struct td_msg *msg)
 	for (const struct td_hdr *f = td_msg_hdr(msg, TD_HDR_VIA); f; f = td_msg_hdr_next(msg, f)) {
 		struct td_str v = td_hdr_value(msg, f);
 
-		if (v.n && memmem(v.p, v.n, hex, 1 + TD_LOOP_LEN))
+		/* A single value, which is the one that is parsed: where it would be is known. */
+		if (v.p == msg->via.text.p && v.n == msg->via.text.n) {
+			if (td_str_ends(msg->via.branch, td_out_view(&o)))
+				return true;
+		} else if (v.n && memmem(v.p, v.n, hex, 1 + TD_LOOP_LEN)) {
 			return true;
+		}
 	}
 	return false;
 }
@@ -179,22 +179,22 @@ static int refuse_extensions(struct td_route *r, struct td_msg *msg, enum td_hdr
 
 static int set_user(struct td_route *r, struct td_msg *msg, const struct td_uri *uri, const struct td_domain *d)
 {
+	size_t room = 3 * uri->user.n + d->name.n + 8; /* every character may have to be escaped, and the host be in brackets */
+	char *text = td_arena_alloc(&msg->arena, room);
 	struct td_out o;
 	int err;
 
-	td_out_init(&o);
+	if (!text)
+		return -ENOMEM;
+	td_out_init_fixed(&o, text, room);
 	err = td_core_aor(&o, uri, d);
-	if (err) {
-		td_out_free(&o);
-		if (err != TD_ESYNTAX)
+	if (err || o.failed) {
+		if (err && err != TD_ESYNTAX)
 			return err;
 		reject(r, msg, 400, TD_STR("Bad User in Request-URI"));
 		return 0;
 	}
-	err = o.failed ? -ENOMEM : td_arena_dup(&r->aor, &msg->arena, td_out_view(&o));
-	td_out_free(&o);
-	if (err)
-		return err;
+	r->aor = td_out_view(&o);
 	r->kind = TD_ROUTE_USER;
 	return td_arena_dup(&r->domain, &msg->arena, d->name);
 }
@@ -282,10 +282,10 @@ static int may_pass(struct td_route *r, const struct td_core *core, struct td_ms
 
 int td_route_decide(struct td_route *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from)
 {
-	struct td_route r = { .kind = TD_ROUTE_REJECT };
+	struct td_route r = { .kind = TD_ROUTE_REJECT, .uri = msg->ruri };
 	int err;
 
-	if (td_uri_parse(&r.uri, msg->uri)) {
+	if (!r.uri.text.n) {
 		reject(&r, msg, 400, TD_STR("Bad Request-URI"));
 	} else {
 		undo_strict_router(&r, core, msg);

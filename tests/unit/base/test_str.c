@@ -39,6 +39,9 @@ static void compare(void **state)
 	assert_int_equal(td_str_cmp(TD_STR_NULL, TD_STR_NULL), 0);
 	assert_true(td_str_eq_secret(TD_STR_NULL, TD_STR("")));
 	assert_false(td_str_eq_secret(TD_STR("secreT"), TD_STR("secret")));
+	assert_true(td_str_ends(TD_STR("abc"), TD_STR("bc")) && td_str_ends(TD_STR("abc"), TD_STR("abc")));
+	assert_true(td_str_ends(TD_STR("abc"), TD_STR("")) && td_str_ends(TD_STR_NULL, TD_STR_NULL));
+	assert_false(td_str_ends(TD_STR("abc"), TD_STR("ab")) || td_str_ends(TD_STR("c"), TD_STR("bc")));
 }
 
 static void trim(void **state)
