@@ -23,6 +23,7 @@ void td_loop_stop(struct td_loop *loop);
 uint64_t td_loop_now_ms(const struct td_loop *loop); /* monotonic, fixed for the turn */
 uint64_t td_loop_now_us(const struct td_loop *loop);
 uint64_t td_loop_wall_s(const struct td_loop *loop); /* seconds since 1970: for expiries that outlive the process */
+uint64_t td_loop_wall_ms(const struct td_loop *loop);
 struct td_rng *td_loop_rng(struct td_loop *loop);
 bool td_loop_is_sim(const struct td_loop *loop);
 

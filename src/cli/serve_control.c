@@ -28,14 +28,15 @@ static json_t *status_json(const struct serve *s, const struct td_server_status 
 	json_object_set_new(o, "registrations",
 			    json_pack("{s:I,s:I}", "addresses", N(st->location.aors), "contacts", N(st->location.contacts)));
 	json_object_set_new(o, "now",
-			    json_pack("{s:I,s:I}", "server_transactions", N(st->txn.srvtx_open), "client_transactions",
-				      N(st->txn.clitx_open)));
+			    json_pack("{s:I,s:I,s:I}", "server_transactions", N(st->txn.srvtx_open), "client_transactions",
+				      N(st->txn.clitx_open), "calls", N(st->calls.open)));
 	json_object_set_new(o, "requests",
 			    json_pack("{s:I,s:I,s:I,s:I,s:I}", "all", N(st->count.requests), "register", N(st->count.registers),
 				      "invite", N(st->count.invites), "message", N(st->count.messages), "options",
 				      N(st->count.options)));
 	json_object_set_new(o, "calls",
-			    json_pack("{s:I,s:I}", "answered", N(st->count.calls_answered), "failed", N(st->count.calls_failed)));
+			    json_pack("{s:I,s:I,s:I}", "answered", N(st->count.calls_answered), "failed",
+				      N(st->count.calls_failed), "untracked", N(st->calls.untracked)));
 	json_object_set_new(o, "authentication",
 			    json_pack("{s:I,s:I,s:I}", "challenged", N(st->count.challenged), "accepted", N(st->count.auth_ok),
 				      "refused", N(st->count.auth_failed)));

@@ -86,14 +86,19 @@ uint64_t td_loop_now_us(const struct td_loop *loop)
 	return loop->now_us;
 }
 
-uint64_t td_loop_wall_s(const struct td_loop *loop)
+uint64_t td_loop_wall_ms(const struct td_loop *loop)
 {
 	struct timespec ts;
 
 	if (loop->sim)
-		return sim_wall_ms(loop->sim) / 1000;
+		return sim_wall_ms(loop->sim);
 	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec;
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+uint64_t td_loop_wall_s(const struct td_loop *loop)
+{
+	return td_loop_wall_ms(loop) / 1000;
 }
 
 struct td_rng *td_loop_rng(struct td_loop *loop)

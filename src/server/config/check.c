@@ -12,6 +12,8 @@
 
 #include "internal.h"
 
+enum { LONGEST_CALL_S = 30 * 86400 };
+
 void report_at(struct report *r, const char *const *path, unsigned n, const char *fmt, ...)
 {
 	char text[512];
@@ -412,6 +414,25 @@ static void check_numbers(struct td_config *c, const struct raw_config *raw, str
 	}
 }
 
+static void check_yes_no(bool *out, const char *z, struct report *r, const char *const *path, unsigned n)
+{
+	static const char *const words[] = { "no", "yes", NULL };
+	int w = z ? check_word(z, words, r, path, n) : -1;
+
+	if (w >= 0)
+		*out = w;
+}
+
+static void check_calls(struct td_config *c, const struct raw_calls *raw, struct report *r)
+{
+	if (!raw)
+		return;
+	check_yes_no(&c->calls.track, raw->track, r, AT("calls", "track"));
+	check_duration(&c->calls.longest_s, raw->longest, 60, r, AT("calls", "longest"));
+	if (c->calls.longest_s > LONGEST_CALL_S)
+		report_at(r, AT("calls", "longest"), "%s is too long (at most 30d)", raw->longest);
+}
+
 int config_check(struct td_config *c, const struct raw_config *raw, struct report *r)
 {
 	static const char *const registrations[] = { "durable", "memory", NULL };
@@ -429,6 +450,7 @@ int config_check(struct td_config *c, const struct raw_config *raw, struct repor
 		return err;
 	check_digest(c, raw, r);
 	check_numbers(c, raw, r);
+	check_calls(c, raw->calls, r);
 	if (raw->registrations) {
 		w = check_word(raw->registrations, registrations, r, AT("registrations"));
 		c->registrations = w == 1 ? TD_REG_MEMORY : TD_REG_DURABLE;

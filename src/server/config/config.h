@@ -54,6 +54,10 @@ struct td_config {
 		uint32_t max_pending;  /* calls being set up per source: 1000 (D7) */
 	} proxy;
 	struct {
+		bool track;         /* calls are known from INVITE to BYE: yes */
+		uint32_t longest_s; /* a call is not tracked any longer: 43,200 */
+	} calls;
+	struct {
 		uint32_t rate, burst;      /* requests a second per source address that is not under trust: 1000, 2000 */
 		uint32_t max_message;      /* 65,536 */
 		uint32_t conns_per_source; /* 256 */

@@ -24,6 +24,8 @@ int config_defaults(struct td_config *c)
 	c->proxy.timer_c_s = 180;
 	c->proxy.max_branches = 30;
 	c->proxy.max_pending = 1000;
+	c->calls.track = true;
+	c->calls.longest_s = 43200;
 	c->limits.rate = 1000;
 	c->limits.burst = 2000;
 	c->limits.max_message = TD_SIP_MAX_MESSAGE;

@@ -23,6 +23,10 @@ struct raw_proxy {
 	uint32_t *max_branches, *max_pending;
 };
 
+struct raw_calls {
+	char *track, *longest;
+};
+
 struct raw_limits {
 	uint32_t *rate, *burst, *max_message, *connections_per_source;
 };
@@ -42,6 +46,7 @@ struct raw_config {
 	char *nonce_lifetime;
 	struct raw_registrar *registrar;
 	struct raw_proxy *proxy;
+	struct raw_calls *calls;
 	struct raw_limits *limits;
 	char *log;
 };

@@ -34,6 +34,12 @@ static const cyaml_schema_field_t proxy_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t calls_fields[] = {
+	TEXT("track", struct raw_calls, track),
+	TEXT("longest", struct raw_calls, longest),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t limits_fields[] = {
 	NUMBER("rate", struct raw_limits, rate),
 	NUMBER("burst", struct raw_limits, burst),
@@ -53,6 +59,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	TEXT("nonce_lifetime", struct raw_config, nonce_lifetime),
 	CYAML_FIELD_MAPPING_PTR("registrar", OPT, struct raw_config, registrar, registrar_fields),
 	CYAML_FIELD_MAPPING_PTR("proxy", OPT, struct raw_config, proxy, proxy_fields),
+	CYAML_FIELD_MAPPING_PTR("calls", OPT, struct raw_config, calls, calls_fields),
 	CYAML_FIELD_MAPPING_PTR("limits", OPT, struct raw_config, limits, limits_fields),
 	TEXT("log", struct raw_config, log),
 	CYAML_FIELD_END,

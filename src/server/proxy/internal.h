@@ -6,6 +6,7 @@
  *   forward.c       the request as it leaves: edits to the received bytes (§16.6)
  *   record_route.c  our Record-Route values, one or two
  *   response.c      what comes back: forwarding, the best response, CANCEL of the others (§16.7)
+ *   track.c         what server/calls is told
  *   pending.c       calls being set up per source (D7)
  */
 #ifndef TD_SERVER_PROXY_INTERNAL_H
@@ -46,6 +47,7 @@ struct px_context {
 	struct td_flow from;
 	struct td_route route; /* views live as long as msg */
 	struct td_loc_call *lookup;
+	struct td_call *call;     /* its INVITE's, tracked; NULL: not */
 	struct px_source *source; /* counted there while it is being set up */
 	struct px_branch *branches;
 	struct px_branch first; /* most requests have one branch */
@@ -56,6 +58,7 @@ struct px_context {
 
 struct td_proxy {
 	struct td_core *core;
+	struct td_calls *calls;
 	struct td_link contexts;
 	struct td_map sources;
 	struct td_hash_key key;
@@ -98,6 +101,11 @@ void px_put_record_route(struct td_out *o, const struct px_copy *copy);
 extern const struct td_clitx_events px_branch_events;
 void px_cancel_branches(struct px_context *c, struct td_str reason);
 void px_send_best(struct px_context *c);
+
+/* track.c */
+void px_track_request(struct px_context *c);
+/* A response goes up, or would: nothing may for a BYE that found nobody (408). m NULL: it is our own. */
+void px_track_response(struct px_context *c, unsigned status, const struct td_msg *m);
 
 /* pending.c */
 int px_pending_add(struct px_source **out, struct td_proxy *p, const struct td_addr *source, uint32_t max); /* TD_ELIMIT */

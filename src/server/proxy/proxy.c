@@ -17,7 +17,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int td_proxy_open(struct td_proxy **out, struct td_core *core)
+int td_proxy_open(struct td_proxy **out, struct td_core *core, struct td_calls *calls)
 {
 	struct td_proxy *p = calloc(1, sizeof(*p));
 
@@ -28,6 +28,7 @@ int td_proxy_open(struct td_proxy **out, struct td_core *core)
 		return -ENOMEM;
 	}
 	p->core = core;
+	p->calls = calls;
 	td_list_init(&p->contexts);
 	td_hash_key_init(&p->key, td_loop_rng(core->loop));
 	*out = p;
@@ -60,6 +61,8 @@ static void context_free(struct px_context *c)
 		td_srvtx_detach(c->st);
 		td_srvtx_unref(c->st);
 	}
+	if (c->call)
+		td_call_release(c->call);
 	td_msg_unref(c->msg);
 	px_pending_del(p, c->source);
 	td_list_del(&c->link);
@@ -130,6 +133,7 @@ void px_reply(struct px_context *c, unsigned status, struct td_str reason)
 	c->final_sent = status >= 200;
 	if (!c->st)
 		return;
+	px_track_response(c, status, NULL);
 	if (status >= 300 && c->invite)
 		td_count(&c->px->core->counters->calls_failed);
 	/* Out of memory: the transaction ends by itself when its last user has let go */
@@ -386,6 +390,7 @@ void td_proxy_request(struct td_proxy *p, struct td_msg *msg, const struct td_fl
 	}
 	td_count(&core->counters->forwarded);
 	px_context_enter(c);
+	px_track_request(c);
 	if (c->invite)
 		px_reply(c, 100, TD_STR_NULL); /* §16.2: stops the caller's retransmissions before we look anything up */
 	if (route->kind == TD_ROUTE_NEXT) {

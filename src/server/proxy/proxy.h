@@ -5,7 +5,7 @@
 #ifndef TANDEM_SERVER_PROXY_H
 #define TANDEM_SERVER_PROXY_H
 
-#include "server/route/route.h"
+#include "server/calls/calls.h"
 
 struct td_proxy;
 
@@ -13,8 +13,8 @@ struct td_proxy_stats {
 	uint64_t contexts, branches, sources; /* open now: response contexts, their branches, sources with calls being set up */
 };
 
-/* core is kept. */
-int td_proxy_open(struct td_proxy **out, struct td_core *core);
+/* core and calls are kept. calls NULL: they are not tracked, whatever the configuration says. */
+int td_proxy_open(struct td_proxy **out, struct td_core *core, struct td_calls *calls);
 void td_proxy_close(struct td_proxy *p); /* before the transaction layer; tells nobody */
 
 /* A new request that td_route_decide() and td_route_admitted() made TD_ROUTE_USER or TD_ROUTE_NEXT. Everything is borrowed. It is always

@@ -40,6 +40,7 @@ static int forward(struct px_context *c, struct td_msg *m)
 	td_edits_free(&ed);
 	if (err)
 		return err;
+	px_track_response(c, m->status, m);
 	if (m->status >= 200)
 		c->final_sent = true;
 	err = td_srvtx_reply(c->st, m->status, b);
@@ -77,6 +78,12 @@ static unsigned rank(const struct px_context *c, unsigned status)
 	}
 }
 
+static void stay_silent(struct px_context *c)
+{
+	px_track_response(c, 408, NULL);
+	c->final_sent = true;
+}
+
 void px_send_best(struct px_context *c)
 {
 	struct px_branch *best = NULL;
@@ -89,7 +96,7 @@ void px_send_best(struct px_context *c)
 	if (best->status == 408 && c->cancelled)
 		px_reply(c, 487, TD_STR_NULL);
 	else if (best->status == 408 && !c->invite)
-		c->final_sent = true;                       /* silence */
+		stay_silent(c);
 	else if (best->status == 503 || best->status < 300) /* a 2xx we had no memory to pass on */
 		px_reply(c, 500, TD_STR_NULL);              /* "should not forward it upstream": we are not out of service */
 	else if (!best->final || forward(c, best->final))

@@ -78,6 +78,7 @@ static void on_request(void *arg, struct td_msg *msg, const struct td_flow *from
 		answer(w, msg, from, who.status, who.reason, who.extra);
 		return;
 	}
+	r.sender = who.aor;
 	if (!err)
 		err = td_route_admitted(&r, core, msg);
 	if (err)

@@ -30,6 +30,7 @@ struct td_server {
 	struct td_log *log;
 	struct td_store *store; /* NULL: none */
 	struct td_location *location;
+	struct td_calls *calls;
 	struct td_nonces *nonces;
 	struct td_tp_group *group;
 	struct td_hash_key owner_key; /* of Call-ID → worker (P12) */

@@ -28,6 +28,8 @@ static int open_shared(struct td_server *s, const struct td_server_options *opt)
 	if (!err)
 		err = td_location_open(&s->location, rng, &location);
 	if (!err)
+		err = td_calls_open(&s->calls, rng, &(struct td_calls_options){ .workers = s->worker_n, .log = s->log });
+	if (!err)
 		err = td_tp_group_open(&s->group, s->worker_n);
 	return err;
 }
@@ -141,6 +143,7 @@ void td_server_close(struct td_server *s)
 	for (unsigned i = 0; i < s->worker_n; i++)
 		if (s->workers[i])
 			worker_close(s->workers[i]);
+	td_calls_close(s->calls);
 	td_location_close(s->location);
 	td_tp_group_close(s->group);
 	td_nonces_close(s->nonces);
@@ -275,6 +278,7 @@ static void answered(struct td_mail *m, void *arg)
 		add(&sum.txn, &st->txn, sizeof(sum.txn));
 		add(&sum.guard, &st->guard, sizeof(sum.guard));
 		add(&sum.proxy, &st->proxy, sizeof(sum.proxy));
+		add(&sum.calls, &st->calls, sizeof(sum.calls));
 	}
 	td_location_stats(&sum.location, q->server->location);
 	q->fn(q->arg, &sum);
@@ -292,6 +296,7 @@ static void asked(struct td_mail *m, void *arg)
 	p->st.txn = *td_txl_stats(w->core.txl);
 	p->st.guard = *td_guard_stats(w->guard);
 	p->st.proxy = *td_proxy_stats(w->proxy);
+	td_calls_stats(&p->st.calls, w->server->calls, w->core.worker);
 	if (atomic_fetch_sub(&q->left, 1) == 1)
 		td_loop_post(q->loop, &q->answer);
 }

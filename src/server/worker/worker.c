@@ -59,9 +59,11 @@ static int open_stack(struct worker *w)
 		err = td_location_attach(s->location, w->core.worker, w->core.loop);
 	w->attached = !err;
 	if (!err)
+		td_calls_attach(s->calls, &w->core);
+	if (!err)
 		err = td_registrar_open(&w->registrar, &w->core);
 	if (!err)
-		err = td_proxy_open(&w->proxy, &w->core);
+		err = td_proxy_open(&w->proxy, &w->core, s->calls);
 	return err;
 }
 
@@ -103,6 +105,8 @@ void worker_close_roles(struct worker *w)
 {
 	td_proxy_close(w->proxy);
 	td_registrar_close(w->registrar);
+	if (w->server->calls)
+		td_calls_detach(w->server->calls, w->core.worker);
 	w->proxy = NULL;
 	w->registrar = NULL;
 	if (w->attached)

@@ -1,0 +1,403 @@
+/* Calls as the server tracks them: what begins one, what ends one, and what does neither. */
+#include "harness.h"
+
+struct rig {
+	struct world w;
+	struct phone a, b;
+};
+
+static unsigned workers_now = 1;
+
+static void rig_open(struct rig *r, const char *extra)
+{
+	world_open(&r->w, 3, workers_now, extra);
+	phone_open(&r->a, &r->w, "alice", "10.0.1.1", 5060, TD_UDP);
+	phone_open(&r->b, &r->w, "bob", "10.0.1.2", 5060, TD_UDP);
+	phone_register(&r->b, "any.test");
+}
+
+/* Nothing is left, whatever the test did. */
+static void rig_close(struct rig *r)
+{
+	phone_close(&r->a);
+	phone_close(&r->b);
+	world_run(&r->w, 40000);
+	assert_int_equal(world_status(&r->w)->calls.open, 0);
+	world_close(&r->w);
+}
+
+static void dial(struct leg *l, struct rig *r)
+{
+	leg_new(l, &r->a, "any.test", "sip:bob@any.test");
+}
+
+static unsigned open_now(struct rig *r)
+{
+	return (unsigned)world_status(&r->w)->calls.open;
+}
+
+static void hang_up(struct leg *by, struct phone *other, unsigned status)
+{
+	leg_send(by, "BYE", NULL, NULL);
+	phone_answer(other, want_request(other, "BYE"), status, "", NULL);
+	want_status(by->p, status);
+}
+
+static void answered(void **state)
+{
+	struct leg caller, callee;
+	struct rig r;
+
+	rig_open(&r, NULL);
+	for (int i = 0; i < 2; i++) {
+		dial(&caller, &r);
+		call_up(&caller, &callee, &r.b);
+		assert_int_equal(open_now(&r), 1);
+		if (i)
+			hang_up(&callee, &r.a, 200);
+		else
+			hang_up(&caller, &r.b, 200);
+		assert_int_equal(open_now(&r), 0);
+	}
+	rig_close(&r);
+}
+
+/* Established, it needs no transaction any more. */
+static void it_outlives_its_transactions(void **state)
+{
+	struct leg caller, callee;
+	struct rig r;
+
+	rig_open(&r, NULL);
+	dial(&caller, &r);
+	call_up(&caller, &callee, &r.b);
+	world_run(&r.w, 60000);
+	world_assert_idle(&r.w);
+	assert_int_equal(open_now(&r), 1);
+	hang_up(&callee, &r.a, 200);
+	assert_int_equal(open_now(&r), 0);
+	rig_close(&r);
+}
+
+static void failed(void **state)
+{
+	struct leg l;
+	struct rig r;
+
+	rig_open(&r, NULL);
+	dial(&l, &r);
+	leg_send(&l, "INVITE", NULL, SDP);
+	phone_answer(&r.b, want_request(&r.b, "INVITE"), 486, "", NULL);
+	want_status(&r.a, 486);
+	assert_int_equal(open_now(&r), 0);
+	leg_new(&l, &r.a, "any.test", "sip:nobody@any.test");
+	leg_send(&l, "INVITE", NULL, SDP);
+	want_status(&r.a, 480);
+	assert_int_equal(open_now(&r), 0);
+	rig_close(&r);
+}
+
+static void cancelled(void **state)
+{
+	struct td_msg *invite;
+	struct leg l;
+	struct rig r;
+
+	rig_open(&r, NULL);
+	dial(&l, &r);
+	leg_send(&l, "INVITE", NULL, SDP);
+	invite = want_request(&r.b, "INVITE");
+	phone_answer(&r.b, invite, 180, "", NULL);
+	want_status(&r.a, 180);
+	assert_int_equal(open_now(&r), 1);
+	leg_send(&l, "CANCEL", NULL, NULL);
+	want_status(&r.a, 200);
+	phone_answer(&r.b, want_request(&r.b, "CANCEL"), 200, "", NULL);
+	assert_int_equal(open_now(&r), 1);
+	phone_answer(&r.b, invite, 487, "", NULL);
+	want_status(&r.a, 487);
+	assert_int_equal(open_now(&r), 0);
+	rig_close(&r);
+}
+
+static void nobody_answers(void **state)
+{
+	struct leg l;
+	struct rig r;
+
+	rig_open(&r, NULL);
+	dial(&l, &r);
+	td_net_unplug(r.b.net, true);
+	leg_send(&l, "INVITE", NULL, SDP);
+	want_status(&r.a, 100);
+	assert_int_equal(open_now(&r), 1);
+	want_status(&r.a, 408);
+	assert_int_equal(open_now(&r), 0);
+	rig_close(&r);
+}
+
+/* Both phones were answered: two dialogs, one call, over with the second BYE. */
+static void fork_with_two_answers(void **state)
+{
+	struct leg one, two;
+	struct td_msg *invite[2];
+	struct phone b2;
+	struct rig r;
+
+	rig_open(&r, NULL);
+	phone_open(&b2, &r.w, "bob", "10.0.1.3", 5060, TD_UDP);
+	phone_register(&b2, "any.test");
+	b2.user = "bobs-other-phone"; /* its tag */
+	dial(&one, &r);
+	leg_send(&one, "INVITE", NULL, SDP);
+	invite[0] = want_request(&r.b, "INVITE");
+	invite[1] = want_request(&b2, "INVITE");
+	phone_answer(&r.b, invite[0], 200, "", SDP);
+	phone_answer(&b2, invite[1], 200, "", SDP);
+	two = one;
+	leg_learn(&one, want_status(&r.a, 200));
+	leg_learn(&two, want_status(&r.a, 200));
+	leg_send(&one, "ACK", NULL, NULL);
+	leg_send(&two, "ACK", NULL, NULL);
+	assert_int_equal(open_now(&r), 1);
+	for (int i = 0; i < 2; i++) {
+		struct leg *l = i ? &one : &two;
+
+		assert_int_equal(open_now(&r), 1);
+		hang_up(l, strstr(l->remote, "other") ? &b2 : &r.b, 200);
+	}
+	assert_int_equal(open_now(&r), 0);
+	phone_close(&b2);
+	rig_close(&r);
+}
+
+/* The other side has forgotten the call, or is not there at all (RFC 3261 §15.1.1). */
+static void bye_into_the_void(void **state)
+{
+	struct leg caller, callee;
+	struct rig r;
+
+	rig_open(&r, NULL);
+	dial(&caller, &r);
+	call_up(&caller, &callee, &r.b);
+	hang_up(&caller, &r.b, 481);
+	assert_int_equal(open_now(&r), 0);
+
+	dial(&caller, &r);
+	call_up(&caller, &callee, &r.b);
+	td_net_unplug(r.b.net, true);
+	leg_send(&caller, "BYE", NULL, NULL);
+	assert_null(maybe_status(&r.a, 0, 31000));
+	assert_int_equal(open_now(&r), 1);
+	world_run(&r.w, 2000); /* timer F */
+	assert_int_equal(open_now(&r), 0);
+	rig_close(&r);
+}
+
+/* Lost on its way here, the next one ends it. */
+static void bye_after_a_lost_one(void **state)
+{
+	struct leg caller, callee;
+	struct rig r;
+
+	rig_open(&r, NULL);
+	dial(&caller, &r);
+	call_up(&caller, &callee, &r.b);
+	world_rules(&r.w, 1.0, 0, 0);
+	leg_send(&caller, "BYE", NULL, NULL);
+	world_run(&r.w, 1000);
+	world_rules(&r.w, 0, 0, 0);
+	assert_int_equal(open_now(&r), 1);
+	hang_up(&caller, &r.b, 200);
+	assert_int_equal(open_now(&r), 0);
+	rig_close(&r);
+}
+
+/* Refused, it changed nothing. */
+static void bye_refused(void **state)
+{
+	static const unsigned refusals[] = { 401, 407, 400, 403, 500, 491 };
+	struct leg caller, callee;
+	struct rig r;
+
+	rig_open(&r, NULL);
+	dial(&caller, &r);
+	call_up(&caller, &callee, &r.b);
+	for (size_t i = 0; i < TD_ARRAY_LEN(refusals); i++) {
+		hang_up(&caller, &r.b, refusals[i]);
+		assert_int_equal(open_now(&r), 1);
+	}
+	hang_up(&caller, &r.b, 200);
+	rig_close(&r);
+}
+
+/*
+ * Mallory has an account, and has learnt Call-ID and tags. Without our cookie, his BYE to a phone of his own that says 200 to
+ * everything ends no call of others; nor does one with a cookie of another dialog.
+ */
+static void d3_forged_bye(void **state)
+{
+	struct leg caller, callee, forged, own;
+	struct phone mallory;
+	struct rig r;
+
+	rig_open(&r, NULL);
+	world_user(&r.w, "mallory", "secret");
+	phone_open(&mallory, &r.w, "mallory", "10.0.2.9", 5060, TD_UDP);
+	phone_password(&mallory, "secret");
+	phone_register(&mallory, "example.test");
+	dial(&caller, &r);
+	call_up(&caller, &callee, &r.b);
+
+	leg_new(&forged, &mallory, "example.test", "sip:mallory@example.test");
+	memcpy(forged.call_id, caller.call_id, sizeof(forged.call_id));
+	snprintf(forged.local, sizeof(forged.local), "<sip:mallory@example.test>%s", strchr(caller.local, ';'));
+	snprintf(forged.remote, sizeof(forged.remote), "%s", caller.remote);
+	leg_send(&forged, "BYE", NULL, NULL);
+	assert_int_equal(td_auth_client_challenge(mallory.auth, want_status(&mallory, 407), NULL), 0);
+	leg_send(&forged, "BYE", NULL, NULL);
+	phone_answer(&mallory, want_request(&mallory, "BYE"), 200, "", NULL);
+	want_status(&mallory, 200);
+	assert_int_equal(open_now(&r), 1);
+
+	leg_new(&own, &mallory, "example.test", "sip:mallory@example.test");
+	call_up(&own, &callee, &mallory);
+	assert_int_equal(open_now(&r), 2);
+	memcpy(forged.routes, own.routes, sizeof(forged.routes)); /* a cookie, of the wrong dialog */
+	snprintf(forged.target, sizeof(forged.target), "sip:mallory@10.0.2.9:5060");
+	leg_send(&forged, "BYE", NULL, NULL);
+	assert_int_equal(maybe_status(&mallory, 0, 2000)->status, 403);
+	assert_int_equal(open_now(&r), 2);
+	hang_up(&own, &mallory, 200);
+	assert_int_equal(open_now(&r), 1);
+	hang_up(&caller, &r.b, 200);
+	phone_close(&mallory);
+	rig_close(&r);
+}
+
+static void requests_between(void **state)
+{
+	static const char *const methods[] = { "UPDATE", "INFO", "REFER", "NOTIFY", "PRACK", "WHATEVER" };
+	struct leg caller, callee;
+	struct rig r;
+
+	rig_open(&r, NULL);
+	dial(&caller, &r);
+	call_up(&caller, &callee, &r.b);
+	leg_send(&callee, "INVITE", NULL, SDP);
+	phone_answer(&r.a, want_request(&r.a, "INVITE"), 200, "", SDP);
+	want_status(&r.b, 200);
+	leg_send(&callee, "ACK", NULL, NULL);
+	want_request(&r.a, "ACK");
+	leg_send(&caller, "INVITE", NULL, SDP);
+	phone_answer(&r.b, want_request(&r.b, "INVITE"), 488, "", NULL);
+	want_status(&r.a, 488);
+	for (size_t i = 0; i < TD_ARRAY_LEN(methods); i++) {
+		leg_send(&caller, methods[i], NULL, NULL);
+		phone_answer(&r.b, want_request(&r.b, methods[i]), 481, "", NULL);
+		want_status(&r.a, 481);
+	}
+	assert_int_equal(open_now(&r), 1);
+	hang_up(&caller, &r.b, 200);
+	assert_int_equal(open_now(&r), 0);
+	rig_close(&r);
+}
+
+/* sipp's built-in caller sends ACK and BYE without Route: from a trusted source that is good enough. */
+static void a_trusted_bye_without_routes(void **state)
+{
+	struct leg caller;
+	struct td_msg *m;
+	struct rig r;
+
+	rig_open(&r, NULL);
+	dial(&caller, &r);
+	leg_send(&caller, "INVITE", NULL, SDP);
+	phone_answer(&r.b, want_request(&r.b, "INVITE"), 200, "", SDP);
+	m = want_status(&r.a, 200);
+	snprintf(caller.remote, sizeof(caller.remote), "%.*s", TD_FMT(m->to.text));
+	leg_send(&caller, "ACK", NULL, NULL);
+	want_request(&r.b, "ACK");
+	hang_up(&caller, &r.b, 200);
+	assert_int_equal(open_now(&r), 0);
+	rig_close(&r);
+}
+
+static void longest(void **state)
+{
+	struct leg caller, callee;
+	struct rig r;
+
+	rig_open(&r, "calls: {longest: 10m}\n");
+	dial(&caller, &r);
+	call_up(&caller, &callee, &r.b);
+	world_run(&r.w, 598000);
+	assert_int_equal(open_now(&r), 1);
+	world_run(&r.w, 3000);
+	assert_int_equal(open_now(&r), 0);
+	hang_up(&caller, &r.b, 200); /* they could talk on, and hang up */
+	rig_close(&r);
+}
+
+static void switched_off(void **state)
+{
+	struct leg caller, callee;
+	struct rig r;
+
+	rig_open(&r, "calls: {track: no}\n");
+	dial(&caller, &r);
+	call_up(&caller, &callee, &r.b);
+	assert_int_equal(open_now(&r), 0);
+	hang_up(&caller, &r.b, 200);
+	rig_close(&r);
+}
+
+static void calls_under_way_when_the_server_stops(void **state)
+{
+	struct leg caller, callee;
+	struct rig r;
+
+	rig_open(&r, NULL);
+	dial(&caller, &r);
+	call_up(&caller, &callee, &r.b);
+	assert_int_equal(open_now(&r), 1);
+	phone_close(&r.a);
+	phone_close(&r.b);
+	world_close(&r.w); /* nothing of it is leaked */
+}
+
+static int with_3_workers(void **state)
+{
+	workers_now = 3;
+	return 0;
+}
+
+static int with_1_worker(void **state)
+{
+	workers_now = 1;
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(answered),
+		cmocka_unit_test(it_outlives_its_transactions),
+		cmocka_unit_test(failed),
+		cmocka_unit_test(cancelled),
+		cmocka_unit_test(nobody_answers),
+		cmocka_unit_test(fork_with_two_answers),
+		cmocka_unit_test(bye_into_the_void),
+		cmocka_unit_test(bye_after_a_lost_one),
+		cmocka_unit_test(bye_refused),
+		cmocka_unit_test(d3_forged_bye),
+		cmocka_unit_test(requests_between),
+		cmocka_unit_test(a_trusted_bye_without_routes),
+		cmocka_unit_test(longest),
+		cmocka_unit_test(switched_off),
+		cmocka_unit_test(calls_under_way_when_the_server_stops),
+	};
+	int failed_n = cmocka_run_group_tests_name("1 worker", tests, with_1_worker, NULL);
+
+	return failed_n + cmocka_run_group_tests_name("3 workers", tests, with_3_workers, NULL);
+}
