@@ -265,6 +265,7 @@ void reap(void)
 		graveyard = f->dnext;
 		free(f->in);
 		free(f->out);
+		free(f->challenge);
 		free(f);
 	}
 }

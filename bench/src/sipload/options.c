@@ -40,7 +40,7 @@ static const char HELP[] =
 "  --conns N (16)       stream connections used by the UAC half\n"
 "  --users N (1000)  --first N (0)  --random   AORs u00000000@domain ...\n"
 "  --domain D (bench.test)  --password P (secret)  --auth-user U\n"
-"  --preauth            reuse the last challenge instead of waiting for a new one\n"
+"  --preauth            reuse the last challenge of the flow instead of waiting for a new one\n"
 "  --count N  --duration S   stop after N operations or S seconds\n"
 "  --window N (64)      operations in flight   --rate R  offered rate (open loop)\n"
 "  --hold MS (0)  --answer MS (0)  --no-180  call shape\n"

@@ -185,6 +185,12 @@ void report(double busy_s, double rate);
 enum { R_UAC, R_UAS, R_LISTEN };
 enum { F_CONNECTING, F_HANDSHAKE, F_UP, F_DEAD };
 
+struct challenge { /* the last one of a flow, for --preauth */
+	char text[1024];
+	int n, proxy;
+	uint32_t nc;
+};
+
 struct flow {
 	int fd, stream, role, state, want_w, dirty, idx, accepted;
 	uint32_t slot;
@@ -200,6 +206,7 @@ struct flow {
 	int inlen, incap, outlen, outcap;
 	SSL *ssl;
 	uint64_t t0;
+	struct challenge *challenge;
 	struct flow *dnext;
 };
 

@@ -8,11 +8,6 @@ struct op *ops;
 uint64_t *uac_due, *uas_due;
 uint32_t *free_slot, free_n, inflight;
 
-/* The last challenge, for --preauth. */
-static char challenge[1024];
-static int challenge_n, challenge_proxy;
-static uint32_t challenge_nc;
-
 static uint64_t rng = 88172645463325252ull;
 static uint32_t rnd(void)
 {
@@ -81,9 +76,10 @@ void first_request(struct op *x)
 	x->cidn = (int)(o - x->cid);
 	x->st = ST_TRY;
 	x->tries = 0;
-	if (opt.preauth && challenge_n && x->method != M_OPTIONS) {
+	struct challenge *c = x->f->challenge;
+	if (opt.preauth && c && c->n && x->method != M_OPTIONS) {
 		char a[900];
-		int n = build_auth(x, a, (struct str){ challenge, challenge_n }, challenge_proxy, ++challenge_nc);
+		int n = build_auth(x, a, (struct str){ c->text, c->n }, c->proxy, ++c->nc);
 		build_req(x, a, n);
 	} else
 		build_req(x, NULL, 0);
@@ -248,19 +244,23 @@ static void on_provisional(struct op *x)
 	}
 }
 
+/* Each flow keeps its own challenge and counts its own nc, as a client does: counts of one nonce arrive in order. */
 static void on_challenge(struct op *x, const struct msg *m)
 {
+	struct challenge *c = x->f->challenge;
 	char auth[900];
 
 	stats.challenges++;
 	x->tries++;
 	if (x->method == M_INVITE)
 		ack_failure(x, m);
-	challenge_n = m->auth.n < (int)sizeof(challenge) ? m->auth.n : 0;
-	memcpy(challenge, m->auth.p, (size_t)challenge_n);
-	challenge_proxy = m->status == 407;
-	challenge_nc = 1;
-	int n = build_auth(x, auth, (struct str){ challenge, challenge_n }, challenge_proxy, 1);
+	if (!c && !(c = x->f->challenge = calloc(1, sizeof(*c))))
+		die("out of memory");
+	c->n = m->auth.n < (int)sizeof(c->text) ? m->auth.n : 0;
+	memcpy(c->text, m->auth.p, (size_t)c->n);
+	c->proxy = m->status == 407;
+	c->nc = 1;
+	int n = build_auth(x, auth, (struct str){ c->text, c->n }, c->proxy, 1);
 	if (x->method == M_INVITE)
 		flush_all(); /* the request buffer is rebuilt in place */
 	x->cseq++;
