@@ -29,7 +29,7 @@ test: deps-dev
 test-quick: deps-dev
 	@$(PY) tools/test --quick
 
-# Side by side with Kamailio; CASE=call for one case, ROUNDS=n.
+# Both tables of docs/performance.md, side by side with Kamailio; CASE=call for one case, ROUNDS=n (5).
 bench: deps-dev
 	@tools/deps bench
 	@bench/run $(CASE)

@@ -134,9 +134,13 @@ class Server:
                 self.p.wait()
 
 
-def run_load(argv, core=None, timeout=500):
+def run_load(argv, core=None, timeout=500, watch=None):
+    """the load's JSON; watch() is called twice a second while it lasts"""
     p = start(argv, core, subprocess.PIPE)
     try:
+        while watch and p.poll() is None:
+            watch()
+            time.sleep(0.5)
         out, _ = p.communicate(timeout=timeout)
         return json.loads(out)
     except ValueError:
@@ -147,14 +151,18 @@ def run_load(argv, core=None, timeout=500):
             p.wait()
 
 
-def measured(server, argv, core=None):
-    """one run of the load, with what it cost the server"""
+def measured(server, argv, core=None, per="ok", sample=False):
+    """One run of the load, with what it cost the server. per: the load's count that costs are divided by; sample: the growth
+    of memory is that of the peak, not of the end."""
     pids = server.pids()
     m0, c0 = pss_kb(pids), cpu_s(pids)
-    load = run_load(argv, core)
+    peak = [m0]
+    load = run_load(argv, core, watch=(lambda: peak.append(pss_kb(pids))) if sample else None)
     c1, m1 = cpu_s(pids), pss_kb(pids)
-    n = load["ok"] or 1
+    if sample:
+        m1 = max(peak)
+    n = load[per] or 1
     return {"load": load, "rate": load["rate"], "cpu_us": (c1 - c0) / n * 1e6, "server_util": (c1 - c0) / (load["elapsed_s"] or 1),
             "generator_util": load.get("generator_util", 0), "pss_before_kb": m0, "pss_after_kb": m1,
-            "bytes_per_op": (m1 - m0) * 1024.0 / n,
+            "bytes_per_op": (m1 - m0) * 1024.0 / n, "p99_ms": load.get("final_us", {}).get("p99", 0) / 1000.0,
             "errors": load["verify_errors"] + load["failed"] + load["timeouts"], "retransmits": load["retransmits"]}

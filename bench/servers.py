@@ -1,20 +1,49 @@
-"""The two servers, as command lines. Both listen on the same port, serve the domain bench.test, accept any AOR (variant auth:
-challenge REGISTER with MD5, password "secret" for every user), record-route INVITE and answer OPTIONS themselves."""
-import os, re, subprocess
+"""The two servers, as command lines. Both listen on the same port, serve the domain bench.test, accept any address, record-route
+INVITE and answer OPTIONS themselves. The variants:
+
+plain        no authentication, stateful      two        the same, two workers
+durable      registrations on disk (tandem; Kamailio stays in memory)
+auth         REGISTER is challenged with MD5, password "secret" for every user
+auth_sha256  the same with SHA-256            dialog     every call is tracked to its end
+stateless    no transactions                  tcp        TCP as well
+big          plain, with room for a million addresses
+mem…         plain, dialog or tcp, memory not touched in advance
+"""
+import os, re, shutil, subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-TANDEM = """domains:
+TRUSTED = "trust: [127.0.0.1/32]\n"
+UNLIMITED = "limits: {rate: 100000000, burst: 100000000}\n"
+# variant: kind of users, mode, registrations, and the rest of the configuration
+TANDEM = {
+    "plain": ("any", "proxy", "memory", TRUSTED),
+    "two": ("any", "proxy", "memory", TRUSTED),
+    "durable": ("any", "proxy", "durable", TRUSTED),
+    "auth": ("local", "proxy", "memory", "digest: [MD5]\n" + UNLIMITED),
+    "auth_sha256": ("local", "proxy", "memory", "digest: [SHA-256]\n" + UNLIMITED),
+    "dialog": ("any", "proxy", "memory", TRUSTED + "calls: {track: yes, records: yes, per_user: 1000}\n"),
+    "stateless": ("any", "stateless", "memory", TRUSTED),
+    "tcp": ("any", "proxy", "memory", TRUSTED + "limits: {connections_per_source: 20000}\n"),
+}
+ALIAS = {"big": "plain", "mem": "plain", "mem_dialog": "dialog", "mem_tcp": "tcp"}
+
+CONFIG = """domains:
   - name: bench.test
     users: {users}
+    mode: {mode}
 listen:
   - udp:127.0.0.1:{port}
   - tcp:127.0.0.1:{port}
 state: {state}
-workers: 1
-registrations: memory
-{access}log: warn
+workers: {workers}
+registrations: {registrations}
+{rest}log: warn
 """
+
+
+class Unsupported(Exception):
+    """the server has no such mode; the text is its own"""
 
 
 class Tandem:
@@ -36,16 +65,39 @@ class Tandem:
         subprocess.run([self.binary, "user", "import", path, "-c", config], check=True, stdout=subprocess.DEVNULL)
         self.users_ready = True
 
-    def command(self, variant):
-        auth = variant == "auth"
-        access = "digest: [MD5]\nlimits: {rate: 100000000, burst: 100000000}\n" if auth else "trust: [127.0.0.1/32]\n"
-        config = os.path.join(self.folder, "tandem-%s.yaml" % variant)
-        with open(config, "w") as f:
-            f.write(TANDEM.format(users="local" if auth else "any", port=self.port, access=access,
-                                  state=os.path.join(self.folder, "auth" if auth else "plain")))
-        if auth:
-            self.import_users(config)
-        return [self.binary, "serve", "-c", config]
+    def configuration(self, variant, workers=None):
+        """the path of the variant's configuration; its state folder is left as it is"""
+        kind = ALIAS.get(variant, variant)
+        users, mode, registrations, rest = TANDEM[kind]
+        path = os.path.join(self.folder, "tandem-%s.yaml" % variant)
+        with open(path, "w") as f:
+            f.write(CONFIG.format(users=users, mode=mode, port=self.port, state=self.state(variant), registrations=registrations,
+                                  workers=workers or (2 if kind == "two" else 1), rest=rest))
+        r = subprocess.run([self.binary, "serve", "--check", "-c", path], capture_output=True, text=True)
+        if r.returncode:
+            said = (r.stderr + r.stdout).strip().splitlines()[-1]
+            raise Unsupported(re.sub(r"^\S+: | \(want .*| here \(.*", "", said))
+        return path
+
+    def state(self, variant):
+        return os.path.join(self.folder, "users" if variant.startswith("auth") else "state-" + variant)
+
+    def command(self, variant, workers=None):
+        path = self.configuration(variant, workers)
+        if variant.startswith("auth"):
+            self.import_users(path)
+        else:
+            shutil.rmtree(self.state(variant), ignore_errors=True)
+        return [self.binary, "serve", "-c", path]
+
+
+# variant: megabytes of its pool, and what kamailio.cfg is told
+KAMAILIO = {
+    "plain": (4096, []), "durable": (4096, []), "two": (4096, ["CHILDREN=2"]), "auth": (4096, ["WITH_AUTH"]),
+    "auth_sha256": (4096, ["WITH_AUTH", "WITH_SHA256"]), "dialog": (4096, ["WITH_DIALOG"]), "stateless": (1024, ["STATELESS"]),
+    "tcp": (4096, ["WITH_TCP"]), "big": (8192, []),
+    "mem": (8192, []), "mem_dialog": (8192, ["WITH_DIALOG"]), "mem_tcp": (8192, ["WITH_TCP"]),
+}
 
 
 class Kamailio:
@@ -60,11 +112,14 @@ class Kamailio:
         out = subprocess.run(["kamailio", "-v"], capture_output=True, text=True).stdout
         return re.match(r"version: (\S+ \S+)", out).group(1)
 
-    def command(self, variant):
-        argv = ["kamailio", "-DD", "-f", os.path.join(HERE, "kamailio.cfg"), "-m", "4096", "-M", "16", "-x", "tlsf", "-X", "tlsf",
-                "-b", "4194304", "-l", "udp:127.0.0.1:%d" % self.port, "-Y", self.folder]
-        if variant != "mem":
-            argv += ["-A", "PRETOUCH"]
-        if variant == "auth":
-            argv += ["-A", "WITH_AUTH"]
+    def command(self, variant, workers=None):
+        megabytes, defines = KAMAILIO[variant]
+        listen = ["udp"] + (["tcp"] if "WITH_TCP" in defines else [])
+        touched = [] if variant.startswith("mem") else ["PRETOUCH"]
+        argv = ["kamailio", "-DD", "-f", os.path.join(HERE, "kamailio.cfg"), "-m", str(megabytes), "-M", "16", "-x", "tlsf", "-X", "tlsf",
+                "-b", "4194304", "-Y", self.folder]
+        for proto in listen:
+            argv += ["-l", "%s:127.0.0.1:%d" % (proto, self.port)]
+        for define in touched + defines + (["CHILDREN=%d" % workers] if workers else []):
+            argv += ["-A", define]
         return argv
