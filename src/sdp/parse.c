@@ -21,6 +21,8 @@ struct td_str sdp_word(struct td_str *rest)
 	struct td_str w;
 	size_t i = 0, end;
 
+	if (!rest->n)
+		return TD_STR_NULL; /* of an attribute without a value there is not even a place */
 	while (i < rest->n && is_space(rest->p[i]))
 		i++;
 	end = i;

@@ -86,7 +86,7 @@ static void registers(void **state)
 		struct run run = { .row = &rows[i] };
 
 		rig_open(&run.r);
-		assert_true(oom_each(scenario, &run) > 2);
+		assert_true(oom_each(scenario, &run) > 0); /* it was made to fail at least once */
 		rig_close(&run.r);
 	}
 }
