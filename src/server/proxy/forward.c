@@ -13,23 +13,22 @@ struct draft {
 
 /* ---- 2. Request-URI: without what §19.1.1 (table 1) does not allow there ---- */
 
-static struct td_str request_uri(struct draft *d, struct td_str contact)
+static struct td_str request_uri(struct draft *d, const struct td_uri *u)
 {
-	struct td_uri u;
-	struct td_str rest;
+	struct td_str contact = u->text, rest;
 	struct td_param p;
 	struct td_out o;
 	char *text;
 
-	if (td_uri_parse(&u, contact) || (!u.headers.n && !td_param_find(&p, u.params, TD_STR("method"))))
+	if (!u->headers.n && !td_param_find(&p, u->params, TD_STR("method")))
 		return contact;
 	text = td_arena_alloc(&d->copy->msg->arena, contact.n);
 	if (!text)
 		return contact;
 	td_out_init_fixed(&o, text, contact.n);
 	td_out_str(&o,
-		   td_str_n(contact.p, u.params.p ? (size_t)(u.params.p - contact.p) : (size_t)(u.headers.p - 1 - contact.p)));
-	for (rest = u.params; td_param_next(&p, &rest) == 1;) {
+		   td_str_n(contact.p, u->params.p ? (size_t)(u->params.p - contact.p) : (size_t)(u->headers.p - 1 - contact.p)));
+	for (rest = u->params; td_param_next(&p, &rest) == 1;) {
 		if (td_str_ieq(p.name, TD_STR("method")))
 			continue;
 		td_out_char(&o, ';');
@@ -106,11 +105,14 @@ static void routing(struct draft *d)
 {
 	const struct px_copy *copy = d->copy;
 	const struct td_route *r = copy->route;
-	struct td_str uri = copy->uri.p ? request_uri(d, copy->uri) : r->uri.text;
+	struct td_str uri = copy->uri->text.p ? request_uri(d, copy->uri) : r->uri.text;
 	bool strict = next_is_strict(copy);
 	unsigned first = r->own_routes + strict, n;
 
-	if (first || r->strict) {
+	if (r->only_own_routes && !r->strict) {
+		for (const struct td_hdr *h = td_msg_hdr(copy->msg, TD_HDR_ROUTE); h; h = td_msg_hdr_next(copy->msg, h))
+			td_edit_remove_hdr(&d->ed, h);
+	} else if (first || r->strict) {
 		n = count_routes(copy->msg);
 		keep_routes(d, first, n - r->strict);
 	}

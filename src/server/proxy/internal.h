@@ -20,7 +20,7 @@ struct px_context;
 
 /* Where a copy of the request goes. */
 struct px_target {
-	struct td_str uri; /* the new Request-URI; p NULL: as it is */
+	struct td_uri uri; /* the new Request-URI; text.p NULL: as it is */
 	struct td_flow flow;
 	struct td_addr instead; /* family TD_AF_NONE: none. The contact's address, for when the connection in flow is gone */
 	enum td_proto instead_proto;
@@ -39,13 +39,18 @@ struct px_branch {
 
 struct px_source;
 
+/* What is needed until the final response went up. Afterwards a context may have to wait half a minute for further 2xx. */
+struct px_setup {
+	struct td_flow from;
+	struct td_route route;
+};
+
 struct px_context {
 	struct td_proxy *px;
 	struct td_link link;
-	struct td_srvtx *st; /* NULL: an ACK, forwarded without state */
-	struct td_msg *msg;  /* until the final response went up */
-	struct td_flow from;
-	struct td_route route; /* views live as long as msg */
+	struct td_srvtx *st;    /* NULL: an ACK, forwarded without state */
+	struct td_msg *msg;     /* until the final response went up */
+	struct px_setup *setup; /* in msg's arena: lives as long */
 	struct td_loc_call *lookup;
 	struct td_call *call;     /* its INVITE's, tracked; NULL: not */
 	struct px_source *source; /* counted there while it is being set up */
@@ -69,7 +74,7 @@ struct td_proxy {
 int px_branch_start(struct px_context *c, const struct px_target *t);
 int px_branch_send(struct px_branch *b, const struct px_target *t);
 /* To the address its Contact names, when the connection it registered by is gone. TD_ENOTFOUND: there is none, or it was tried. */
-int px_branch_send_instead(struct px_branch *b, struct td_str uri);
+int px_branch_send_instead(struct px_branch *b, const struct td_uri *uri);
 void px_branch_end(struct px_branch *b); /* lets go of its client transaction */
 void px_context_enter(struct px_context *c);
 void px_context_leave(struct px_context *c); /* settles it: best response, freeing */
@@ -86,7 +91,7 @@ struct px_copy {
 	struct td_msg *msg; /* its arena may take text that has to last until the copy is made */
 	const struct td_route *route;
 	const struct td_flow *in, *out;
-	struct td_str uri; /* p NULL: unchanged */
+	const struct td_uri *uri; /* text.p NULL: unchanged */
 	struct td_str branch;
 	unsigned breadth;
 };

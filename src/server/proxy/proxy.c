@@ -105,6 +105,7 @@ static void drop_setup_state(struct px_context *c)
 	}
 	td_msg_unref(c->msg);
 	c->msg = NULL;
+	c->setup = NULL;
 	px_pending_del(c->px, c->source);
 	c->source = NULL;
 }
@@ -179,10 +180,10 @@ static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px
 	struct px_copy copy = {
 		.core = core,
 		.msg = c->msg,
-		.route = &c->route,
-		.in = &c->from,
+		.route = &c->setup->route,
+		.in = &c->setup->from,
 		.out = &t->flow,
-		.uri = t->uri,
+		.uri = &t->uri,
 		.branch = { text, PX_BRANCH_LEN },
 		.breadth = c->breadth,
 	};
@@ -192,7 +193,7 @@ static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px
 
 	td_branch_make(text, core->txl);
 	td_out_init_fixed(&o, text + TD_BRANCH_LEN, sizeof(text) - TD_BRANCH_LEN);
-	td_route_put_loop(&o, c->route.loop);
+	td_route_put_loop(&o, c->setup->route.loop);
 	err = px_copy_build(&opt.bytes, &copy);
 	if (err)
 		return err == TD_ELIMIT ? -EMSGSIZE : err;
@@ -211,9 +212,9 @@ int px_branch_send(struct px_branch *b, const struct px_target *t)
 	return send_copy(b->ctx, &b->ct, t, b);
 }
 
-int px_branch_send_instead(struct px_branch *b, struct td_str uri)
+int px_branch_send_instead(struct px_branch *b, const struct td_uri *uri)
 {
-	struct px_target t = { .uri = uri };
+	struct px_target t = { .uri = *uri };
 	struct td_addr a = b->instead;
 	int err;
 
@@ -242,7 +243,7 @@ int px_branch_start(struct px_context *c, const struct px_target *t)
 	c->branches = b;
 	c->px->stats.branches++;
 	err = px_branch_send(b, t);
-	if (err && px_branch_send_instead(b, t->uri)) {
+	if (err && px_branch_send_instead(b, &t->uri)) {
 		b->status = err == -ENOMEM ? 500 : err == -EMSGSIZE ? 513 : 503; /* §16.9 */
 		return err;
 	}
@@ -303,7 +304,7 @@ static void to_next_hop(struct px_context *c)
 	int err;
 
 	c->breadth = breadth_for(c, 1);
-	err = px_target_of_uri(&t, core, &c->route.next);
+	err = px_target_of_uri(&t, core, &c->setup->route.next);
 	if (!c->breadth)
 		px_reply(c, 440, TD_STR("Max-Breadth Exceeded"));
 	else if (err == TD_EDENIED)
@@ -342,14 +343,15 @@ static const struct td_srvtx_events srvtx_events = { .cancelled = on_cancelled }
 static struct px_context *context_new(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from,
 				      const struct td_route *route)
 {
-	struct px_context *c = td_zalloc(sizeof(*c));
+	struct px_setup *setup = td_arena_alloc(&msg->arena, sizeof(*setup));
+	struct px_context *c = setup ? td_zalloc(sizeof(*c)) : NULL;
 
 	if (!c)
 		return NULL;
 	c->px = p;
 	c->msg = td_msg_ref(msg);
-	c->from = *from;
-	c->route = *route;
+	*setup = (struct px_setup){ *from, *route };
+	c->setup = setup;
 	c->invite = msg->method == TD_INVITE;
 	td_list_add_tail(&p->contexts, &c->link);
 	p->stats.contexts++;
@@ -364,12 +366,12 @@ static int take_on(struct px_context *c)
 
 	if (c->msg->method == TD_ACK)
 		return 0;
-	if (c->invite && !td_config_trusts(core->cfg, &c->from.peer))
-		err = px_pending_add(&c->source, c->px, &c->from.peer, core->cfg->proxy.max_pending);
+	if (c->invite && !td_config_trusts(core->cfg, &c->setup->from.peer))
+		err = px_pending_add(&c->source, c->px, &c->setup->from.peer, core->cfg->proxy.max_pending);
 	if (!err)
-		err = td_srvtx_open(&c->st, core->txl, c->msg, &c->from, &srvtx_events, c);
+		err = td_srvtx_open(&c->st, core->txl, c->msg, &c->setup->from, &srvtx_events, c);
 	if (err)
-		td_reply_stateless(core->txl, c->msg, &c->from, err == TD_ELIMIT ? 503 : 500, TD_STR_NULL,
+		td_reply_stateless(core->txl, c->msg, &c->setup->from, err == TD_ELIMIT ? 503 : 500, TD_STR_NULL,
 				   err == TD_ELIMIT ? TD_STR("Retry-After: 10\r\n") : TD_STR_NULL);
 	return err;
 }

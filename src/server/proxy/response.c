@@ -172,12 +172,13 @@ static bool try_instead(struct px_branch *b, struct td_clitx *gone)
 {
 	struct td_buf *sent = td_clitx_bytes(gone);
 	struct td_str rest;
+	struct td_uri uri;
 
 	if (!sent || !b->ctx->msg || b->ctx->cancelled || td_clitx_had_provisional(gone))
 		return false;
 	rest = td_buf_str(sent);
 	td_str_split(&rest, ' ');
-	return px_branch_send_instead(b, td_str_split(&rest, ' ')) == 0;
+	return !td_uri_parse(&uri, td_str_split(&rest, ' ')) && px_branch_send_instead(b, &uri) == 0;
 }
 
 static void on_ended(struct td_clitx *ct, int why, void *arg)

@@ -44,7 +44,7 @@ static int address_of(struct td_addr *out, enum td_proto *proto, const struct td
 
 int px_target_of_uri(struct px_target *out, struct td_core *core, const struct td_uri *uri)
 {
-	struct px_target t = { .uri = TD_STR_NULL };
+	struct px_target t = { .uri.text = TD_STR_NULL };
 	enum td_proto proto;
 	struct td_addr a;
 	int err = address_of(&a, &proto, core, uri);
@@ -67,15 +67,14 @@ static bool flow_usable(const struct td_core *core, const struct td_flow *f)
 
 int px_target_of_binding(struct px_target *out, struct td_core *core, const struct td_binding *b)
 {
-	struct px_target t = { .uri = b->contact };
+	struct px_target t = { 0 };
 	enum td_proto proto;
 	struct td_addr a;
-	struct td_uri uri;
-	int err = td_uri_parse(&uri, b->contact), no_address;
+	int err = td_uri_parse(&t.uri, b->contact), no_address;
 
 	if (err)
 		return err;
-	no_address = address_of(&a, &proto, core, &uri);
+	no_address = address_of(&a, &proto, core, &t.uri);
 	if (!no_address && !td_ip_eq(&a, &b->flow.peer))
 		no_address = TD_EDENIED;
 	if (flow_usable(core, &b->flow) && (b->flow.conn || no_address)) {

@@ -6,7 +6,7 @@ void px_track_request(struct px_context *c)
 	struct td_proxy *p = c->px;
 
 	if (c->invite && !c->msg->to_tag.n && p->calls && p->core->cfg->calls.track)
-		c->call = td_call_begin(p->calls, p->core, c->msg, &c->route);
+		c->call = td_call_begin(p->calls, p->core, c->msg, &c->setup->route);
 }
 
 /*
@@ -19,7 +19,7 @@ static void bye_answered(struct px_context *c, unsigned status, const struct td_
 	struct td_core *core = c->px->core;
 	bool gone = !m && c->branches && status >= 500; /* every way to it failed */
 
-	if (!c->route.in_dialog && !td_config_trusts(core->cfg, &c->from.peer))
+	if (!c->setup->route.in_dialog && !td_config_trusts(core->cfg, &c->setup->from.peer))
 		return;
 	if ((status >= 200 && status < 300) || status == 408 || status == 481 || gone)
 		td_calls_bye(c->px->calls, core, c->msg);

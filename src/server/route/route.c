@@ -87,6 +87,7 @@ static bool read_routes(struct td_route *r, const struct td_core *core, const st
 		if (!r->in_dialog)
 			r->in_dialog = td_route_cookie_ok(core->rr_key, &na.uri, msg);
 	}
+	r->only_own_routes = got == 0;
 	return got == 0;
 }
 

@@ -31,6 +31,7 @@ struct td_route {
 	bool strict;          /* §16.4: the Request-URI was our Record-Route; `uri` was the last Route value */
 	bool next_is_route;   /* `next` is a Route value, not the Request-URI */
 	unsigned own_routes;  /* leading Route values that name us: they are removed */
+	bool only_own_routes; /* and there are no others */
 	struct td_uri uri;    /* the Request-URI after §16.4 */
 	struct td_uri next;   /* TD_ROUTE_NEXT: where it goes */
 	struct td_str aor;    /* TD_ROUTE_USER: in the message's arena */
