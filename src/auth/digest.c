@@ -4,6 +4,8 @@
  */
 #include "auth/internal.h"
 
+#include <endian.h>
+
 static const struct td_str names[TD_DIGEST_ALGS] = {
 	[TD_DIGEST_SHA256] = TD_STR_INIT("SHA-256"),
 	[TD_DIGEST_MD5] = TD_STR_INIT("MD5"),
@@ -37,6 +39,7 @@ size_t td_digest_size(enum td_digest_alg alg)
 void td_digest_init(struct td_digest *d, enum td_digest_alg alg)
 {
 	d->alg = alg;
+	d->total = 0;
 	d->n = 0;
 	if (alg == TD_DIGEST_SHA256)
 		SHA256_Init(&d->u.sha256);
@@ -44,53 +47,77 @@ void td_digest_init(struct td_digest *d, enum td_digest_alg alg)
 		MD5_Init(&d->u.md5);
 }
 
-static void hash(struct td_digest *d, const void *bytes, size_t n)
+/* Hashes the blocks gathered; n is a whole number of them. */
+static void hash(struct td_digest *d, size_t n)
 {
-	if (d->alg == TD_DIGEST_SHA256)
-		SHA256_Update(&d->u.sha256, bytes, n);
-	else
-		MD5_Update(&d->u.md5, bytes, n);
-}
-
-/* Place for n more bytes, which are counted; n is not more than what the pieces hold in all. */
-static char *room(struct td_digest *d, size_t n)
-{
-	if (n > sizeof(d->pieces) - d->n) {
-		hash(d, d->pieces, d->n);
-		d->n = 0;
+	for (size_t at = 0; at < n; at += DIGEST_BLOCK) {
+		if (d->alg == TD_DIGEST_SHA256)
+			SHA256_Transform(&d->u.sha256, d->text + at);
+		else
+			MD5_Transform(&d->u.md5, d->text + at);
 	}
-	d->n += n;
-	return d->pieces + d->n - n;
+	d->n = 0;
 }
 
 void td_digest_add(struct td_digest *d, struct td_str s)
 {
-	if (s.n == 0)
-		return;
-	if (s.n <= sizeof(d->pieces)) {
-		memcpy(room(d, s.n), s.p, s.n);
-		return;
+	d->total += s.n;
+	while (s.n > sizeof(d->text) - d->n) {
+		size_t take = sizeof(d->text) - d->n;
+
+		memcpy(d->text + d->n, s.p, take);
+		hash(d, sizeof(d->text));
+		s = td_str_n(s.p + take, s.n - take);
 	}
-	hash(d, d->pieces, d->n);
-	d->n = 0;
-	hash(d, s.p, s.n);
+	if (s.n)
+		memcpy(d->text + d->n, s.p, s.n);
+	d->n += s.n;
 }
 
 void td_digest_add_colon(struct td_digest *d, struct td_str s)
 {
-	*room(d, 1) = ':';
+	td_digest_add(d, TD_STR(":"));
 	td_digest_add(d, s);
+}
+
+/* The text ends in a one bit, zeros up to a whole block, and its length in bits: both hashes have it so (RFC 1321 §3.1, RFC 6234 §4.1). */
+static void pad(struct td_digest *d)
+{
+	uint64_t bits = d->total * 8;
+	size_t end;
+
+	if (d->n == sizeof(d->text))
+		hash(d, sizeof(d->text));
+	d->text[d->n++] = 0x80;
+	end = (d->n + sizeof(bits) + DIGEST_BLOCK - 1) & ~(size_t)(DIGEST_BLOCK - 1);
+	if (end > sizeof(d->text)) {
+		memset(d->text + d->n, 0, sizeof(d->text) - d->n);
+		hash(d, sizeof(d->text));
+		end = DIGEST_BLOCK;
+	}
+	memset(d->text + d->n, 0, end - sizeof(bits) - d->n);
+	bits = d->alg == TD_DIGEST_SHA256 ? htobe64(bits) : htole64(bits);
+	memcpy(d->text + end - sizeof(bits), &bits, sizeof(bits));
+	hash(d, end);
 }
 
 size_t td_digest_end(uint8_t out[32], struct td_digest *d)
 {
-	if (d->n)
-		hash(d, d->pieces, d->n);
-	if (d->alg == TD_DIGEST_SHA256)
-		SHA256_Final(out, &d->u.sha256);
-	else
-		MD5_Final(out, &d->u.md5);
-	return td_digest_size(d->alg);
+	uint32_t word[8];
+	size_t size = td_digest_size(d->alg);
+
+	pad(d);
+	if (d->alg == TD_DIGEST_SHA256) {
+		for (size_t i = 0; i < 8; i++)
+			word[i] = htobe32(d->u.sha256.h[i]);
+	} else {
+		word[0] = htole32(d->u.md5.A);
+		word[1] = htole32(d->u.md5.B);
+		word[2] = htole32(d->u.md5.C);
+		word[3] = htole32(d->u.md5.D);
+	}
+	memcpy(out, word, size);
+	return size;
 }
 
 int td_ha1_make(struct td_ha1 *out, enum td_digest_alg alg, struct td_str user, struct td_str realm, struct td_str password)
@@ -120,6 +147,14 @@ static void hex(char *out, const uint8_t *bytes, size_t n)
 	}
 }
 
+static void add_hex(struct td_digest *d, const uint8_t *bytes, size_t n)
+{
+	char text[TD_DIGEST_HEX_MAX];
+
+	hex(text, bytes, n);
+	td_digest_add(d, td_str_n(text, 2 * n));
+}
+
 size_t td_digest_response(char out[TD_DIGEST_HEX_MAX], const struct td_ha1 *ha1, const struct td_digest_input *in)
 {
 	size_t n = td_digest_size(in->alg);
@@ -132,17 +167,17 @@ size_t td_digest_response(char out[TD_DIGEST_HEX_MAX], const struct td_ha1 *ha1,
 	td_digest_end(ha2, &d);
 
 	td_digest_init(&d, in->alg); /* KD(H(A1), nonce ":" nc ":" cnonce ":" qop ":" H(A2)) (§3.4.1) */
-	hex(room(&d, 2 * n), ha1->bytes, n);
+	add_hex(&d, ha1->bytes, n);
 	td_digest_add_colon(&d, in->nonce);
 	if (in->qop.n) {
 		td_digest_add_colon(&d, in->nc);
 		td_digest_add_colon(&d, in->cnonce);
 		td_digest_add_colon(&d, in->qop);
 	}
-	td_digest_add_colon(&d, TD_STR_NULL);
-	hex(room(&d, 2 * n), ha2, n);
+	td_digest_add(&d, TD_STR(":"));
+	add_hex(&d, ha2, n);
 	td_digest_end(sum, &d);
-	explicit_bzero(d.pieces, sizeof(d.pieces)); /* HA1 */
+	explicit_bzero(d.text, sizeof(d.text)); /* HA1 */
 	hex(out, sum, n);
 	return 2 * n;
 }

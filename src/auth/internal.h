@@ -10,12 +10,14 @@
  * OpenSSL's low-level functions: no fetch, no context on the heap, no failure. Measured on digests of 150 bytes, an EVP
  * one-shot costs 1.3 to 2 times as much; a digest check is four of them.
  *
- * Short pieces are gathered and hashed in one go: each update costs as much as a quarter of a block, and the text of a
- * response has a dozen of them.
+ * Text is gathered and hashed by blocks: an update costs as much as a quarter of one, and so does the end with its padding; the
+ * text of a response has a dozen pieces.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/md5.h>
 #include <openssl/sha.h>
+
+enum { DIGEST_BLOCK = 64 }; /* bytes, of both hashes */
 
 struct td_digest {
 	enum td_digest_alg alg;
@@ -23,8 +25,9 @@ struct td_digest {
 		MD5_CTX md5;
 		SHA256_CTX sha256;
 	} u;
-	size_t n; /* of pieces */
-	char pieces[256];
+	uint64_t total;                 /* bytes added */
+	size_t n;                       /* of text: what is not hashed yet */
+	uint8_t text[4 * DIGEST_BLOCK]; /* enough for most responses */
 };
 
 void td_digest_init(struct td_digest *d, enum td_digest_alg alg);
@@ -34,7 +37,7 @@ void td_digest_add_colon(struct td_digest *d, struct td_str s);
 size_t td_digest_end(uint8_t out[32], struct td_digest *d); /* returns 16 or 32 */
 size_t td_digest_size(enum td_digest_alg alg);
 
-enum { TD_NONCE_TEXT = 36 }; /* characters of a nonce */
+enum { TD_NONCE_TEXT = 20 }; /* characters of a nonce */
 
 enum td_nonce_state {
 	TD_NONCE_GOOD,

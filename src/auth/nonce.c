@@ -1,10 +1,11 @@
 /*
  * Nonces that need no memory, and the little memory that makes each use of one count only once (RFC 7616 §3.3, §5.12).
  *
- * A nonce is base64 of: 6 bytes of issue time in ms, 5 random bytes, 16 bytes of MAC over both and the realm. The MAC is
+ * A nonce is base64 of: 5 bytes of issue time in ms, 3 random bytes, 7 bytes of MAC over both and the realm. The MAC is
  * SipHash-2-4 with a 128-bit key drawn at start: a MAC made for inputs of this size, and thirty times cheaper than
  * HMAC-SHA256, which would cost more than all other work of a challenge. What it protects is freshness only: who forged a
- * nonce would still need the password to answer it.
+ * nonce (2^55 tries, each of them a request) would still need the password to answer it. It is this short because clients and
+ * server hash it with every answer: with a cnonce of 16 characters, two blocks of MD5 instead of three.
  *
  * A nonce answered correctly may come again with a higher count. The counts seen are kept in a table of sets, one cache line
  * each: seven windows and a watermark. A window is one 64-bit word, so that every change is one compare-and-swap:
@@ -21,11 +22,12 @@
 #include "auth/internal.h"
 
 enum {
-	TIME_BYTES = 6,
-	RANDOM_BYTES = 5,
+	TIME_BYTES = 5, /* 34 years after the clock began */
+	RANDOM_BYTES = 3,
 	HEAD_BYTES = TIME_BYTES + RANDOM_BYTES,
+	SEAL_BYTES = 7,
+	NONCE_BYTES = HEAD_BYTES + SEAL_BYTES,
 	MAC_BYTES = 16,
-	NONCE_BYTES = HEAD_BYTES + MAC_BYTES,
 	REALM_MAX = 255, /* longer than any name of a domain */
 	WAYS = 7,
 	COUNT_MAX = 0xffff,
@@ -90,7 +92,7 @@ void td_nonces_close(struct td_nonces *n)
 	free(n);
 }
 
-/* The head, whose length is fixed, and the realm behind it; of one too long for here, its MAC. */
+/* The MAC of the head, whose length is fixed, and the realm behind it; of one too long for here, its MAC. */
 static void seal(uint8_t out[MAC_BYTES], const struct td_nonces *n, const uint8_t *head, struct td_str realm)
 {
 	uint8_t text[HEAD_BYTES + REALM_MAX], inner[MAC_BYTES];
@@ -107,12 +109,13 @@ static void seal(uint8_t out[MAC_BYTES], const struct td_nonces *n, const uint8_
 
 void td_nonce_make(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, struct td_str realm)
 {
-	uint8_t b[NONCE_BYTES];
+	uint8_t b[NONCE_BYTES], mac[MAC_BYTES];
 
 	for (int i = 0; i < TIME_BYTES; i++)
 		b[i] = (uint8_t)(now_ms >> (8 * i));
 	td_rng_bytes(rng, b + TIME_BYTES, RANDOM_BYTES);
-	seal(b + HEAD_BYTES, n, b, realm);
+	seal(mac, n, b, realm);
+	memcpy(b + HEAD_BYTES, mac, SEAL_BYTES);
 	td_base64_encode(o, b, sizeof(b));
 }
 
@@ -126,7 +129,7 @@ enum td_nonce_state td_nonce_check(struct td_nonce *out, const struct td_nonces 
 	if (text.n != TD_NONCE_TEXT || td_base64_decode(&o, text) || o.failed || o.n != NONCE_BYTES)
 		return TD_NONCE_FOREIGN;
 	seal(mac, n, b, realm);
-	if (!td_str_eq_secret(td_str_n((char *)mac, MAC_BYTES), td_str_n((char *)b + HEAD_BYTES, MAC_BYTES)))
+	if (!td_str_eq_secret(td_str_n((char *)mac, SEAL_BYTES), td_str_n((char *)b + HEAD_BYTES, SEAL_BYTES)))
 		return TD_NONCE_FOREIGN;
 	out->issued_ms = 0;
 	for (int i = 0; i < TIME_BYTES; i++)

@@ -60,8 +60,8 @@ static void a1_replay_at_every_worker(void **state)
 /* A nonce that is old, made up, or of another server. */
 static void a1_foreign_nonces(void **state)
 {
-	static const char *const nonces[] = { "", "x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-					      "////////////////////////////////////" };
+	static const char *const nonces[] = { "", "x", "AAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+					      "////////////////////" };
 	struct td_ha1 ha1;
 	struct rig r;
 

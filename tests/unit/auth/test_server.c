@@ -195,14 +195,14 @@ static void challenge_lines(void **state)
 	td_out_init(&o);
 	td_auth_put_challenges(&o, f->n, &f->rng, 0, true, TD_STR("d"), 3, true);
 	for (char *p = o.p; (p = memmem(p, o.n - (size_t)(p - o.p), "nonce=\"", 7));)
-		memset(p += 7, 'N', 36);
-#define N36 "NNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNN"
+		memset(p += 7, 'N', 20);
+#define N20 "NNNNNNNNNNNNNNNNNNNN"
 	assert_str(td_out_view(&o),
-		   "Proxy-Authenticate: Digest realm=\"d\", nonce=\"" N36 "\", algorithm=SHA-256, qop=\"auth\", stale=true\r\n"
-		   "Proxy-Authenticate: Digest realm=\"d\", nonce=\"" N36 "\", algorithm=MD5, qop=\"auth\", stale=true\r\n");
+		   "Proxy-Authenticate: Digest realm=\"d\", nonce=\"" N20 "\", algorithm=SHA-256, qop=\"auth\", stale=true\r\n"
+		   "Proxy-Authenticate: Digest realm=\"d\", nonce=\"" N20 "\", algorithm=MD5, qop=\"auth\", stale=true\r\n");
 	o.n = 0;
 	td_auth_put_challenges(&o, f->n, &f->rng, 0, false, TD_STR("d"), 1u << TD_DIGEST_MD5, false);
-	assert_int_equal(o.n, strlen("WWW-Authenticate: Digest realm=\"d\", nonce=\"" N36 "\", algorithm=MD5, qop=\"auth\"\r\n"));
+	assert_int_equal(o.n, strlen("WWW-Authenticate: Digest realm=\"d\", nonce=\"" N20 "\", algorithm=MD5, qop=\"auth\"\r\n"));
 	td_out_free(&o);
 }
 
