@@ -98,11 +98,12 @@ bool td_str_eq_secret(struct td_str a, struct td_str b);
 struct td_cur {
 	const char *p, *end;
 	bool bad;
+	unsigned slack; /* so many bytes after end may be looked at too, as a scan in steps of sixteen does; they are not read */
 };
 
 static inline struct td_cur td_cur_of(struct td_str v)
 {
-	return (struct td_cur){ v.p, v.n ? v.p + v.n : v.p, false };
+	return (struct td_cur){ v.p, v.n ? v.p + v.n : v.p, false, 0 };
 }
 
 static inline bool td_cur_done(const struct td_cur *c)

@@ -31,7 +31,7 @@ static struct td_str display_name(struct td_cur *c)
  * parameters", and a URI with a comma, question mark or semicolon must stand in brackets (§20): so it ends at the first ";"
  * or white space, and the other two are errors (RFC 4475 §3.1.2.13).
  */
-static int bare_addr(struct td_uri *out, struct td_cur *c)
+static inline int bare_addr(struct td_uri *out, struct td_cur *c, bool usual)
 {
 	const char *from = c->p;
 
@@ -40,42 +40,43 @@ static int bare_addr(struct td_uri *out, struct td_cur *c)
 			return TD_ESYNTAX;
 		c->p++;
 	}
-	return td_uri_parse(out, td_cur_since(c, from));
+	return usual ? td_uri_read(out, td_cur_since(c, from), c->slack) : td_uri_read_any(out, td_cur_since(c, from));
 }
 
 /* LAQUOT addr-spec RAQUOT: no URI holds ">", so that the first one ends it. */
-static int angle_addr(struct td_uri *out, struct td_cur *c)
+static inline int angle_addr(struct td_uri *out, struct td_cur *c, bool usual)
 {
-	const char *from = c->p, *to = memchr(from, '>', (size_t)(c->end - from));
+	const char *from = c->p, *to = td_scan_char(from, c->end, c->slack, '>');
+	struct td_str text = { from, (size_t)(to - from) };
+	size_t after = (size_t)(c->end - to) + c->slack;
 
-	if (!to)
+	if (to == c->end)
 		return TD_ESYNTAX;
 	c->p = to + 1;
-	return td_uri_parse(out, td_str_n(from, (size_t)(to - from)));
+	return usual ? td_uri_read(out, text, after < 16 ? (unsigned)after : 16) : td_uri_read_any(out, text);
 }
 
 /*
  * ( name-addr / addr-spec ), name-addr  =  [ display-name ] LAQUOT addr-spec RAQUOT
  * A scheme is a token too: what follows it, a colon or "<", tells the two apart.
  */
-static int address(struct td_name_addr *na, struct td_cur *c)
+static inline int address(struct td_name_addr *na, struct td_cur *c, bool usual)
 {
 	struct td_cur ahead = *c;
-	struct td_str display = display_name(&ahead);
-
+	struct td_str display = usual && td_cur_at(&ahead, '<') ? td_str_n(ahead.p, 0) : display_name(&ahead);
 	if (ahead.bad)
 		return TD_ESYNTAX;
 	if (td_cur_take(&ahead, '<')) {
 		na->display = display;
 		na->angle = true;
 		*c = ahead;
-		return angle_addr(&na->uri, c);
+		return angle_addr(&na->uri, c, usual);
 	}
-	return bare_addr(&na->uri, c);
+	return bare_addr(&na->uri, c, usual);
 }
 
 /* tag-param  =  "tag" EQUAL token; once. */
-static int tag_param(struct td_str *tag, struct td_str value)
+static inline int tag_param(struct td_str *tag, struct td_str value)
 {
 	if (tag->p || !td_all(value, TD_CC_TOKEN))
 		return TD_ESYNTAX;
@@ -85,35 +86,72 @@ static int tag_param(struct td_str *tag, struct td_str value)
 	return 0;
 }
 
+/* ";tag=" and a token, as nearly all write it. False, and nothing read, if it is not so or not the first one. */
+static inline bool usual_tag(struct td_str *tag, struct td_cur *c)
+{
+	const char *from, *p;
+
+	if (c->end - c->p <= 5 || tag->p || *c->p != ';' ||
+	    ((td_load32(c->p + 1) ^ td_load32("tag=")) & td_load32("\xdf\xdf\xdf\xff")) != 0)
+		return false;
+	from = c->p + 5;
+	p = td_skip(from, c->end, c->slack, TD_CC_TOKEN);
+	if (p == from || p - from > TD_SIP_MAX_TOKEN || (p < c->end && *p != ';'))
+		return false;
+	*tag = td_str_n(from, (size_t)(p - from));
+	c->p = p;
+	return true;
+}
+
 /*
  * from-spec  =  ( name-addr / addr-spec ) *( SEMI from-param )
  * With tag: From and To, whose tag is found (p NULL when there is none) and checked.
  */
-int td_name_addr_parse_tag(struct td_name_addr *out, struct td_str *tag, struct td_str value)
+static inline int read_name_addr(struct td_name_addr *na, struct td_str *tag, struct td_str value, unsigned slack, bool usual)
 {
-	struct td_cur c = td_cur_of(value);
-	struct td_name_addr na = { .text = value };
-	struct td_str found = TD_STR_NULL;
+	struct td_cur c = td_cur_near(value, slack);
 	struct td_param p;
-	unsigned n = 0;
+	unsigned n;
 	int err;
 
-	err = address(&na, &c);
+	na->text = value;
+	err = address(na, &c, usual);
 	if (err)
 		return err;
 	td_cur_lws(&c);
-	na.params = td_str_n(c.p, (size_t)(c.end - c.p));
-	while (td_cur_param(&p, &c)) {
-		if (++n > TD_SIP_MAX_PARAMS)
-			return TD_ELIMIT;
-		if (tag && p.name.n == 3 && td_str_ieq(p.name, TD_STR("tag"))) {
-			err = tag_param(&found, p.value);
-			if (err)
-				return err;
-		}
+	na->params = td_str_n(c.p, (size_t)(c.end - c.p));
+	for (n = 0; n <= TD_SIP_MAX_PARAMS; n++) {
+		if (usual && tag && usual_tag(tag, &c))
+			continue;
+		if (!(usual ? td_cur_param(&p, &c) : td_cur_param_any(&p, &c)))
+			break;
+		err = tag && n < TD_SIP_MAX_PARAMS && td_token_is(p.name, TD_STR("tag")) ? tag_param(tag, p.value) : 0;
+		if (err)
+			return err;
 	}
-	if (!td_cur_end(&c))
-		return TD_ESYNTAX;
+	if (n > TD_SIP_MAX_PARAMS)
+		return TD_ELIMIT;
+	return td_cur_end(&c) ? 0 : TD_ESYNTAX;
+}
+
+int td_name_addr_read(struct td_name_addr *na, struct td_str *tag, struct td_str value, unsigned slack)
+{
+	return read_name_addr(na, tag, value, slack, true);
+}
+
+int td_name_addr_read_any(struct td_name_addr *na, struct td_str *tag, struct td_str value)
+{
+	return read_name_addr(na, tag, value, 0, false);
+}
+
+int td_name_addr_parse_tag(struct td_name_addr *out, struct td_str *tag, struct td_str value)
+{
+	struct td_name_addr na = { 0 };
+	struct td_str found = TD_STR_NULL;
+	int err = td_name_addr_read(&na, tag ? &found : NULL, value, 0);
+
+	if (err)
+		return err;
 	*out = na;
 	if (tag)
 		*tag = found;

@@ -107,41 +107,103 @@ static int via_param(struct td_via *v, const struct td_param *p)
 	return 0;
 }
 
+/* sent-protocol LWS, of any form that the grammar allows */
+static void any_protocol(struct td_via *v, struct td_cur *c)
+{
+	td_cur_token(c);
+	if (!td_cur_sep(c, '/'))
+		c->bad = true;
+	td_cur_token(c);
+	if (!td_cur_sep(c, '/'))
+		c->bad = true;
+	v->transport = td_cur_token(c);
+	td_cur_lws1(c);
+}
+
+/* sent-protocol LWS as nearly everybody writes it: "SIP/2.0/UDP ", TCP, TLS. False, and nothing read, if it is not so. */
+static inline bool usual_protocol(struct td_via *v, struct td_cur *c)
+{
+	const char *p = c->p;
+
+	if (c->end - p < 13 || td_load64(p) != td_load64("SIP/2.0/") || p[11] != ' ' || (unsigned char)p[12] <= ' ' ||
+	    !(td_cc[(unsigned char)p[8]] & td_cc[(unsigned char)p[9]] & td_cc[(unsigned char)p[10]] & TD_CC_TOKEN))
+		return false;
+	v->transport = td_str_n(p + 8, 3);
+	c->p = p + 12;
+	return true;
+}
+
+/* ";branch=" and a token, as nearly all write it. False, and nothing read, if it is not so or not the first one. */
+static inline bool usual_branch(struct td_via *v, struct td_cur *c)
+{
+	const char *from, *p;
+
+	if (c->end - c->p <= 8 || v->branch.p ||
+	    ((td_load64(c->p) ^ td_load64(";branch=")) & td_load64("\xff\xdf\xdf\xdf\xdf\xdf\xdf\xff")) != 0)
+		return false;
+	from = c->p + 8;
+	p = td_skip(from, c->end, c->slack, TD_CC_TOKEN);
+	if (p == from || p - from > TD_SIP_MAX_TOKEN || (p < c->end && *p != ';'))
+		return false;
+	v->branch = td_str_n(from, (size_t)(p - from));
+	c->p = p;
+	return true;
+}
+
 /*
  * via-parm       =  sent-protocol LWS sent-by *( SEMI via-params )
  * sent-protocol  =  protocol-name SLASH protocol-version SLASH transport
  * sent-by        =  host [ COLON port ]
  */
-int td_via_parse(struct td_via *out, struct td_str value)
+static inline int read_via(struct td_via *v, struct td_str value, unsigned slack, bool usual)
 {
-	struct td_cur c = td_cur_of(value);
-	struct td_via v = { .text = value };
+	struct td_cur c = td_cur_near(value, slack);
 	struct td_param p;
-	unsigned n = 0;
+	unsigned n;
 	int err;
 
-	td_cur_token(&c);
-	if (!td_cur_sep(&c, '/'))
+	v->text = value;
+	if (!usual || !usual_protocol(v, &c))
+		any_protocol(v, &c);
+	v->host = usual ? td_cur_hostport(&c, &v->host_v6, &v->port, true) : td_cur_hostport_any(&c, &v->host_v6, &v->port, true);
+	if (c.bad)
 		return TD_ESYNTAX;
-	td_cur_token(&c);
-	if (!td_cur_sep(&c, '/'))
-		return TD_ESYNTAX;
-	v.transport = td_cur_token(&c);
-	td_cur_lws1(&c);
-	v.host = td_cur_hostport(&c, &v.host_v6, &v.port, true);
 	td_cur_lws(&c);
-	v.params = td_str_n(c.p, (size_t)(c.end - c.p));
-	while (td_cur_param(&p, &c)) {
-		if (++n > TD_SIP_MAX_PARAMS)
-			return TD_ELIMIT;
-		err = via_param(&v, &p);
+	v->params = td_str_n(c.p, (size_t)(c.end - c.p));
+	for (n = 0; n <= TD_SIP_MAX_PARAMS; n++) {
+		if (usual && usual_branch(v, &c))
+			continue;
+		if (!(usual ? td_cur_param(&p, &c) : td_cur_param_any(&p, &c)))
+			break;
+		err = n < TD_SIP_MAX_PARAMS ? via_param(v, &p) : 0;
 		if (err)
 			return err;
 	}
+	if (n > TD_SIP_MAX_PARAMS)
+		return TD_ELIMIT;
 	if (!td_cur_end(&c))
 		return TD_ESYNTAX;
-	if (v.transport.n > TD_SIP_MAX_TOKEN || v.host.n > TD_SIP_MAX_TOKEN)
+	if (v->transport.n > TD_SIP_MAX_TOKEN || v->host.n > TD_SIP_MAX_TOKEN)
 		return TD_ELIMIT;
-	*out = v;
 	return 0;
+}
+
+int td_via_read(struct td_via *v, struct td_str value, unsigned slack)
+{
+	return read_via(v, value, slack, true);
+}
+
+int td_via_read_any(struct td_via *v, struct td_str value)
+{
+	return read_via(v, value, 0, false);
+}
+
+int td_via_parse(struct td_via *out, struct td_str value)
+{
+	struct td_via v = { 0 };
+	int err = td_via_read(&v, value, 0);
+
+	if (!err)
+		*out = v;
+	return err;
 }

@@ -1,5 +1,5 @@
 /*
- * Shared inside src/sip: character classes as one table, and the reading position's small steps.
+ * Shared inside src/sip: the reading position's small steps (the bytes' classes and scans are in scan.h).
  *
  * Every step either moves the position over what it names or sets c->bad and stays; once bad, always bad, so a parser
  * takes all its steps and tests once at the end (td_cur_end()). What is read once per message and byte is inline.
@@ -9,93 +9,7 @@
 
 #include <tandem/sip.h>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
-/* Classes of RFC 3261 §25.1; a byte has the bits of those it belongs to. */
-enum {
-	TD_CC_DIGIT = 1 << 0,
-	TD_CC_HEX = 1 << 1,
-	TD_CC_ALPHA = 1 << 2,
-	TD_CC_TOKEN = 1 << 3,
-	TD_CC_WORD = 1 << 4, /* Call-ID is word [ "@" word ] */
-	TD_CC_HOST = 1 << 5, /* hostname and IPv4address; "_" too: names with it exist */
-	TD_CC_V6 = 1 << 6,   /* between the brackets */
-	TD_CC_USER = 1 << 7, /* user-unreserved / unreserved, without "%" */
-	TD_CC_PASSWORD = 1 << 8,
-	TD_CC_URI_PARAM = 1 << 9,   /* paramchar, without "%" */
-	TD_CC_URI_HEADER = 1 << 10, /* hnv-unreserved / unreserved, without "%" */
-	TD_CC_URIC = 1 << 11,       /* reserved / unreserved, without "%": what a URI of another scheme is made of */
-	TD_CC_RESERVED = 1 << 12,   /* of RFC 2396: not equal to their escaped form */
-	TD_CC_WSP = 1 << 13,        /* SP, HTAB */
-	TD_CC_CTL = 1 << 14,        /* 0..31 and 127 */
-	TD_CC_SCHEME = 1 << 15,     /* alphanum "+" "-" "." */
-	TD_CC_GEN_VALUE = TD_CC_TOKEN | TD_CC_HOST | TD_CC_V6 | 1 << 16, /* token / host: "[" and "]" included */
-};
-
-extern const uint32_t td_cc[256];
-
-static inline bool td_is(char ch, uint32_t cls)
-{
-	return (td_cc[(unsigned char)ch] & cls) != 0;
-}
-
-/* Is every byte of the class, and is there at least one? */
-static inline bool td_all(struct td_str s, uint32_t cls)
-{
-	size_t i;
-
-	for (i = 0; i < s.n; i++)
-		if (!td_is(s.p[i], cls))
-			return false;
-	return s.n > 0;
-}
-
-static inline uint32_t td_load32(const char *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint64_t td_load64(const char *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-/*
- * Equal but for case, of two texts of n bytes of which one is a name of ours and the other holds no control character:
- * our names are of letters and "-", and of what can stand here only a letter's two cases, or "-", meet those under | 0x20.
- */
-static inline bool td_same_name(const char *a, const char *b, size_t n)
-{
-	const uint64_t fold = 0x2020202020202020u;
-	size_t i;
-
-	if (n >= 8) {
-		for (i = 0; i + 8 < n; i += 8)
-			if ((td_load64(a + i) | fold) != (td_load64(b + i) | fold))
-				return false;
-		return (td_load64(a + n - 8) | fold) == (td_load64(b + n - 8) | fold);
-	}
-	if (n >= 4)
-		return (((td_load32(a) ^ td_load32(b)) | (td_load32(a + n - 4) ^ td_load32(b + n - 4))) & ~(uint32_t)fold) == 0;
-	for (i = 0; i < n; i++)
-		if ((a[i] | 0x20) != (b[i] | 0x20))
-			return false;
-	return true;
-}
-
-/* Is this token that name of ours? */
-static inline bool td_token_is(struct td_str token, struct td_str name)
-{
-	return token.n == name.n && td_same_name(token.p, name.p, name.n);
-}
+#include "scan.h"
 
 static inline bool td_cur_at(const struct td_cur *c, char ch)
 {
@@ -132,12 +46,11 @@ static inline bool td_cur_end(const struct td_cur *c)
 /* The longest run of the class, possibly empty. */
 static inline struct td_str td_cur_span(struct td_cur *c, uint32_t cls)
 {
-	const char *p = c->p, *q = p, *end = c->end; /* in registers: the bytes read could alias *c */
+	const char *p = c->p, *q;
 
 	if (c->bad)
 		return TD_STR_NULL;
-	while (q < end && td_is(*q, cls))
-		q++;
+	q = td_skip_class(p, c->end, c->slack, cls);
 	c->p = q;
 	return (struct td_str){ p, (size_t)(q - p) };
 }
@@ -206,10 +119,42 @@ static inline struct td_str td_cur_rest(struct td_cur *c)
 	return s;
 }
 
+/* A position in text, after which so many bytes may be looked at. */
+static inline struct td_cur td_cur_near(struct td_str text, unsigned slack)
+{
+	return (struct td_cur){ text.p, text.n ? text.p + text.n : text.p, false, slack };
+}
+
 /* From p (an earlier c->p) to here. */
 static inline struct td_str td_cur_since(const struct td_cur *c, const char *p)
 {
 	return (struct td_str){ p, (size_t)(c->p - p) };
+}
+
+/* At most so many digits, up to nine, as a number: 0 when there are none. */
+static inline uint32_t td_cur_digits(struct td_cur *c, unsigned most)
+{
+	const char *p = c->p;
+	uint32_t v = 0;
+	unsigned d;
+
+	for (; p < c->end && most; p++, most--) {
+		d = (unsigned char)*p - (unsigned)'0';
+		if (d > 9)
+			break;
+		v = v * 10 + d;
+	}
+	c->p = p;
+	return v;
+}
+
+/* A whole text of one to nine digits; false for any other, which may be a number all the same. */
+static inline bool td_small_number(uint32_t *out, struct td_str s)
+{
+	struct td_cur c = td_cur_of(s);
+
+	*out = td_cur_digits(&c, 9);
+	return s.n && c.p == c.end;
 }
 
 /* ---- lexer.c ---- */
@@ -218,17 +163,61 @@ uint64_t td_cur_u64(struct td_cur *c, uint64_t max); /* 1*DIGIT, at most max */
 struct td_str td_cur_quoted(struct td_cur *c);       /* quoted-string with its quotes */
 struct td_str td_cur_comment(struct td_cur *c);      /* comment with its parentheses, nested ones inside */
 /* host [ ":" port ]: v6 without its brackets, port 0 when not given. lws_colon: blanks may surround the colon (sent-by). */
-struct td_str td_cur_hostport(struct td_cur *c, bool *v6, uint16_t *port, bool lws_colon);
+struct td_str td_cur_hostport_any(struct td_cur *c, bool *v6, uint16_t *port, bool lws_colon);
 /*
  * SEMI generic-param, when ";" comes next; false at the end of them (test c->bad).
  * generic-param = token [ EQUAL gen-value ]; gen-value = token / host / quoted-string. A v6 host may come without its
  * brackets, as "received" writes it.
  */
-bool td_cur_param(struct td_param *out, struct td_cur *c);
+bool td_cur_param_any(struct td_param *out, struct td_cur *c);
 /* *( SEMI generic-param ), checked; empty when no ";" follows. Bad above TD_SIP_MAX_PARAMS. */
 struct td_str td_cur_params(struct td_cur *c);
 /* Runs of the class and escapes ("%" HEX HEX), possibly empty. */
 struct td_str td_cur_escaped(struct td_cur *c, uint32_t cls);
+
+/*
+ * The same two for what nearly every message writes: a name or IPv4 address with a port of at most five digits, and a
+ * parameter without blanks and quotes. What is written otherwise is left to them, from where it starts.
+ */
+static inline struct td_str td_cur_hostport(struct td_cur *c, bool *v6, uint16_t *port, bool lws_colon)
+{
+	const char *host = c->p, *p = td_skip(host, c->end, c->slack, TD_CC_HOST);
+	struct td_cur after = { p, c->end, false, 0 };
+	uint32_t n = 0;
+
+	if (c->bad || p == host || *host == '.' || *host == '-' || (lws_colon && p < c->end && *p != ':' && *p != ';'))
+		return td_cur_hostport_any(c, v6, port, lws_colon);
+	if (td_cur_take(&after, ':')) {
+		n = td_cur_digits(&after, 5);
+		if (!n || n > 65535 || td_cur_at_class(&after, TD_CC_DIGIT))
+			return td_cur_hostport_any(c, v6, port, lws_colon);
+	}
+	c->p = after.p;
+	*v6 = false;
+	*port = (uint16_t)n;
+	return td_str_n(host, (size_t)(p - host));
+}
+
+static inline bool td_cur_param(struct td_param *out, struct td_cur *c)
+{
+	const char *name = c->p + 1, *end = c->end, *value = NULL, *p, *q;
+
+	if (c->bad || c->p >= end)
+		return false;
+	if (*c->p != ';')
+		return td_cur_param_any(out, c);
+	p = q = td_skip(name, end, c->slack, TD_CC_TOKEN);
+	if (p < end && *p == '=') {
+		value = p + 1;
+		q = td_skip(value, end, c->slack, TD_CC_GEN_VALUE);
+	}
+	if (p == name || q == value || (q < end && *q != ';'))
+		return td_cur_param_any(out, c);
+	c->p = q;
+	out->name = td_str_n(name, (size_t)(p - name));
+	out->value = td_str_n(value, value ? (size_t)(q - value) : 0);
+	return true;
+}
 
 int td_hex_digit(char ch); /* 0..15 or -1 */
 /* IPv6address without brackets; the ":::" of RFC 5118 §4.10 is tolerated, a zone is not. False, and out untouched, if it is none. */
@@ -247,95 +236,6 @@ static inline bool td_is_escaped(const char *start, const char *p)
 	return (p - q) % 2 == 1;
 }
 
-/* First CR, LF or NUL in [p, end), or end. td_scan_eol_plain() is the same for machines without SSE2, and for its test. */
-static inline const char *td_scan_eol_plain(const char *p, const char *end)
-{
-	while (p < end && *p != '\r' && *p != '\n' && *p != '\0')
-		p++;
-	return p;
-}
-
-#if defined(__SSE2__)
-/* Sixteen bytes at a time: those up to CR stand out by an unsigned minimum; HTAB and rarer controls are then passed over. */
-static inline const char *td_scan_eol(const char *p, const char *end)
-{
-	const __m128i cr = _mm_set1_epi8('\r');
-	unsigned mask;
-	__m128i x;
-
-	for (; end - p >= 16; p += 16) {
-		x = _mm_loadu_si128((const __m128i *)(const void *)p);
-		mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(x, cr), x));
-		for (; mask; mask &= mask - 1) {
-			const char *at = p + __builtin_ctz(mask);
-
-			if (*at == '\r' || *at == '\n' || *at == '\0')
-				return at;
-		}
-	}
-	return td_scan_eol_plain(p, end);
-}
-#else
-static inline const char *td_scan_eol(const char *p, const char *end)
-{
-	return td_scan_eol_plain(p, end);
-}
-#endif
-
-/* ---- params.c ---- */
-
-static inline const char *td_scan_list_plain(const char *p, const char *end)
-{
-	while (p < end && *p != ',' && *p != '"' && *p != '(' && *p != '<' && *p != '>')
-		p++;
-	return p;
-}
-
-/* The first byte that matters to a comma list: one of , " ( < > or the end. */
-static inline const char *td_scan_list(const char *p, const char *end)
-{
-#if defined(__SSE2__)
-	for (; end - p >= 16; p += 16) {
-		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-		__m128i hit = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8(',')), _mm_cmpeq_epi8(x, _mm_set1_epi8('"')));
-		unsigned mask;
-
-		hit = _mm_or_si128(hit, _mm_cmpeq_epi8(x, _mm_set1_epi8('(')));
-		/* "<" and ">" differ in one bit, which "=" and "?" do not have so */
-		hit = _mm_or_si128(hit, _mm_cmpeq_epi8(_mm_or_si128(x, _mm_set1_epi8(2)), _mm_set1_epi8('>')));
-		mask = (unsigned)_mm_movemask_epi8(hit);
-		if (mask)
-			return p + __builtin_ctz(mask);
-	}
-#endif
-	return td_scan_list_plain(p, end);
-}
-
-static inline const char *td_scan_quoted_plain(const char *p, const char *end)
-{
-	while (p < end && (unsigned char)*p > '\r' && *p != '"' && *p != '\\')
-		p++;
-	return p;
-}
-
-/* The first byte that matters to a quoted-string: a quote, a backslash, or one of the controls up to CR; or the end. */
-static inline const char *td_scan_quoted(const char *p, const char *end)
-{
-#if defined(__SSE2__)
-	for (; end - p >= 16; p += 16) {
-		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-		__m128i hit = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('"')), _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
-		unsigned mask;
-
-		hit = _mm_or_si128(hit, _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8('\r')), x));
-		mask = (unsigned)_mm_movemask_epi8(hit);
-		if (mask)
-			return p + __builtin_ctz(mask);
-	}
-#endif
-	return td_scan_quoted_plain(p, end);
-}
-
 /* ---- uri.c ---- */
 
 struct td_pctchar {
@@ -348,6 +248,23 @@ bool td_pct_next(struct td_pctchar *out, struct td_str *rest);
 
 /* ---- header_*.c ---- */
 
+/*
+ * As td_uri_parse(), td_via_parse() and td_name_addr_parse_tag(), into what the caller has cleared; on failure it holds
+ * what had been read. For those who have a place for it already. slack: as in struct td_cur.
+ */
+int td_uri_read(struct td_uri *u, struct td_str text, unsigned slack);
+int td_via_read(struct td_via *v, struct td_str value, unsigned slack);
+int td_name_addr_read(struct td_name_addr *na, struct td_str *tag, struct td_str value, unsigned slack);
+
+/*
+ * The same without the short cuts for what nearly all write, and so is td_msg_parse_any() for the index of a message: what
+ * the fuzzer and tests compare the others with.
+ */
+int td_uri_read_any(struct td_uri *u, struct td_str text);
+int td_via_read_any(struct td_via *v, struct td_str value);
+int td_name_addr_read_any(struct td_name_addr *na, struct td_str *tag, struct td_str value);
+int td_msg_parse_any(struct td_msg **out, struct td_buf *buf, size_t at, size_t n);
+
 /* From, To: td_name_addr_parse() which finds the tag in the same pass. p NULL: none; an empty or doubled one is TD_ESYNTAX. */
 int td_name_addr_parse_tag(struct td_name_addr *out, struct td_str *tag, struct td_str value);
 int td_qvalue(int16_t *out, struct td_str s);                     /* 0..1000 */
@@ -357,6 +274,38 @@ int td_auth_info_parse(struct td_auth *out, struct td_str value); /* Authenticat
 
 /* As td_hdr_id_of(), for a name that is known to be a token. */
 enum td_hdr_id td_hdr_id_of_token(const char *p, size_t n);
+enum td_hdr_id td_hdr_id_of_compact(const char *p, size_t n); /* of less than two characters */
+
+struct td_hdr_text {
+	char text[31]; /* sixteen can be loaded whatever the length */
+	uint8_t n;
+};
+
+extern const struct td_hdr_text td_hdr_texts[TD_HDR_COUNT];
+extern const uint8_t td_hdr_slots[512];
+
+#define TD_HDR_SLOT(n, first, middle) (((n)*9 + (first)*64 + (middle)*5) & 511)
+
+/* The one id a name of at least two characters can have. */
+static inline enum td_hdr_id td_hdr_candidate(const char *p, size_t n)
+{
+	return td_hdr_slots[TD_HDR_SLOT((unsigned)n, (unsigned char)p[0] | 0x20u, (unsigned char)p[n / 2] | 0x20u)];
+}
+
+#if defined(__SSE2__)
+/* td_hdr_id_of_token() for at most sixteen bytes at p, which `start` holds with whatever follows; no CR is among them. */
+static inline enum td_hdr_id td_hdr_id_of_start(const char *p, unsigned n, __m128i start)
+{
+	const __m128i fold = _mm_set1_epi8(0x20);
+	enum td_hdr_id id = td_hdr_candidate(p, n);
+	__m128i same;
+
+	if (td_hdr_texts[id].n != n)
+		return n < 2 ? td_hdr_id_of_compact(p, n) : TD_HDR_OTHER;
+	same = _mm_cmpeq_epi8(_mm_or_si128(start, fold), _mm_or_si128(td_load128(td_hdr_texts[id].text), fold));
+	return ((unsigned)_mm_movemask_epi8(same) | ~0u << n) == ~0u ? id : TD_HDR_OTHER;
+}
+#endif
 
 /* ---- start_line.c ---- */
 

@@ -60,6 +60,40 @@ const uint32_t td_cc[256] = {
 	['#'] = TD_CC_USER,
 };
 
+#if defined(__SSE2__)
+/* Up to fifteen bytes, zeros behind them: from two loads that may overlap. */
+static __m128i load_short(const char *p, size_t n)
+{
+	uint64_t low = 0, high = 0;
+
+	if (n >= 8) {
+		low = td_load64(p);
+		high = td_load64(p + n - 8) >> 1 >> (8 * (16 - n) - 1); /* in two steps: by 64 it would be undefined */
+	} else if (n >= 4) {
+		low = td_load32(p) | (uint64_t)td_load32(p + n - 4) << 8 * (n - 4);
+	} else if (n) {
+		low = (unsigned char)p[0] | (uint64_t)(unsigned char)p[n / 2] << 8 * (n / 2) |
+		      (uint64_t)(unsigned char)p[n - 1] << 8 * (n - 1);
+	}
+	return _mm_set_epi64x((int64_t)high, (int64_t)low);
+}
+
+const char *td_skip_rest(const char *p, const char *end, uint32_t cls)
+{
+	size_t n;
+
+	while (p < end) {
+		while (p < end && td_is(*p, cls) && !td_is(*p, TD_CC_ALPHA | TD_CC_DIGIT))
+			p++;
+		n = (size_t)(end - p);
+		p += __builtin_ctz(td_odd16(n < 16 ? load_short(p, n) : td_load128(p)) | 0x10000);
+		if (p < end && !td_is(*p, cls))
+			break;
+	}
+	return p;
+}
+#endif
+
 int td_hex_digit(char ch)
 {
 	if (ch >= '0' && ch <= '9')
@@ -176,7 +210,7 @@ bool td_v6_parse(uint8_t out[16], struct td_str s)
 }
 
 /* host = hostname / IPv4address / IPv6reference; port = 1*DIGIT, 1..65535 */
-struct td_str td_cur_hostport(struct td_cur *c, bool *v6, uint16_t *port, bool lws_colon)
+struct td_str td_cur_hostport_any(struct td_cur *c, bool *v6, uint16_t *port, bool lws_colon)
 {
 	struct td_str host;
 	uint8_t addr[16];
@@ -203,7 +237,7 @@ struct td_str td_cur_hostport(struct td_cur *c, bool *v6, uint16_t *port, bool l
 	return host;
 }
 
-bool td_cur_param(struct td_param *out, struct td_cur *c)
+bool td_cur_param_any(struct td_param *out, struct td_cur *c)
 {
 	if (!td_cur_sep(c, ';'))
 		return false;
@@ -246,8 +280,7 @@ struct td_str td_cur_escaped(struct td_cur *c, uint32_t cls)
 	if (c->bad)
 		return TD_STR_NULL;
 	for (;;) {
-		while (p < end && td_is(*p, cls))
-			p++;
+		p = td_skip(p, end, c->slack, cls);
 		if (p >= end || *p != '%')
 			break;
 		if (end - p < 3 || !td_is(p[1], TD_CC_HEX) || !td_is(p[2], TD_CC_HEX)) {

@@ -23,8 +23,14 @@ static void defect(struct td_msg *m, uint16_t status, const char *why)
 
 struct indexer {
 	struct td_msg *msg;
-	const char *p, *end;
+	const char *end;
+	bool usual;
 	uint8_t last[TD_HDR_COUNT]; /* 1 + index of the last field with this id, where first[] is set */
+};
+
+/* A line without its line end, which `next` is past. */
+struct line {
+	const char *end, *next;
 };
 
 static inline bool is_wsp(char ch)
@@ -37,69 +43,41 @@ static inline bool is_lws(char ch)
 	return (unsigned char)ch <= ' ' && (ch == ' ' || ch == '\t' || ch == '\r' || ch == '\n');
 }
 
-/* The rest of line(): what is not a line that CRLF ends. p is where the scan stopped. */
-static const char *odd_line(struct indexer *ix, const char *p)
+/* The rest of line_at(): what is not a line that CRLF ends. p is where the scan stopped. */
+static struct line odd_line(const struct indexer *ix, const char *from, const char *p)
 {
 	for (; p < ix->end; p = td_scan_eol(p + 1, ix->end)) {
-		if (*p == '\r' && p + 1 < ix->end && p[1] == '\n') {
-			ix->p = p + 2;
-			return p;
-		}
+		if (*p == '\r' && p + 1 < ix->end && p[1] == '\n')
+			return (struct line){ p, p + 2 };
 		if (*p != '\0') {
 			defect(ix->msg, 400, "Bare CR or LF in Header Part");
-			ix->p = p + 1;
-			return p;
+			return (struct line){ p, p + 1 };
 		}
-		if (!td_is_escaped(ix->p, p))
+		if (!td_is_escaped(from, p))
 			defect(ix->msg, 400, "NUL in Header Part");
 	}
 	defect(ix->msg, 400, "Header Part Not Ended");
-	ix->p = p;
-	return p;
+	return (struct line){ p, p };
 }
 
-/* End of the line that starts at ix->p, which moves to the next one. */
-static inline const char *line(struct indexer *ix)
+static inline struct line line_at(const struct indexer *ix, const char *from)
 {
-	const char *p = td_scan_eol(ix->p, ix->end);
+	const char *p = td_scan_eol(from, ix->end);
 
 	if (ix->end - p < 2 || p[0] != '\r' || p[1] != '\n')
-		return odd_line(ix, p);
-	ix->p = p + 2;
-	return p;
+		return odd_line(ix, from, p);
+	return (struct line){ p, p + 2 };
 }
 
-/* Position of the first ":" in [p, end), or end. Names are short: most are found with the first sixteen bytes. */
-static inline const char *colon(const char *p, const char *end)
+/* Makes room for all that a message may have: the only growth there is. */
+static int grow(struct td_msg *m)
 {
-#if defined(__SSE2__)
-	if (end - p >= 16) {
-		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-		unsigned mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8(':')));
+	struct td_hdr *hdr = td_arena_alloc(&m->arena, TD_SIP_MAX_HEADERS * sizeof(*hdr));
 
-		if (mask)
-			return p + __builtin_ctz(mask);
-		p += 16;
-	}
-#endif
-	while (p < end && *p != ':')
-		p++;
-	return p;
-}
-
-/* Place for one more entry. The only growth there is makes room for all that a message may have. */
-static int room(struct td_msg *m, struct td_hdr **out)
-{
-	struct td_hdr *hdr;
-
-	if (m->nhdr == TD_ARRAY_LEN(m->hdr_inline) && m->hdr == m->hdr_inline) {
-		hdr = td_arena_alloc(&m->arena, TD_SIP_MAX_HEADERS * sizeof(*hdr));
-		if (!hdr)
-			return -ENOMEM;
-		memcpy(hdr, m->hdr, sizeof(m->hdr_inline));
-		m->hdr = hdr;
-	}
-	*out = &m->hdr[m->nhdr];
+	if (!hdr)
+		return -ENOMEM;
+	memcpy(hdr, m->hdr, sizeof(m->hdr_inline));
+	m->hdr = hdr;
 	return 0;
 }
 
@@ -107,13 +85,13 @@ static int room(struct td_msg *m, struct td_hdr **out)
 static inline void chain(struct indexer *ix, enum td_hdr_id id)
 {
 	struct td_msg *m = ix->msg;
+	uint8_t n = ++m->nhdr;
 
-	m->nhdr++;
 	if (m->first[id])
-		m->hdr[ix->last[id] - 1].next = m->nhdr;
+		m->hdr[ix->last[id] - 1].next = n;
 	else
-		m->first[id] = m->nhdr;
-	ix->last[id] = m->nhdr;
+		m->first[id] = n;
+	ix->last[id] = n;
 }
 
 /*
@@ -133,41 +111,29 @@ static bool slow_name(enum td_hdr_id *id, const char *at, const char **name_end)
 	return true;
 }
 
-/*
- * message-header = field-name *( SP / HTAB ) ":" value CRLF, the value going on where a line starts with a blank.
- * A line that is no header field is a defect and left out, and so is what passes a limit.
- */
-static int field(struct indexer *ix)
+/* Takes a field into the index: its name ends at name_end, its value stands somewhere in [value, end). */
+static int enter(struct indexer *ix, enum td_hdr_id id, const char *at, const char *name_end, struct td_str value,
+		 const char *end)
 {
 	struct td_msg *m = ix->msg;
-	const char *at = ix->p, *base = m->bytes.p, *eol = line(ix);
-	const char *sep = colon(at, eol), *name_end = sep, *value = sep + 1;
-	enum td_hdr_id id = TD_HDR_OTHER;
-	bool named = sep < eol;
+	const char *base = m->bytes.p, *from = value.p, *to = value.p + value.n;
 	struct td_hdr *h;
 
-	if (named)
-		id = td_hdr_id_of_token(at, (size_t)(sep - at));
-	while (ix->p < ix->end && is_wsp(*ix->p))
-		eol = line(ix);
-	if (id == TD_HDR_OTHER && !(named && slow_name(&id, at, &name_end))) {
-		defect(m, 400, "Malformed Header Field");
-		return 0;
-	}
-	if (ix->p - at > TD_SIP_MAX_HEADER || m->nhdr == TD_SIP_MAX_HEADERS) {
+	if (end - at > TD_SIP_MAX_HEADER || m->nhdr == TD_SIP_MAX_HEADERS) {
 		defect(m, 513, m->nhdr == TD_SIP_MAX_HEADERS ? "Too Many Header Fields" : "Header Field Too Long");
 		return 0;
 	}
-	while (value < eol && is_lws(*value))
-		value++;
-	while (eol > value && is_lws(eol[-1]))
-		eol--;
-	if (room(m, &h))
+	while (from < to && is_lws(*from))
+		from++;
+	while (to > from && is_lws(to[-1]))
+		to--;
+	if (m->nhdr == TD_ARRAY_LEN(m->hdr_inline) && m->hdr == m->hdr_inline && grow(m))
 		return -ENOMEM;
+	h = &m->hdr[m->nhdr];
 	h->at = (uint32_t)(at - base);
-	h->end = (uint32_t)(ix->p - base);
-	h->value = (uint32_t)(value - base);
-	h->value_n = (uint32_t)(eol - value);
+	h->end = (uint32_t)(end - base);
+	h->value = (uint32_t)(from - base);
+	h->value_n = (uint32_t)(to - from);
 	h->name_n = (uint16_t)(name_end - at);
 	h->id = (uint8_t)id;
 	h->next = 0;
@@ -175,18 +141,125 @@ static int field(struct indexer *ix)
 	return 0;
 }
 
-/* All fields up to the empty line, which ix->p is then past. */
-static int index_fields(struct indexer *ix)
+/*
+ * message-header = field-name *( SP / HTAB ) ":" value CRLF, the value going on where a line starts with a blank.
+ * A line that is no header field is a defect and left out, and so is what passes a limit. *p moves to the next field.
+ */
+static int field(struct indexer *ix, const char **p)
 {
-	while (ix->p < ix->end) {
-		if (*ix->p == '\r' || *ix->p == '\n') {
-			line(ix);
+	const char *at = *p, *sep, *name_end;
+	struct line line = line_at(ix, at);
+	enum td_hdr_id id = TD_HDR_OTHER;
+	bool named;
+
+	sep = name_end = td_scan_char(at, line.end, 0, ':');
+	named = sep < line.end;
+	if (named)
+		id = td_hdr_id_of_token(at, (size_t)(sep - at));
+	while (line.next < ix->end && is_wsp(*line.next))
+		line = line_at(ix, line.next);
+	*p = line.next;
+	if (id == TD_HDR_OTHER && !(named && slow_name(&id, at, &name_end))) {
+		defect(ix->msg, 400, "Malformed Header Field");
+		return 0;
+	}
+	return enter(ix, id, at, name_end, td_str_n(sep + 1, (size_t)(line.end - sep - 1)), line.next);
+}
+
+#if defined(__SSE2__)
+/* Sixteen bytes can be read at p, and two after them. The rest of a message is shorter: it is left to field(). */
+enum { USUAL_ROOM = 18 };
+
+/*
+ * End of the line of which the first sixteen bytes hold nothing up to CR if low is 0, else these, or NULL if it does not
+ * end with CRLF and a byte that is no blank.
+ */
+static inline const char *usual_line(const char *p, const char *end, unsigned low)
+{
+	while (!low) {
+		p += 16;
+		if (end - p < USUAL_ROOM) {
+			p = td_scan_eol_plain(p, end);
+			if (end - p < 3)
+				return NULL;
+			break;
+		}
+		low = td_low16(td_load128(p));
+	}
+	if (low)
+		p += __builtin_ctz(low);
+	return p[0] != '\r' || p[1] != '\n' || ((unsigned char)p[2] <= ' ' && is_wsp(p[2])) ? NULL : p;
+}
+
+/*
+ * Takes fields as long as they are as nearly all are: a name we know, a colon after it within sixteen bytes, one line that
+ * CRLF ends. Returns the first that is not, or where there are none any more.
+ */
+static const char *usual_fields(struct indexer *ix, const char *p)
+{
+	struct td_msg *m = ix->msg;
+	const char *base = m->bytes.p, *end = ix->end, *eol, *from;
+	struct td_hdr *h = &m->hdr[m->nhdr];
+	enum td_hdr_id id;
+	unsigned n, count = m->nhdr;
+	__m128i start;
+
+	while (end - p > USUAL_ROOM && count < TD_ARRAY_LEN(m->hdr_inline)) {
+		start = td_load128(p);
+		eol = usual_line(p, end, td_low16(start));
+		n = (unsigned)__builtin_ctz(td_equal16(start, ':') | 0x10000);
+		if (!eol || n == 16 || n >= eol - p || eol - p > TD_SIP_MAX_HEADER - 2)
+			break;
+		id = td_hdr_id_of_start(p, n, start);
+		if (id == TD_HDR_OTHER)
+			break;
+		h->at = (uint32_t)(p - base);
+		h->end = (uint32_t)(eol + 2 - base);
+		h->name_n = (uint16_t)n;
+		h->id = (uint8_t)id;
+		h->next = 0;
+		from = p + n + 1;
+		p = eol + 2;
+		if (*from == ' ')
+			from++;
+		while ((unsigned char)*from <= ' ' && from < eol && is_lws(*from))
+			from++;
+		while ((unsigned char)eol[-1] <= ' ' && eol > from && is_lws(eol[-1]))
+			eol--;
+		h->value = (uint32_t)(from - base);
+		h->value_n = (uint32_t)(eol - from);
+		h++;
+		count++;
+		if (m->first[id])
+			m->hdr[ix->last[id] - 1].next = (uint8_t)count;
+		else
+			m->first[id] = (uint8_t)count;
+		ix->last[id] = (uint8_t)count;
+	}
+	m->nhdr = (uint8_t)count;
+	return p;
+}
+#else
+static const char *usual_fields(struct indexer *ix, const char *p)
+{
+	(void)ix;
+	return p;
+}
+#endif
+
+/* All fields from p up to the empty line; *body is where that one ends. */
+static int index_fields(struct indexer *ix, const char *p, const char **body)
+{
+	while ((p = ix->usual ? usual_fields(ix, p) : p) < ix->end) {
+		if (*p == '\r' || *p == '\n') {
+			*body = line_at(ix, p).next;
 			return 0;
 		}
-		if (field(ix))
+		if (field(ix, &p))
 			return -ENOMEM;
 	}
 	defect(ix->msg, 400, "Header Part Not Ended");
+	*body = p;
 	return 0;
 }
 
@@ -215,6 +288,7 @@ static int salvage_via(struct td_msg *m, struct td_str value)
 	for (i = 0; i < value.n && value.p[i] != ';' && value.p[i] != ',';)
 		i++;
 	value.n = i;
+	memset(&m->via, 0, sizeof(m->via));
 	if (td_via_parse(&m->via, td_str_trim(value))) {
 		while (i > 0 && value.p[i - 1] != ':')
 			i--;
@@ -228,6 +302,14 @@ static int salvage_via(struct td_msg *m, struct td_str value)
 }
 
 /* Are there more Via values than a message may have? Up to that many take this many bytes; few messages have as many. */
+/* How many bytes after a text may be looked at: the rest of the message, as far as anybody wants it. */
+static unsigned slack(const struct td_msg *m, struct td_str s)
+{
+	size_t n = (size_t)(m->bytes.p + m->bytes.n - s.p) - s.n;
+
+	return n < 16 ? (unsigned)n : 16;
+}
+
 static bool too_many_vias(const struct td_msg *m)
 {
 	struct td_values it;
@@ -250,11 +332,13 @@ static int top_via(struct td_msg *m)
 {
 	const struct td_hdr *h = td_msg_hdr(m, TD_HDR_VIA);
 	struct td_str value, rest;
+	bool comma;
 
 	if (!h)
 		return TD_ESYNTAX;
 	value = rest = td_hdr_value(m, h);
-	if (((memchr(value.p, ',', value.n) && td_list_next(&value, &rest) != 1) || td_via_parse(&m->via, value)) &&
+	comma = td_scan_char(value.p, value.p + value.n, slack(m, value), ',') < value.p + value.n;
+	if (((comma && td_list_next(&value, &rest) != 1) || td_via_read(&m->via, value, slack(m, value))) &&
 	    salvage_via(m, td_hdr_value(m, h)))
 		return TD_ESYNTAX;
 	if (too_many_vias(m))
@@ -265,8 +349,11 @@ static int top_via(struct td_msg *m)
 /* From, To. Their tag may be missing (RFC 2543), but not empty (P4). */
 static void party(struct td_msg *m, struct td_name_addr *out, struct td_str *tag, struct td_str value, const char *wrong)
 {
-	if (td_name_addr_parse_tag(out, tag, value))
-		defect(m, 400, wrong);
+	if (!td_name_addr_read(out, tag, value, value.p ? slack(m, value) : 0))
+		return;
+	memset(out, 0, sizeof(*out));
+	*tag = TD_STR_NULL;
+	defect(m, 400, wrong);
 }
 
 /*
@@ -275,12 +362,7 @@ static void party(struct td_msg *m, struct td_name_addr *out, struct td_str *tag
  */
 static bool good_call_id(struct td_str v)
 {
-	size_t i;
-
-	for (i = 0; i < v.n; i++)
-		if (v.p[i] <= ' ' || v.p[i] == 127)
-			return false;
-	return v.n > 0 && v.n <= TD_SIP_MAX_TOKEN;
+	return v.n > 0 && v.n <= TD_SIP_MAX_TOKEN && td_skip_visible(v.p, v.p + v.n) == v.p + v.n;
 }
 
 static void cseq(struct td_msg *m)
@@ -298,19 +380,20 @@ static void cseq(struct td_msg *m)
 static void body(struct td_msg *m, size_t at)
 {
 	struct td_str v = single(m, TD_HDR_CONTENT_LENGTH, "Content-Length Twice");
+	uint32_t small;
 	uint64_t n;
 
 	m->body = (struct td_str){ m->bytes.p + at, m->bytes.n - at };
 	if (!v.p)
 		return; /* to the end of the datagram, §18.3 */
-	if (td_str_u64(&n, v, UINT64_MAX)) {
-		defect(m, 400, "Malformed Content-Length");
-	} else if (n > m->body.n) {
-		defect(m, 400, "Content-Length Beyond the End");
-	} else {
-		m->body.n = (size_t)n;
-		m->bytes.n = at + (size_t)n;
-	}
+	if (td_small_number(&small, v))
+		n = small;
+	else if (td_str_u64(&n, v, UINT64_MAX))
+		return defect(m, 400, "Malformed Content-Length");
+	if (n > m->body.n)
+		return defect(m, 400, "Content-Length Beyond the End");
+	m->body.n = (size_t)n;
+	m->bytes.n = at + (size_t)n;
 }
 
 static int core_fields(struct td_msg *m, size_t body_at)
@@ -330,7 +413,7 @@ static int core_fields(struct td_msg *m, size_t body_at)
 	cseq(m);
 	v = single(m, TD_HDR_MAX_FORWARDS, "Max-Forwards Twice");
 	if (v.p) {
-		if (td_str_u32(&n, v) || n > 255)
+		if ((!td_small_number(&n, v) && td_str_u32(&n, v)) || n > 255)
 			defect(m, 400, "Malformed Max-Forwards");
 		else
 			m->max_forwards = (int)n;
@@ -352,7 +435,9 @@ static void start(struct td_msg *m, const struct td_start_line *s)
 	if (!s->request)
 		return;
 	m->method = td_method_of(s->method);
-	err = td_uri_parse(&m->ruri, s->uri);
+	err = td_uri_read(&m->ruri, s->uri, slack(m, s->uri));
+	if (err)
+		memset(&m->ruri, 0, sizeof(m->ruri));
 	if (err == TD_ELIMIT)
 		defect(m, 414, "Request-URI Too Long");
 	else if (err)
@@ -361,20 +446,21 @@ static void start(struct td_msg *m, const struct td_start_line *s)
 		defect(m, 400, "Header Fields in Request-URI"); /* §19.1.1: not allowed there */
 }
 
-static int parse(struct td_msg *m)
+static int parse(struct td_msg *m, bool usual)
 {
-	struct indexer ix = { .msg = m, .p = m->bytes.p, .end = m->bytes.p + m->bytes.n };
-	const char *eol = line(&ix);
+	struct indexer ix = { .msg = m, .usual = usual, .end = m->bytes.p + m->bytes.n };
+	struct line first = line_at(&ix, m->bytes.p);
 	struct td_start_line s;
+	const char *body_at;
 	int err;
 
-	if (td_start_line_parse(&s, (struct td_str){ m->bytes.p, (size_t)(eol - m->bytes.p) }))
+	if (td_start_line_parse(&s, (struct td_str){ m->bytes.p, (size_t)(first.end - m->bytes.p) }))
 		return TD_ESYNTAX;
 	start(m, &s);
-	err = index_fields(&ix);
+	err = index_fields(&ix, first.next, &body_at);
 	if (err)
 		return err;
-	err = core_fields(m, (size_t)(ix.p - m->bytes.p));
+	err = core_fields(m, (size_t)(body_at - m->bytes.p));
 	if (err)
 		return err;
 	if (m->request)
@@ -383,7 +469,7 @@ static int parse(struct td_msg *m)
 	return m->defect.status ? TD_ESYNTAX : 0;
 }
 
-int td_msg_parse(struct td_msg **out, struct td_buf *buf, size_t at, size_t n)
+static int msg_parse(struct td_msg **out, struct td_buf *buf, size_t at, size_t n, bool usual)
 {
 	struct td_msg *m;
 	int err;
@@ -400,7 +486,7 @@ int td_msg_parse(struct td_msg **out, struct td_buf *buf, size_t at, size_t n)
 	m->max_forwards = -1;
 	m->hdr = m->hdr_inline;
 	td_arena_init_with(&m->arena, m->arena_inline, sizeof(m->arena_inline));
-	err = parse(m);
+	err = parse(m, usual);
 	if (err) {
 		td_arena_reset(&m->arena);
 		free(m);
@@ -409,6 +495,16 @@ int td_msg_parse(struct td_msg **out, struct td_buf *buf, size_t at, size_t n)
 	m->buf = td_buf_ref(buf);
 	*out = m;
 	return 0;
+}
+
+int td_msg_parse(struct td_msg **out, struct td_buf *buf, size_t at, size_t n)
+{
+	return msg_parse(out, buf, at, n, true);
+}
+
+int td_msg_parse_any(struct td_msg **out, struct td_buf *buf, size_t at, size_t n)
+{
+	return msg_parse(out, buf, at, n, false);
 }
 
 struct td_msg *td_msg_ref(struct td_msg *m)

@@ -1,7 +1,8 @@
 /*
- * Names: methods and header fields. A header's name is found with one look into a table of 256 slots, which length, first
- * and middle letter choose, and one comparison. The multipliers were searched for so that no two names share a slot:
- * should a new name collide, the compiler refuses the doubled initializer, and other multipliers are to be tried.
+ * Names: methods and header fields. A header's name is found with one look into a table of 512 slots, which length, first
+ * and middle letter choose, and one comparison. The multipliers were searched for so that no two names share a slot, among
+ * those that cost one instruction: should a new name collide, the compiler refuses the doubled initializer, and others are
+ * to be tried.
  */
 #include "internal.h"
 
@@ -72,13 +73,11 @@
 	X(SIP_IF_MATCH, "SIP-If-Match", 's', '-')                 \
 	X(SUBSCRIPTION_STATE, "Subscription-State", 's', 'i')
 
-#define SLOT(n, first, middle) (((n)*2 + (first)*25 + (middle)*19) & 255)
+#define NAME(id, name, first, middle) [TD_HDR_##id] = { name, sizeof(name) - 1 },
+#define PLACE(id, name, first, middle) [TD_HDR_SLOT(sizeof(name) - 1, first, middle)] = TD_HDR_##id,
 
-#define NAME(id, name, first, middle) [TD_HDR_##id] = TD_STR_INIT(name),
-#define PLACE(id, name, first, middle) [SLOT(sizeof(name) - 1, first, middle)] = TD_HDR_##id,
-
-static const struct td_str hdr_names[TD_HDR_COUNT] = { HEADERS(NAME) };
-static const uint8_t hdr_slots[256] = { HEADERS(PLACE) };
+const struct td_hdr_text td_hdr_texts[TD_HDR_COUNT] = { HEADERS(NAME) };
+const uint8_t td_hdr_slots[512] = { HEADERS(PLACE) };
 
 /* §7.3.3, §20 and the later RFCs that registered one (3515, 3892, 4028, 6665, 8224). */
 static const uint8_t hdr_compact[26] = {
@@ -90,19 +89,19 @@ static const uint8_t hdr_compact[26] = {
 	['y' - 'a'] = TD_HDR_IDENTITY,
 };
 
+enum td_hdr_id td_hdr_id_of_compact(const char *p, size_t n)
+{
+	return n && td_is(*p, TD_CC_ALPHA) ? hdr_compact[(*p | 0x20) - 'a'] : TD_HDR_OTHER;
+}
+
 enum td_hdr_id td_hdr_id_of_token(const char *p, size_t n)
 {
 	unsigned id;
 
-	if (n < 2) {
-		if (n && td_is(*p, TD_CC_ALPHA))
-			return hdr_compact[(*p | 0x20) - 'a'];
-		return TD_HDR_OTHER;
-	}
-	id = hdr_slots[SLOT(n, (unsigned char)(p[0] | 0x20), (unsigned char)(p[n / 2] | 0x20))];
-	if (hdr_names[id].n != n || !td_same_name(p, hdr_names[id].p, n))
-		return TD_HDR_OTHER;
-	return id;
+	if (n < 2)
+		return td_hdr_id_of_compact(p, n);
+	id = td_hdr_candidate(p, n);
+	return td_hdr_texts[id].n == n && td_same_name(p, td_hdr_texts[id].text, n) ? id : TD_HDR_OTHER;
 }
 
 enum td_hdr_id td_hdr_id_of(struct td_str name)
@@ -112,7 +111,7 @@ enum td_hdr_id td_hdr_id_of(struct td_str name)
 
 struct td_str td_hdr_name(enum td_hdr_id id)
 {
-	return (unsigned)id < TD_HDR_COUNT ? hdr_names[id] : TD_STR_NULL;
+	return (unsigned)id < TD_HDR_COUNT ? td_str_n(td_hdr_texts[id].text, td_hdr_texts[id].n) : TD_STR_NULL;
 }
 
 static const struct td_str method_names[TD_METHOD_COUNT] = {
@@ -142,7 +141,7 @@ enum td_method td_method_of(struct td_str name)
 {
 	enum td_method m = method_candidate(name);
 
-	return m && td_str_eq(name, method_names[m]) ? m : TD_METHOD_OTHER;
+	return m && name.n == method_names[m].n && td_same_bytes(name.p, method_names[m].p, name.n) ? m : TD_METHOD_OTHER;
 }
 
 struct td_str td_method_name(enum td_method m)

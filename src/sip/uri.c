@@ -53,10 +53,22 @@ static int uri_headers(struct td_cur *c, struct td_str *out)
 	return c->bad ? TD_ESYNTAX : 0;
 }
 
-/* userinfo = user [ ":" password ] "@". An "@" cannot stand in any other part, so the first one ends the user part. */
-static int userinfo(struct td_cur *c, struct td_uri *u)
+/*
+ * userinfo = user [ ":" password ] "@". An "@" cannot stand in any other part, so the first one ends the user part.
+ * Mostly the first word is the user or, where the URI ends with it, the host.
+ */
+static inline int userinfo(struct td_cur *c, struct td_uri *u, bool usual)
 {
-	if (!memchr(c->p, '@', (size_t)(c->end - c->p)))
+	const char *p = usual ? td_skip(c->p, c->end, c->slack, TD_CC_HOST) : c->p;
+
+	if (p == c->end)
+		return 0;
+	if (*p == '@' && p > c->p && p - c->p <= TD_SIP_MAX_TOKEN) {
+		u->user = td_str_n(c->p, (size_t)(p - c->p));
+		c->p = p + 1;
+		return 0;
+	}
+	if (td_scan_char(p, c->end, c->slack, '@') == c->end)
 		return 0;
 	u->user = td_cur_escaped(c, TD_CC_USER);
 	if (!c->bad && !u->user.n)
@@ -72,13 +84,13 @@ static int userinfo(struct td_cur *c, struct td_uri *u)
 	return c->bad ? TD_ESYNTAX : 0;
 }
 
-static int sip_uri(struct td_cur *c, struct td_uri *u)
+static inline int sip_uri(struct td_cur *c, struct td_uri *u, bool usual)
 {
-	int err = userinfo(c, u);
+	int err = userinfo(c, u, usual);
 
 	if (err)
 		return err;
-	u->host = td_cur_hostport(c, &u->host_v6, &u->port, false);
+	u->host = usual ? td_cur_hostport(c, &u->host_v6, &u->port, false) : td_cur_hostport_any(c, &u->host_v6, &u->port, false);
 	if (c->bad)
 		return TD_ESYNTAX;
 	if (c->p == c->end)
@@ -134,33 +146,68 @@ static enum td_scheme scheme_of(struct td_str name)
 	return TD_SCHEME_OTHER;
 }
 
-int td_uri_parse(struct td_uri *out, struct td_str text)
+/* "sip:", in any case, and something after it. The colon has no second case: so its bits are all compared. */
+static inline bool is_sip(struct td_str text)
 {
-	struct td_cur c = td_cur_of(text);
-	struct td_uri u = { .text = text };
+	return text.n > 4 && ((td_load32(text.p) ^ td_load32("sip:")) & td_load32("\xdf\xdf\xdf\xff")) == 0;
+}
+
+/* scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ), and the colon */
+static void scheme(struct td_uri *u, struct td_cur *c)
+{
+	if (!td_cur_at_class(c, TD_CC_ALPHA))
+		c->bad = true;
+	u->scheme_name = td_cur_span1(c, TD_CC_SCHEME);
+	td_cur_want(c, ':');
+	u->scheme = scheme_of(u->scheme_name);
+}
+
+static inline int read_uri(struct td_uri *u, struct td_str text, unsigned slack, bool usual)
+{
+	struct td_cur c = td_cur_near(text, slack);
 	int err = 0;
 
+	u->text = text;
 	if (text.n > TD_SIP_MAX_URI)
 		return TD_ELIMIT;
-	if (!text.n || !td_is(*text.p, TD_CC_ALPHA))
-		return TD_ESYNTAX;
-	u.scheme_name = td_cur_span1(&c, TD_CC_SCHEME);
-	td_cur_want(&c, ':');
-	if (td_cur_done(&c))
-		return TD_ESYNTAX;
-	u.scheme = scheme_of(u.scheme_name);
-	if (u.scheme == TD_SCHEME_OTHER)
+	if (usual && is_sip(text)) {
+		u->scheme = TD_SCHEME_SIP;
+		u->scheme_name = td_str_n(text.p, 3);
+		c.p += 4;
+	} else {
+		scheme(u, &c);
+		if (td_cur_done(&c))
+			return TD_ESYNTAX;
+	}
+	if (u->scheme == TD_SCHEME_OTHER)
 		td_cur_escaped(&c, TD_CC_URIC);
-	else if (u.scheme == TD_SCHEME_TEL)
-		err = tel_uri(&c, &u);
+	else if (u->scheme == TD_SCHEME_TEL)
+		err = tel_uri(&c, u);
 	else
-		err = sip_uri(&c, &u);
+		err = sip_uri(&c, u, usual);
 	if (err)
 		return err;
-	if (!td_cur_end(&c))
-		return TD_ESYNTAX;
-	*out = u;
-	return 0;
+	return td_cur_end(&c) ? 0 : TD_ESYNTAX;
+}
+
+int td_uri_read(struct td_uri *u, struct td_str text, unsigned slack)
+{
+	return read_uri(u, text, slack, true);
+}
+
+int td_uri_read_any(struct td_uri *u, struct td_str text)
+{
+	return read_uri(u, text, 0, false);
+}
+
+int td_uri_parse(struct td_uri *out, struct td_str text)
+{
+	struct td_uri u = { 0 };
+	int err = td_uri_read(&u, text, 0);
+
+	if (!err)
+		*out = u;
+	return err;
 }
 
 /* ---- escapes ---- */

@@ -56,6 +56,37 @@ static void scan_quoted_variants(void **state)
 	}
 }
 
+/*
+ * Every byte at every place of a run, from every start, with and without bytes after the end that may be looked at: the skip
+ * in steps of sixteen stops where the one that goes byte by byte does, and bytes after the end change nothing.
+ */
+static void skip_variants(void **state)
+{
+	static const uint32_t classes[] = { TD_CC_TOKEN, TD_CC_WORD, TD_CC_HOST, TD_CC_USER, TD_CC_URI_PARAM, TD_CC_GEN_VALUE };
+	char text[40];
+
+	for (size_t k = 0; k < TD_ARRAY_LEN(classes); k++) {
+		for (unsigned byte = 0; byte < 256; byte++) {
+			for (size_t at = 0; at < sizeof(text); at += 3) {
+				struct td_str s;
+
+				memset(text, "a0.-"[byte % 4], sizeof(text));
+				text[at] = (char)byte;
+				text[(at + 5) % sizeof(text)] = '_';
+				s = exact_copy(td_str_n(text, sizeof(text)));
+				for (size_t from = 0; from <= s.n; from += 7) {
+					const char *p = s.p + from, *end = s.p + s.n, *near = from < 24 ? s.p + 24 : end;
+
+					assert_ptr_equal(td_skip(p, end, 0, classes[k]), td_skip_plain(p, end, classes[k]));
+					assert_ptr_equal(td_skip(p, near, (unsigned)(end - near), classes[k]),
+							 td_skip_plain(p, near, classes[k]));
+				}
+				exact_free(s);
+			}
+		}
+	}
+}
+
 static void numbers(void **state)
 {
 	static const struct {
@@ -260,6 +291,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(scan_eol_variants),
 		cmocka_unit_test(scan_quoted_variants),
+		cmocka_unit_test(skip_variants),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(p9_quoted_and_comments),
 		cmocka_unit_test(params),
