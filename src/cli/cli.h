@@ -28,8 +28,8 @@ struct cli_command {
 	int (*run)(const struct cli_command *cmd, int argc, char **argv); /* argv[0] is the command's name */
 };
 
-extern const struct cli_command cli_serve, cli_init, cli_user, cli_status, cli_registrations, cli_reload, cli_ping, cli_register,
-	cli_call, cli_answer, cli_message;
+extern const struct cli_command cli_serve, cli_init, cli_user, cli_status, cli_registrations, cli_calls, cli_reload, cli_ping,
+	cli_register, cli_call, cli_answer, cli_message;
 
 /* ---- options: long ones with values, short aliases; what is left over are the arguments ---- */
 
@@ -59,6 +59,16 @@ void cli_put_shown(struct td_out *o, struct td_str s);
 void cli_show(struct td_str s); /* on stdout */
 
 /* ---- what server-side commands share ---- */
+
+struct td_store;
+
+/* Asks the server that has the configuration's state folder; fn gets each line of its answer. What went wrong is printed. Takes over
+ * request. An exit status. */
+typedef int cli_line_fn(void *arg, const json_t *obj);
+int cli_ask(const struct cli_command *cmd, const char *config, json_t *request, cli_line_fn *fn, void *arg);
+int cli_print_line(void *arg, const json_t *obj); /* a cli_line_fn: as JSON */
+/* The store of that state folder, whether a server runs there or not. What went wrong is printed. An exit status. */
+int cli_open_store(struct td_store **out, const struct cli_command *cmd, const struct td_config *cfg);
 
 /* The configuration named with -c, ./tandem.yaml when there is one, or the embedded default. Errors are printed. */
 int cli_load_config(struct td_config **out, const struct cli_command *cmd, const char *path);

@@ -6,9 +6,7 @@
 #include "cli/cli.h"
 #include "server/control/control.h"
 
-typedef int line_fn(void *arg, const json_t *obj);
-
-static int print_json(void *arg, const json_t *obj)
+int cli_print_line(void *arg, const json_t *obj)
 {
 	(void)arg;
 	cli_json(json_incref((json_t *)obj));
@@ -58,7 +56,7 @@ static int print_registration(void *arg, const json_t *obj)
 	return 0;
 }
 
-static int ask(const struct cli_command *cmd, const char *config, json_t *request, line_fn *fn, void *arg)
+int cli_ask(const struct cli_command *cmd, const char *config, json_t *request, cli_line_fn *fn, void *arg)
 {
 	struct td_config *cfg;
 	struct td_out why;
@@ -108,7 +106,7 @@ static int run_status(const struct cli_command *cmd, int argc, char **argv)
 
 	if (n < 0 || done)
 		return n < 0 ? CLI_USAGE : CLI_OK;
-	return ask(cmd, r.config, json_pack("{s:s}", "cmd", "status"), r.json ? print_json : print_words, NULL);
+	return cli_ask(cmd, r.config, json_pack("{s:s}", "cmd", "status"), r.json ? cli_print_line : print_words, NULL);
 }
 
 static int run_registrations(const struct cli_command *cmd, int argc, char **argv)
@@ -120,8 +118,8 @@ static int run_registrations(const struct cli_command *cmd, int argc, char **arg
 
 	if (n < 0 || done)
 		return n < 0 ? CLI_USAGE : CLI_OK;
-	status = ask(cmd, r.config, json_pack("{s:s,s:s*}", "cmd", "registrations", "aor", n ? argv[1] : NULL),
-		     r.json ? print_json : print_registration, &count);
+	status = cli_ask(cmd, r.config, json_pack("{s:s,s:s*}", "cmd", "registrations", "aor", n ? argv[1] : NULL),
+			 r.json ? cli_print_line : print_registration, &count);
 	if (!status && !r.json)
 		printf("%zu registered contact%s\n", count, count == 1 ? "" : "s");
 	return status;
@@ -135,7 +133,7 @@ static int run_reload(const struct cli_command *cmd, int argc, char **argv)
 
 	if (n < 0 || done)
 		return n < 0 ? CLI_USAGE : CLI_OK;
-	return ask(cmd, r.config, json_pack("{s:s}", "cmd", "reload"), r.json ? print_json : print_words, NULL);
+	return cli_ask(cmd, r.config, json_pack("{s:s}", "cmd", "reload"), r.json ? cli_print_line : print_words, NULL);
 }
 
 #define REMOTE_HELP                                                                        \

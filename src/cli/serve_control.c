@@ -1,4 +1,5 @@
 /* What a running server answers on its control socket. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -35,8 +36,10 @@ static json_t *status_json(const struct serve *s, const struct td_server_status 
 				      "invite", N(st->count.invites), "message", N(st->count.messages), "options",
 				      N(st->count.options)));
 	json_object_set_new(o, "calls",
-			    json_pack("{s:I,s:I,s:I}", "answered", N(st->count.calls_answered), "failed",
-				      N(st->count.calls_failed), "untracked", N(st->calls.untracked)));
+			    json_pack("{s:I,s:I}", "answered", N(st->count.calls_answered), "failed", N(st->count.calls_failed)));
+	json_object_set_new(o, "tracking",
+			    json_pack("{s:I,s:I,s:I}", "untracked", N(st->calls.untracked), "recorded", N(st->calls.recorded),
+				      "records_lost", N(st->calls.records_lost)));
 	json_object_set_new(o, "authentication",
 			    json_pack("{s:I,s:I,s:I}", "challenged", N(st->count.challenged), "accepted", N(st->count.auth_ok),
 				      "refused", N(st->count.auth_failed)));
@@ -128,6 +131,35 @@ static void answer_registrations(struct serve *s, const json_t *request, struct 
 	}
 }
 
+/* ---- calls ---- */
+
+static json_t *time_json(uint64_t ms)
+{
+	return ms ? json_integer(N(ms)) : json_null();
+}
+
+static void on_call(void *arg, const struct td_call_view *v)
+{
+	struct td_control_reply *r = arg;
+	char id[17];
+
+	if (!v) {
+		td_control_end(r, NULL);
+		return;
+	}
+	snprintf(id, sizeof(id), "%016" PRIx64, v->id);
+	td_control_put(r, json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "id", id, "state",
+				    cli_text(td_call_state_name(v->state)), "caller", cli_text(v->caller), "callee",
+				    cli_text(v->callee), "call_id", cli_text(v->call_id), "start_ms", time_json(v->start_ms),
+				    "ring_ms", time_json(v->ring_ms), "answer_ms", time_json(v->answer_ms)));
+}
+
+static void answer_calls(struct serve *s, struct td_control_reply *r)
+{
+	if (td_calls_each(td_server_calls(s->server), s->loop, on_call, r))
+		td_control_end(r, "out of memory");
+}
+
 /* ---- users ---- */
 
 static void answer_user(struct serve *s, const json_t *request, struct td_control_reply *r)
@@ -178,6 +210,8 @@ void serve_on_request(void *arg, const json_t *request, struct td_control_reply 
 		answer_status(s, r);
 	else if (td_str_eq(cmd, TD_STR("registrations")))
 		answer_registrations(s, request, r);
+	else if (td_str_eq(cmd, TD_STR("calls")))
+		answer_calls(s, r);
 	else if (td_str_eq(cmd, TD_STR("user")))
 		answer_user(s, request, r);
 	else if (td_str_eq(cmd, TD_STR("users")))

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "server/store/store.h"
 
 int cli_load_config(struct td_config **out, const struct cli_command *cmd, const char *path)
 {
@@ -53,4 +54,25 @@ int cli_make_state(const struct td_config *cfg)
 	}
 	free(path);
 	return err;
+}
+
+int cli_open_store(struct td_store **out, const struct cli_command *cmd, const struct td_config *cfg)
+{
+	char *path;
+	struct td_out why;
+	int err = cli_make_state(cfg);
+
+	if (err)
+		return cli_fail(cmd, CLI_CONFIG, "the state folder %.*s cannot be made: %s", TD_FMT(cfg->state),
+				td_strerror(err));
+	path = cli_state_path(cfg, "tandem.db");
+	if (!path)
+		return cli_fail(cmd, CLI_FAULT, "out of memory");
+	td_out_init(&why);
+	err = td_store_open(out, &(struct td_store_options){ .path = td_str_of(path) }, &why);
+	if (err)
+		cli_fail(cmd, CLI_CONFIG, "%.*s", TD_FMT(why.n ? td_out_view(&why) : td_str_of(td_strerror(err))));
+	td_out_free(&why);
+	free(path);
+	return err ? CLI_CONFIG : CLI_OK;
 }

@@ -412,27 +412,6 @@ static int dispatch(struct user_run *u, int n, char **argv)
 	return cli_fail(u->cmd, CLI_USAGE, "\"%s\"? want add, list, passwd, remove or import", argv[1]);
 }
 
-static int open_store(struct user_run *u)
-{
-	char *path;
-	struct td_out why;
-	int err = cli_make_state(u->cfg);
-
-	if (err)
-		return cli_fail(u->cmd, CLI_CONFIG, "the state folder %.*s cannot be made: %s", TD_FMT(u->cfg->state),
-				td_strerror(err));
-	path = cli_state_path(u->cfg, "tandem.db");
-	if (!path)
-		return cli_fail(u->cmd, CLI_FAULT, "out of memory");
-	td_out_init(&why);
-	err = td_store_open(&u->store, &(struct td_store_options){ .path = td_str_of(path) }, &why);
-	if (err)
-		cli_fail(u->cmd, CLI_CONFIG, "%.*s", TD_FMT(why.n ? td_out_view(&why) : td_str_of(td_strerror(err))));
-	td_out_free(&why);
-	free(path);
-	return err ? CLI_CONFIG : CLI_OK;
-}
-
 static int run(const struct cli_command *cmd, int argc, char **argv)
 {
 	struct user_run u = { .cmd = cmd };
@@ -453,7 +432,7 @@ static int run(const struct cli_command *cmd, int argc, char **argv)
 	if (cli_load_config(&u.cfg, cmd, u.config))
 		return CLI_CONFIG;
 	td_rng_init(&u.rng);
-	status = open_store(&u);
+	status = cli_open_store(&u.store, cmd, u.cfg);
 	if (!status) {
 		status = dispatch(&u, n, argv);
 		td_store_close(u.store);

@@ -101,8 +101,9 @@ def users_without_a_server(place):
 
 def nobody_there(place):
     server = Server(place, start=False)
-    for command in ("status", "registrations", "reload"):
+    for command in ("status", "registrations", "calls", "reload"):
         expect(server.command(command), 2, r"no server runs")
+    expect(server.command("calls", "--ended"), 0, r"^0 calls$")
     r = tandem(place, "ping", "sip:%s" % server.address, "--proxy", "tcp:" + server.address, "--json")
     expect(r, 4, r"no answer")
     check([json.loads(l)["event"] for l in r.stdout.splitlines()] == ["no_answer"], "ping: %s", r.stdout)
@@ -217,6 +218,39 @@ def what_the_server_tells(place):
     check(mode == 0o600, "the control socket's mode is %o", mode)
 
 
+def calls_now_and_ended(place):
+    server = Server(place, users={"alice": PASSWORD, "bob": PASSWORD})
+    bob = Process(place, "bob", TANDEM, "answer", *as_user(server, "bob"), "--keep", "--tone", 500, "--json", env={"PW": PASSWORD})
+    bob.wait_event(event="registered")
+    expect(server.command("calls"), 0, r"^0 calls$")
+    alice = Process(place, "alice", TANDEM, "call", "bob@" + DOMAIN, *as_user(server), "--tone", 500, "--json", env={"PW": PASSWORD})
+    alice.wait_event(event="answered")
+    rows = server.lines("calls")
+    check(len(rows) == 1 and rows[0]["state"] == "answered" and rows[0]["caller"] == "alice@" + DOMAIN and rows[0]["callee"] == "bob@" + DOMAIN
+          and rows[0]["start_ms"] <= rows[0]["answer_ms"], "calls: %s", rows)
+    check(server.lines("status")[0]["now"]["calls"] == 1, "status: %s", server.lines("status")[0]["now"])
+    expect(server.command("calls"), 0, r"(?m)^answered +0:00:\d\d alice@example\.test +bob@example\.test +\S+\n1 call$")
+    check(not server.lines("calls", "--ended"), "there are records of calls already")
+    alice.signal(signal.SIGINT)
+    alice.wait()
+    ended = wait_for(lambda: server.lines("calls", "--ended"), "the record of the call")
+    check(len(ended) == 1 and ended[0]["id"] == rows[0]["id"] and ended[0]["call_id"] == rows[0]["call_id"] and ended[0]["status"] == 200
+          and ended[0]["ended_by"] == "caller" and ended[0]["answer_ms"] <= ended[0]["end_ms"], "calls --ended: %s", ended)
+    check(abs(ended[0]["end_ms"] / 1000 - time.time()) < 60, "it ended at %s", ended[0]["end_ms"])
+    expect(tandem(place, "call", "nobody@" + DOMAIN, *as_user(server), env={"PW": PASSWORD}), 3)
+    second = Process(place, "again", TANDEM, "call", "bob@" + DOMAIN, *as_user(server), "--tone", 500, "--json", env={"PW": PASSWORD})
+    second.wait_event(event="answered")
+    server.stop()               # what is under way is recorded too, and records are read without a server
+    expect(server.command("calls"), 2, r"no server runs")
+    ended = server.lines("calls", "--ended")
+    check([(c["ended_by"], c["status"]) for c in ended] == [("stop", 200), ("caller", 200)], "calls --ended: %s", ended)
+    check(len(server.lines("calls", "--ended", "--last", "1")) == 1, "--last 1 shows more")
+    expect(server.command("calls", "--ended"), 0,
+           r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ +0:00:\d\d alice@example\.test +bob@example\.test +200 stop +\S+$(?s:.*)^2 calls$")
+    expect(server.command("calls", "--last", "1"), 1, r"--ended")
+    expect(server.command("calls", "now"), 1, r"too many arguments")
+
+
 def reload_takes_good_and_refuses_bad(place):
     server = Server(place, users={"alice": PASSWORD})
     client = sip.Client(server)
@@ -307,5 +341,5 @@ def message(place):
 if __name__ == "__main__":
     harness.run(it_explains_itself, init_writes_a_file_once, mistakes_in_the_file_are_shown, users_without_a_server, nobody_there,
                 users_of_a_running_server, a_reload_takes_the_users_as_they_are, a_goodbye_nobody_hears, what_peers_write_is_shown_harmless,
-                register_and_leave, what_the_server_tells, reload_takes_good_and_refuses_bad, stops_cleanly,
+                register_and_leave, what_the_server_tells, calls_now_and_ended, reload_takes_good_and_refuses_bad, stops_cleanly,
                 two_at_once, ping, message)

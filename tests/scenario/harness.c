@@ -29,7 +29,7 @@ static void open_config(struct world *w, const char *extra)
 	td_out_free(&errors);
 }
 
-void world_open(struct world *w, uint64_t seed, unsigned workers, const char *extra)
+static void world_start(struct world *w, uint64_t seed, unsigned workers, const char *extra, bool store)
 {
 	struct td_server_options opt = { .rr_key = "sixteen byte key" };
 	struct td_addr ip;
@@ -56,10 +56,23 @@ void world_open(struct world *w, uint64_t seed, unsigned workers, const char *ex
 	opt.loops = w->loops;
 	opt.nets = w->nets;
 	td_out_init(&why);
+	if (store)
+		assert_int_equal(td_store_open(&w->store, &(struct td_store_options){ .log = w->log }, &why), 0);
+	opt.store = w->store;
 	if (td_server_open(&w->server, &opt, &why))
 		fail_msg("%.*s", TD_FMT(td_out_view(&why)));
 	td_out_free(&why);
 	assert_int_equal(td_server_start(w->server), 0);
+}
+
+void world_open(struct world *w, uint64_t seed, unsigned workers, const char *extra)
+{
+	world_start(w, seed, workers, extra, false);
+}
+
+void world_open_with_store(struct world *w, uint64_t seed, unsigned workers, const char *extra)
+{
+	world_start(w, seed, workers, extra, true);
 }
 
 void world_run(struct world *w, uint64_t ms)
@@ -107,6 +120,7 @@ void world_close(struct world *w)
 	world_run(w, 300000); /* past Timer C and everything that follows it */
 	world_assert_idle(w);
 	td_server_close(w->server);
+	td_store_close(w->store);
 	for (unsigned i = 0; i < w->workers; i++) {
 		td_net_close(w->nets[i]);
 		td_loop_close(w->loops[i]);

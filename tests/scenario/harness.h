@@ -40,6 +40,8 @@ struct world {
 
 /* extra: more lines of YAML, or NULL. */
 void world_open(struct world *w, uint64_t seed, unsigned workers, const char *extra);
+/* With a store (in memory) for the records of calls: w->store. */
+void world_open_with_store(struct world *w, uint64_t seed, unsigned workers, const char *extra);
 /* Lets everything run out first, and fails when a transaction, context or pending call is left (D7). */
 void world_close(struct world *w);
 void world_user(struct world *w, const char *name, const char *password); /* name@example.test */

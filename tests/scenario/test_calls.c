@@ -10,7 +10,7 @@ static unsigned workers_now = 1;
 
 static void rig_open(struct rig *r, const char *extra)
 {
-	world_open(&r->w, 3, workers_now, extra);
+	world_open_with_store(&r->w, 3, workers_now, extra);
 	phone_open(&r->a, &r->w, "alice", "10.0.1.1", 5060, TD_UDP);
 	phone_open(&r->b, &r->w, "bob", "10.0.1.2", 5060, TD_UDP);
 	phone_register(&r->b, "any.test");
@@ -36,6 +36,45 @@ static unsigned open_now(struct rig *r)
 	return (unsigned)world_status(&r->w)->calls.open;
 }
 
+struct record {
+	char caller[64], callee[64], call_id[64], ended_by[16];
+	struct td_store_call c;
+	unsigned n; /* of all */
+};
+
+static int keep_record(void *arg, const struct td_store_call *c)
+{
+	struct record *k = arg;
+
+	if (k->n++)
+		return 0;
+	k->c = *c;
+	snprintf(k->caller, sizeof(k->caller), "%.*s", TD_FMT(c->caller));
+	snprintf(k->callee, sizeof(k->callee), "%.*s", TD_FMT(c->callee));
+	snprintf(k->call_id, sizeof(k->call_id), "%.*s", TD_FMT(c->call_id));
+	snprintf(k->ended_by, sizeof(k->ended_by), "%.*s", TD_FMT(c->ended_by));
+	return 0;
+}
+
+static struct record last_record(struct rig *r)
+{
+	struct record k = { .n = 0 };
+
+	world_run(&r->w, 300); /* they are gathered for a moment */
+	assert_int_equal(td_store_each_call(r->w.store, 0, keep_record, &k), 0);
+	return k;
+}
+
+/* The newest of n records says this. */
+static void want_record(struct rig *r, unsigned n, unsigned status, const char *ended_by)
+{
+	struct record k = last_record(r);
+
+	assert_int_equal(k.n, n);
+	assert_int_equal(k.c.status, status);
+	assert_string_equal(k.ended_by, ended_by);
+}
+
 static void hang_up(struct leg *by, struct phone *other, unsigned status)
 {
 	leg_send(by, "BYE", NULL, NULL);
@@ -58,7 +97,50 @@ static void answered(void **state)
 		else
 			hang_up(&caller, &r.b, 200);
 		assert_int_equal(open_now(&r), 0);
+		want_record(&r, i + 1, 200, i ? "callee" : "caller");
 	}
+	rig_close(&r);
+}
+
+static void what_a_record_says(void **state)
+{
+	struct td_msg *invite;
+	struct leg caller;
+	struct record k;
+	uint64_t wall_ms;
+	struct rig r;
+
+	rig_open(&r, NULL);
+	world_user(&r.w, "carol", "secret");
+	phone_close(&r.a); /* a caller who proves who she is */
+	phone_open(&r.a, &r.w, "carol", "10.0.2.1", 5060, TD_UDP);
+	phone_password(&r.a, "secret");
+	leg_new(&caller, &r.a, "EXAMPLE.test", "sip:bob@any.test:5060;transport=udp");
+	wall_ms = td_sim_wall_ms(r.w.sim);
+	leg_send(&caller, "INVITE", NULL, SDP);
+	assert_int_equal(td_auth_client_challenge(r.a.auth, want_status(&r.a, 407), NULL), 0);
+	leg_send(&caller, "INVITE", NULL, SDP);
+	invite = want_request(&r.b, "INVITE");
+	world_run(&r.w, 1000);
+	phone_answer(&r.b, invite, 180, "", NULL);
+	world_run(&r.w, 5000);
+	phone_answer(&r.b, invite, 200, "", SDP);
+	leg_learn(&caller, want_status(&r.a, 200));
+	leg_send(&caller, "ACK", NULL, NULL);
+	want_request(&r.b, "ACK");
+	world_run(&r.w, 3600000);
+	hang_up(&caller, &r.b, 200);
+	k = last_record(&r);
+	assert_int_equal(k.n, 1); /* none of what was only challenged */
+	assert_string_equal(k.caller, "carol@example.test");
+	assert_string_equal(k.callee, "bob@any.test");
+	assert_string_equal(k.call_id, caller.call_id);
+	assert_in_range(k.c.start_ms, wall_ms, wall_ms + 20);
+	assert_in_range(k.c.ring_ms, k.c.start_ms + 1000, k.c.start_ms + 1020);
+	assert_in_range(k.c.answer_ms, k.c.ring_ms + 5000, k.c.ring_ms + 5020);
+	assert_in_range(k.c.end_ms, k.c.answer_ms + 3600000, k.c.answer_ms + 3600020);
+	assert_true(k.c.id != 0);
+	assert_int_equal(world_status(&r.w)->calls.recorded, 1);
 	rig_close(&r);
 }
 
@@ -90,10 +172,14 @@ static void failed(void **state)
 	phone_answer(&r.b, want_request(&r.b, "INVITE"), 486, "", NULL);
 	want_status(&r.a, 486);
 	assert_int_equal(open_now(&r), 0);
+	want_record(&r, 1, 486, "callee");
+	assert_int_equal(last_record(&r).c.answer_ms, 0);
 	leg_new(&l, &r.a, "any.test", "sip:nobody@any.test");
 	leg_send(&l, "INVITE", NULL, SDP);
 	want_status(&r.a, 480);
 	assert_int_equal(open_now(&r), 0);
+	want_record(&r, 2, 480, "server");
+	assert_int_equal(last_record(&r).c.ring_ms, 0);
 	rig_close(&r);
 }
 
@@ -117,6 +203,7 @@ static void cancelled(void **state)
 	phone_answer(&r.b, invite, 487, "", NULL);
 	want_status(&r.a, 487);
 	assert_int_equal(open_now(&r), 0);
+	want_record(&r, 1, 487, "caller");
 	rig_close(&r);
 }
 
@@ -133,6 +220,7 @@ static void nobody_answers(void **state)
 	assert_int_equal(open_now(&r), 1);
 	want_status(&r.a, 408);
 	assert_int_equal(open_now(&r), 0);
+	want_record(&r, 1, 408, "server");
 	rig_close(&r);
 }
 
@@ -167,6 +255,7 @@ static void fork_with_two_answers(void **state)
 		hang_up(l, strstr(l->remote, "other") ? &b2 : &r.b, 200);
 	}
 	assert_int_equal(open_now(&r), 0);
+	want_record(&r, 1, 200, "caller");
 	phone_close(&b2);
 	rig_close(&r);
 }
@@ -191,6 +280,7 @@ static void bye_into_the_void(void **state)
 	assert_int_equal(open_now(&r), 1);
 	world_run(&r.w, 2000); /* timer F */
 	assert_int_equal(open_now(&r), 0);
+	want_record(&r, 2, 200, "caller");
 	rig_close(&r);
 }
 
@@ -335,7 +425,9 @@ static void longest(void **state)
 	assert_int_equal(open_now(&r), 1);
 	world_run(&r.w, 3000);
 	assert_int_equal(open_now(&r), 0);
+	want_record(&r, 1, 200, "longest");
 	hang_up(&caller, &r.b, 200); /* they could talk on, and hang up */
+	want_record(&r, 1, 200, "longest");
 	rig_close(&r);
 }
 
@@ -349,6 +441,79 @@ static void switched_off(void **state)
 	call_up(&caller, &callee, &r.b);
 	assert_int_equal(open_now(&r), 0);
 	hang_up(&caller, &r.b, 200);
+	assert_int_equal(last_record(&r).n, 0);
+	rig_close(&r);
+
+	rig_open(&r, "calls: {records: no}\n");
+	dial(&caller, &r);
+	call_up(&caller, &callee, &r.b);
+	assert_int_equal(open_now(&r), 1);
+	hang_up(&caller, &r.b, 200);
+	assert_int_equal(last_record(&r).n, 0);
+	rig_close(&r);
+}
+
+struct listing {
+	unsigned n, ended;
+	char seen[400][64];
+};
+
+static void on_listed(void *arg, const struct td_call_view *v)
+{
+	struct listing *l = arg;
+
+	if (!v) {
+		l->ended++;
+		return;
+	}
+	assert_int_equal(l->ended, 0);
+	assert_true(l->n < TD_ARRAY_LEN(l->seen));
+	snprintf(l->seen[l->n++], sizeof(l->seen[0]), "%.*s", TD_FMT(v->call_id));
+	assert_str(v->callee, "bob@any.test");
+	assert_int_equal(v->state, TD_CALL_ANSWERED);
+}
+
+enum { MANY = 350 };
+
+/* A few at a time, from every worker, each once; those that end meanwhile do not disturb it. */
+static void listing(void **state)
+{
+	struct leg *caller = calloc(MANY, sizeof(*caller)), callee;
+	struct listing *l = calloc(1, sizeof(*l));
+	struct rig r;
+
+	assert_non_null(caller);
+	assert_non_null(l);
+	rig_open(&r, NULL);
+	for (int i = 0; i < MANY; i++) {
+		dial(&caller[i], &r);
+		call_up(&caller[i], &callee, &r.b);
+	}
+	assert_int_equal(td_calls_each(td_server_calls(r.w.server), r.w.peers, on_listed, l), 0);
+	world_run(&r.w, 5);
+	assert_int_equal(l->ended, 1);
+	assert_int_equal(l->n, MANY);
+	for (unsigned i = 0; i < l->n; i++)
+		for (unsigned k = 0; k < i; k++)
+			assert_string_not_equal(l->seen[i], l->seen[k]);
+	memset(l, 0, sizeof(*l));
+	for (int i = 0; i < MANY; i++) { /* all BYEs are on their way; the answers arrive while the list is made */
+		leg_send(&caller[i], "BYE", NULL, NULL);
+		phone_answer(&r.b, want_request(&r.b, "BYE"), 200, "", NULL);
+		if (i == MANY / 2)
+			assert_int_equal(td_calls_each(td_server_calls(r.w.server), r.w.peers, on_listed, l), 0);
+	}
+	world_run(&r.w, 1000);
+	assert_int_equal(l->ended, 1);
+	assert_int_equal(open_now(&r), 0);
+	assert_int_equal(last_record(&r).n, MANY);
+	assert_int_equal(td_calls_each(td_server_calls(r.w.server), r.w.peers, on_listed, l), 0);
+	l->n = l->ended = 0;
+	world_run(&r.w, 5);
+	assert_int_equal(l->n, 0);
+	assert_int_equal(l->ended, 1);
+	free(caller);
+	free(l);
 	rig_close(&r);
 }
 
@@ -382,6 +547,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answered),
+		cmocka_unit_test(what_a_record_says),
 		cmocka_unit_test(it_outlives_its_transactions),
 		cmocka_unit_test(failed),
 		cmocka_unit_test(cancelled),
@@ -395,6 +561,7 @@ int main(void)
 		cmocka_unit_test(a_trusted_bye_without_routes),
 		cmocka_unit_test(longest),
 		cmocka_unit_test(switched_off),
+		cmocka_unit_test(listing),
 		cmocka_unit_test(calls_under_way_when_the_server_stops),
 	};
 	int failed_n = cmocka_run_group_tests_name("1 worker", tests, with_1_worker, NULL);

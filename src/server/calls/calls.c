@@ -74,6 +74,13 @@ void td_call_look(struct td_call_view *out, const struct td_call *c)
 	};
 }
 
+uint32_t since_start(const struct td_call *c)
+{
+	uint64_t ms = td_loop_now_ms(c->shard->core->loop) - c->start_ms;
+
+	return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
 /* ---- the end ---- */
 
 static void call_free(struct td_call *c)
@@ -91,8 +98,10 @@ void call_end(struct td_call *c, enum td_call_ender by, unsigned status)
 	c->status = (uint16_t)status;
 	for (struct dialog *d = c->dialogs; d; d = d->next)
 		dialog_over(d);
+	walks_pass(c);
 	td_list_del(&c->link);
 	sh->stats.open--;
+	call_record(c, by);
 	while ((a = c->attached)) {
 		c->attached = a->next;
 		a->ended(a, c);
@@ -202,13 +211,6 @@ struct td_call *td_call_begin(struct td_calls *calls, struct td_core *core, cons
 
 /* ---- what passes ---- */
 
-static uint32_t since_start(const struct td_call *c)
-{
-	uint64_t ms = td_loop_now_ms(c->shard->core->loop) - c->start_ms;
-
-	return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
-}
-
 static void answered(struct td_call *c, unsigned status, struct td_str to_tag)
 {
 	if (dialog_add(c, to_tag)) {
@@ -310,13 +312,16 @@ int td_calls_open(struct td_calls **out, struct td_rng *rng, const struct td_cal
 		return -ENOMEM;
 	memset(calls, 0, size);
 	calls->log = opt->log;
+	calls->store = opt->store;
 	td_hash_key_init(&calls->key, rng);
 	for (; calls->workers < opt->workers; calls->workers++) {
 		struct shard *sh = &calls->shards[calls->workers];
 
 		sh->all = calls;
 		td_list_init(&sh->calls);
+		td_list_init(&sh->walks);
 		td_timer_init(&sh->longest, longest_fired, sh);
+		records_open(sh);
 		if (td_map_init(&sh->dialogs, 64)) {
 			td_calls_close(calls);
 			return -ENOMEM;
@@ -343,6 +348,7 @@ void td_calls_detach(struct td_calls *calls, unsigned worker)
 
 		call_end(c, TD_ENDER_STOP, c->status);
 	}
+	records_stop(sh);
 	sh->core = NULL;
 }
 

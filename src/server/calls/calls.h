@@ -5,7 +5,7 @@
  *
  * A call ends with the final failure of its INVITE, with the BYE for its last answered dialog (RFC 3261 §15; a fork may have been
  * answered twice, §13.2.2.4), or after calls.longest. BYE is seen because we record-route (§16.6 item 4). Whatever cannot be
- * tracked goes through all the same, and is counted.
+ * tracked goes through all the same, and is counted. With calls.records the store gets a record of what ended; no call waits for it.
  */
 #ifndef TANDEM_SERVER_CALLS_H
 #define TANDEM_SERVER_CALLS_H
@@ -29,6 +29,7 @@ struct td_str td_call_ender_name(enum td_call_ender e);
 
 struct td_calls_options {
 	unsigned workers;
+	struct td_store *store; /* for records; borrowed. NULL: none are kept */
 	struct td_log *log;
 };
 
@@ -78,9 +79,15 @@ struct td_call_attachment {
 void td_call_attach(struct td_call *call, struct td_call_attachment *a);
 void td_call_detach(struct td_call *call, struct td_call_attachment *a);
 
+/* For `tandem calls`: every call of every worker, oldest first of each, a few at a time so that nobody is held up; fn runs on
+ * `loop`, and is called with NULL at the end. 0 or -ENOMEM. */
+typedef void td_calls_each_fn(void *arg, const struct td_call_view *call);
+int td_calls_each(struct td_calls *calls, struct td_loop *loop, td_calls_each_fn *fn, void *arg);
+
 struct td_calls_stats {
-	uint64_t open;      /* now */
-	uint64_t untracked; /* no memory for them */
+	uint64_t open;                   /* now */
+	uint64_t untracked;              /* no memory for them */
+	uint64_t recorded, records_lost; /* in the store; not, because it failed or could not follow */
 };
 void td_calls_stats(struct td_calls_stats *out, const struct td_calls *calls, unsigned worker); /* on its loop */
 

@@ -2,6 +2,8 @@
  * calls, private.
  *
  *   calls.c    a call's life, from the INVITE to its end
+ *   list.c     all of them, shown to another thread
+ *   record.c   what is kept of a call in the store
  *   dialog.c   the answered dialogs of a call, found by Call-ID and both tags
  */
 #ifndef TD_SERVER_CALLS_INTERNAL_H
@@ -48,12 +50,18 @@ struct shard {
 	struct td_core *core;
 	struct td_link calls;
 	struct td_map dialogs;
+	struct td_link walks; /* lists being made that go on here later */
 	struct td_timer longest;
-	uint32_t serial; /* of ids */
+	struct td_store_write *records; /* gathered, to be given to the store soon */
+	struct td_timer submit;
+	unsigned unwritten; /* records gathered, and on their way to the disk */
+	bool losing;        /* said once, until the store follows again */
+	uint32_t serial;    /* of ids */
 	struct td_calls_stats stats;
 };
 
 struct td_calls {
+	struct td_store *store;
 	struct td_log *log;
 	struct td_hash_key key;
 	unsigned workers;
@@ -62,7 +70,16 @@ struct td_calls {
 
 struct td_str call_id_of(const struct td_call *c);
 struct td_str caller_tag_of(const struct td_call *c);
+uint32_t since_start(const struct td_call *c); /* ms */
 void call_end(struct td_call *c, enum td_call_ender by, unsigned status);
+
+/* list.c */
+void walks_pass(struct td_call *c); /* it leaves the list: who would go on with it goes on behind it */
+
+/* record.c */
+void records_open(struct shard *sh);
+void records_stop(struct shard *sh); /* gives the store what is gathered */
+void call_record(const struct td_call *c, enum td_call_ender by);
 
 /* dialog.c */
 struct td_str dialog_tag(const struct dialog *d);

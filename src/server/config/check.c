@@ -428,6 +428,7 @@ static void check_calls(struct td_config *c, const struct raw_calls *raw, struct
 	if (!raw)
 		return;
 	check_yes_no(&c->calls.track, raw->track, r, AT("calls", "track"));
+	check_yes_no(&c->calls.records, raw->records, r, AT("calls", "records"));
 	check_duration(&c->calls.longest_s, raw->longest, 60, r, AT("calls", "longest"));
 	if (c->calls.longest_s > LONGEST_CALL_S)
 		report_at(r, AT("calls", "longest"), "%s is too long (at most 30d)", raw->longest);

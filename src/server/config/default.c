@@ -25,6 +25,7 @@ int config_defaults(struct td_config *c)
 	c->proxy.max_branches = 30;
 	c->proxy.max_pending = 1000;
 	c->calls.track = true;
+	c->calls.records = true;
 	c->calls.longest_s = 43200;
 	c->limits.rate = 1000;
 	c->limits.burst = 2000;

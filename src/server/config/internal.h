@@ -24,7 +24,8 @@ struct raw_proxy {
 };
 
 struct raw_calls {
-	char *track, *longest;
+	char *track, *records;
+	char *longest;
 };
 
 struct raw_limits {

@@ -36,6 +36,7 @@ static const cyaml_schema_field_t proxy_fields[] = {
 
 static const cyaml_schema_field_t calls_fields[] = {
 	TEXT("track", struct raw_calls, track),
+	TEXT("records", struct raw_calls, records),
 	TEXT("longest", struct raw_calls, longest),
 	CYAML_FIELD_END,
 };

@@ -87,22 +87,40 @@ static int grow(struct td_store_write *w, size_t need)
 	return 0;
 }
 
+char *td_store_write_room(struct td_store_write *w, size_t n)
+{
+	char *p;
+
+	if (n > w->cap - w->n && grow(w, n))
+		return NULL;
+	p = w->ops + w->n;
+	w->n += n;
+	return p;
+}
+
+unsigned td_store_write_changes(const struct td_store_write *w)
+{
+	return w->changes;
+}
+
 static int add(struct td_store_write *w, struct op *op, const struct td_str strings[STRINGS])
 {
 	size_t need = sizeof(*op);
+	char *p;
 
 	for (int i = 0; i < STRINGS; i++) {
 		op->len[i] = (uint32_t)strings[i].n;
 		need += strings[i].n;
 	}
-	if (need > w->cap - w->n && grow(w, need))
+	p = td_store_write_room(w, need);
+	if (!p)
 		return -ENOMEM;
-	memcpy(w->ops + w->n, op, sizeof(*op));
-	w->n += sizeof(*op);
+	memcpy(p, op, sizeof(*op));
+	p += sizeof(*op);
 	for (int i = 0; i < STRINGS; i++) {
 		if (strings[i].n)
-			memcpy(w->ops + w->n, strings[i].p, strings[i].n);
-		w->n += strings[i].n;
+			memcpy(p, strings[i].p, strings[i].n);
+		p += strings[i].n;
 	}
 	w->changes++;
 	return 0;
@@ -194,6 +212,8 @@ int td_store_apply(struct td_store *s, const struct td_store_write *w)
 {
 	const char *p = w->ops, *end = w->ops + w->n;
 
+	if (w->calls)
+		return td_store_apply_calls(s, w);
 	while (p < end) {
 		struct td_str str[STRINGS];
 		struct op op;

@@ -22,6 +22,10 @@ static const char *const migrations[] = {
 	"  aor TEXT PRIMARY KEY NOT NULL, domain TEXT NOT NULL, extension TEXT NOT NULL, ha1_sha256 BLOB, ha1_md5 BLOB) WITHOUT "
 	"ROWID;"
 	"CREATE UNIQUE INDEX users_extension ON users(domain, extension) WHERE extension <> '';",
+	"CREATE TABLE calls(" /* seq: in the order they ended. No constraint a record could break: it shares its commit with others */
+	"  seq INTEGER PRIMARY KEY, id INTEGER NOT NULL, start_ms INTEGER NOT NULL, ring_ms INTEGER, answer_ms INTEGER,"
+	"  end_ms INTEGER NOT NULL, status INTEGER NOT NULL, ended_by TEXT NOT NULL, caller TEXT NOT NULL, callee TEXT NOT NULL,"
+	"  call_id TEXT NOT NULL);",
 };
 enum { SCHEMA = TD_ARRAY_LEN(migrations) };
 
@@ -37,6 +41,12 @@ static const char *const sql[TD_SQL_COUNT] = {
 	[TD_SQL_FORGET] = "DELETE FROM bindings WHERE expires_at <= ?1",
 	[TD_SQL_EACH_BINDING] =
 		"SELECT aor, contact, params, call_id, user_agent, cseq, q, expires_at, flow FROM bindings ORDER BY aor",
+	[TD_SQL_PUT_CALL] =
+		"INSERT INTO calls(id, start_ms, ring_ms, answer_ms, end_ms, status, ended_by, caller, callee, call_id)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+	[TD_SQL_EACH_CALL] =
+		"SELECT seq, id, start_ms, ring_ms, answer_ms, end_ms, status, ended_by, caller, callee, call_id FROM calls"
+		" WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
 	[TD_SQL_PUT_USER] = "INSERT INTO users(aor, domain, extension, ha1_sha256, ha1_md5) VALUES(?1, ?2, ?3, ?4, ?5)"
 			    " ON CONFLICT(aor) DO UPDATE SET extension = ?3, ha1_sha256 = ?4, ha1_md5 = ?5",
 	[TD_SQL_REMOVE_USER] = "DELETE FROM users WHERE aor = ?1",

@@ -23,6 +23,8 @@ enum td_store_sql {
 	TD_SQL_REMOVE_USER,
 	TD_SQL_EACH_USER,
 	TD_SQL_FIND_USER,
+	TD_SQL_PUT_CALL,
+	TD_SQL_EACH_CALL,
 	TD_SQL_COUNT
 };
 
@@ -36,7 +38,8 @@ struct td_store_write {
 	void *arg;
 	int err;
 	unsigned changes;
-	char *ops; /* operations in a row: struct op, then its strings */
+	bool calls; /* what it holds: records of calls, or changes of bindings; never both */
+	char *ops;  /* operations in a row: struct op, then its strings */
 	size_t n, cap;
 	char ops_inline[400]; /* a refresh of one contact fits */
 };
@@ -77,7 +80,9 @@ int td_store_begin(struct td_store *s);
 int td_store_end(struct td_store *s, int err);                     /* commits, or rolls back when err; returns the first error */
 void td_store_bind_str(sqlite3_stmt *st, int at, struct td_str v); /* borrowed until reset */
 struct td_str td_store_column_str(sqlite3_stmt *st, int at);
+char *td_store_write_room(struct td_store_write *w, size_t n); /* behind what is there, counted; NULL: no memory */
 int td_store_apply(struct td_store *s, const struct td_store_write *w);
+int td_store_apply_calls(struct td_store *s, const struct td_store_write *w);
 
 int td_store_start_thread(pthread_t *t, void *(*fn)(void *), void *arg);
 int td_store_checkpointer_start(struct td_store *s, struct td_str path, struct td_out *why);

@@ -52,6 +52,22 @@ void td_store_forget_expired(struct td_store *s, uint64_t now_s); /* housekeepin
 /* At start, in the calling thread. b is borrowed for the call. Returning non-zero stops and is returned. */
 int td_store_each_binding(struct td_store *s, int (*fn)(void *arg, const struct td_store_binding *b), void *arg);
 
+/* ---- records of calls that ended: added by change sets of their own, never changed ---- */
+
+struct td_store_call {
+	uint64_t id;
+	uint64_t start_ms, ring_ms, answer_ms, end_ms; /* unix, UTC; 0: it never rang, was never answered */
+	unsigned status;                               /* final */
+	struct td_str ended_by;                        /* a word */
+	struct td_str caller, callee, call_id;
+};
+
+/* Copies. A change set of records holds nothing else. */
+int td_store_put_call(struct td_store_write *w, const struct td_store_call *c);
+unsigned td_store_write_changes(const struct td_store_write *w);
+/* The last ones that ended, newest first; most 0: all. c is borrowed for the call. Returning non-zero stops and is returned. */
+int td_store_each_call(struct td_store *s, uint64_t most, int (*fn)(void *arg, const struct td_store_call *c), void *arg);
+
 /* ---- users: small, synchronous, for the control thread and the command line ---- */
 
 struct td_store_user {

@@ -28,7 +28,8 @@ static int open_shared(struct td_server *s, const struct td_server_options *opt)
 	if (!err)
 		err = td_location_open(&s->location, rng, &location);
 	if (!err)
-		err = td_calls_open(&s->calls, rng, &(struct td_calls_options){ .workers = s->worker_n, .log = s->log });
+		err = td_calls_open(&s->calls, rng,
+				    &(struct td_calls_options){ .workers = s->worker_n, .store = opt->store, .log = s->log });
 	if (!err)
 		err = td_tp_group_open(&s->group, s->worker_n);
 	return err;
@@ -329,6 +330,11 @@ int td_server_status(struct td_server *s, struct td_loop *loop, td_server_status
 struct td_location *td_server_location(struct td_server *s)
 {
 	return s->location;
+}
+
+struct td_calls *td_server_calls(struct td_server *s)
+{
+	return s->calls;
 }
 
 unsigned td_server_listeners(const struct td_server *s)

@@ -55,6 +55,7 @@ typedef void td_server_status_fn(void *arg, const struct td_server_status *st);
 int td_server_status(struct td_server *s, struct td_loop *loop, td_server_status_fn *fn, void *arg);
 
 struct td_location *td_server_location(struct td_server *s); /* for td_location_each() */
+struct td_calls *td_server_calls(struct td_server *s);       /* for td_calls_each() */
 /* Where it listens, in the order of the configuration; port 0 has become the one picked. */
 unsigned td_server_listeners(const struct td_server *s);
 void td_server_listener(struct td_listen *out, const struct td_server *s, unsigned i);

@@ -39,7 +39,7 @@ static void full_file(void **state)
 		     "listen:\n  - udp:127.0.0.1:5070\n  - tcp:[::1]\n"
 		     "state: ./here\nworkers: 3\nregistrations: memory\ntrust: [127.0.0.1/32, 2001:db8::/32, 192.0.2.7]\n"
 		     "digest: [MD5]\nregistrar: {min_expires: 2m, max_expires: 1d, default_expires: 90, max_contacts: 3}\n"
-		     "proxy: {timer_c: 200s, max_branches: 5}\ncalls: {track: Yes, longest: "
+		     "proxy: {timer_c: 200s, max_branches: 5}\ncalls: {track: Yes, records: no, longest: "
 		     "1d}\nlimits: {rate: 10, max_message: 4000}\nlog: debug\n");
 	char text[TD_ADDR_TEXT];
 	struct td_addr a;
@@ -65,6 +65,7 @@ static void full_file(void **state)
 	assert_int_equal(c->registrar.max_contacts, 3);
 	assert_int_equal(c->proxy.timer_c_s, 200);
 	assert_true(c->calls.track);
+	assert_false(c->calls.records);
 	assert_int_equal(c->calls.longest_s, 86400);
 	assert_int_equal(c->limits.rate, 10);
 	assert_int_equal(c->limits.burst, 20);
@@ -96,7 +97,7 @@ static void default_is_safe(void **state)
 		assert_true(td_ip_is_loopback(&c->listen[i].addr));
 	assert_true(c->state.n > 0 && c->state.p[0] == '/');
 	assert_true(c->workers >= 1);
-	assert_true(c->calls.track);
+	assert_true(c->calls.track && c->calls.records);
 	assert_int_equal(c->calls.longest_s, 43200);
 	td_config_unref(c);
 	td_out_free(&e);
@@ -169,9 +170,10 @@ static const struct {
 	{ "registrar: {min_expires: 3h}\n", "is above max_expires" },
 	{ "proxy: {timer_c: 60}\n", "60 is too short (at least 180s)" },
 	{ "calls: {track: maybe}\n", "t.yaml:1:16: calls.track: \"maybe\" is not known (want no or yes)" },
+	{ "calls: {records: 1}\n", "\"1\" is not known (want no or yes)" },
 	{ "calls: {longest: 59s}\n", "59s is too short (at least 60s)" },
 	{ "calls: {longest: 31d}\n", "31d is too long (at most 30d)" },
-	{ "calls: {tracks: no}\n", "(want one of track, longest)" },
+	{ "calls: {tracks: no}\n", "(want one of track, records, longest)" },
 	{ "a: [\n", "t.yaml:2:1: this is no YAML" },
 	{ "\tlog: x\n", "t.yaml:1:1: this is no YAML" },
 	{ "- 1\n", "t.yaml:1:1" },
