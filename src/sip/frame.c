@@ -11,6 +11,14 @@ static const char *line_end(const char *p, const char *end)
 	return (const char *)memchr(p, '\n', (size_t)(end - p)) - 1;
 }
 
+/* May this line, or what there is of it, be a Content-Length? Said of few that are none, and of each that is one. */
+static bool promises_length(const char *p, const char *end)
+{
+	if (td_lower(*p) == 'l')
+		return end - p < 2 || (unsigned char)p[1] <= ' ' || p[1] == ':';
+	return end - p >= 14 && td_same_name(p, "content-length", 14);
+}
+
 /* Content-Length = 1*DIGIT, once. Absent counts as 0: what has a body without it then fails as the next message. */
 static int body_length(uint64_t *out, const char *p, const char *end)
 {
@@ -23,7 +31,7 @@ static int body_length(uint64_t *out, const char *p, const char *end)
 		/* Folds belong to the value: one inside a Content-Length's is either blank or an error. */
 		for (eol = line_end(p, end); eol + 2 < end && td_is(eol[2], TD_CC_WSP);)
 			eol = line_end(eol + 2, end);
-		if (td_lower(*p) != 'c' && td_lower(*p) != 'l')
+		if (!promises_length(p, eol))
 			continue;
 		line = (struct td_str){ p, (size_t)(eol - p) };
 		name = td_str_trim(td_str_split(&line, ':'));
@@ -48,7 +56,8 @@ static bool promising(struct td_str bytes)
 	return word.n && *c.p == ' ';
 }
 
-static int message_length(size_t *out, const char *p, size_t head)
+/* fields: the header part from a line on before which none promises a length. */
+static int message_length(size_t *out, const char *p, size_t head, const char *fields)
 {
 	const char *eol = line_end(p, p + head);
 	struct td_start_line start;
@@ -56,7 +65,8 @@ static int message_length(size_t *out, const char *p, size_t head)
 
 	if (head > TD_SIP_MAX_MESSAGE)
 		return TD_ELIMIT;
-	if (td_start_line_parse(&start, (struct td_str){ p, (size_t)(eol - p) }) || body_length(&body, eol + 2, p + head - 2))
+	if (td_start_line_parse(&start, (struct td_str){ p, (size_t)(eol - p) }) ||
+	    body_length(&body, fields ? fields : eol + 2, p + head - 2))
 		return TD_ESYNTAX;
 	if (body > TD_SIP_MAX_MESSAGE - head)
 		return TD_ELIMIT;
@@ -84,6 +94,8 @@ static int finish(size_t *out, size_t total, size_t have, size_t *scan)
 int td_msg_frame(size_t *out, struct td_str bytes, size_t *scan)
 {
 	const char *p, *end = bytes.p + bytes.n;
+	const char *lengths = NULL; /* the first line that promises one, when we have seen them all */
+	bool whole = !*scan;
 	size_t total = 0;
 	bool broken;
 	int err;
@@ -107,10 +119,16 @@ int td_msg_frame(size_t *out, struct td_str bytes, size_t *scan)
 			continue;
 		}
 		if (p[-1] == '\n') { /* not the first byte: that one was promising */
-			err = broken ? TD_ESYNTAX : message_length(&total, bytes.p, (size_t)(p - bytes.p) + 2);
+			err = broken ? TD_ESYNTAX
+				     : message_length(&total, bytes.p, (size_t)(p - bytes.p) + 2,
+						      !whole    ? NULL
+						      : lengths ? lengths
+								: p);
 			return err ? err : finish(out, total, bytes.n, scan);
 		}
 		p += 2;
+		if (!lengths && p < end && promises_length(p, end))
+			lengths = p;
 	}
 	*scan = (size_t)(p - bytes.p) | (broken ? BROKEN : 0);
 	return bytes.n >= TD_SIP_MAX_MESSAGE ? TD_ELIMIT : TD_EMORE;
