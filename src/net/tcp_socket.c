@@ -164,14 +164,29 @@ int tcp_connect(struct td_conn **out, struct td_net *net, const struct td_addr *
 	return 0;
 }
 
+static ssize_t write_one(struct tcp_conn *t)
+{
+	struct iovec iov;
+
+	net_conn_iov(&t->c, &iov, 1);
+	return send(t->io.fd, iov.iov_base, iov.iov_len, MSG_NOSIGNAL);
+}
+
+static ssize_t write_many(struct tcp_conn *t)
+{
+	/* Written before it is read; clearing all of it would cost more than filling a few. */
+	struct iovec iov[IOV_PER_WRITE] __attribute__((uninitialized));
+	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = net_conn_iov(&t->c, iov, IOV_PER_WRITE) };
+
+	return sendmsg(t->io.fd, &mh, MSG_NOSIGNAL);
+}
+
 int tcp_write(struct td_conn *c)
 {
 	struct tcp_conn *t = (struct tcp_conn *)c;
 
 	while (c->count > 0) {
-		struct iovec iov[IOV_PER_WRITE];
-		struct msghdr mh = { .msg_iov = iov, .msg_iovlen = net_conn_iov(c, iov, IOV_PER_WRITE) };
-		ssize_t n = sendmsg(t->io.fd, &mh, MSG_NOSIGNAL);
+		ssize_t n = c->count == 1 ? write_one(t) : write_many(t);
 
 		if (n >= 0) {
 			net_conn_written(c, (size_t)n);

@@ -55,8 +55,11 @@ static struct td_addr ip_of(const struct td_addr *a)
 
 struct tp_conn *tp_conn_find(const struct td_tp *tp, uint64_t id)
 {
-	struct td_map_node *n = td_map_find(&tp->conns, td_hash(&tp->key, &id, sizeof(id)), id_eq, &id);
+	struct td_map_node *n;
 
+	if (tp->recent && tp->recent->id == id)
+		return tp->recent;
+	n = td_map_find(&tp->conns, td_hash(&tp->key, &id, sizeof(id)), id_eq, &id);
 	return n ? TD_CONTAINER_OF(n, struct tp_conn, by_id) : NULL;
 }
 
@@ -290,6 +293,8 @@ void tp_conn_end(struct tp_conn *c, int why, bool linger)
 	if (c->gone)
 		return;
 	c->gone = true;
+	if (tp->recent == c)
+		tp->recent = NULL;
 	td_log(tp->log, TD_LOG_DEBUG, "transport closed", TD_KZ("peer", td_addr_text(text, td_conn_peer(c->io))),
 	       TD_KU("conn", c->id), TD_KERR(why));
 	td_timer_stop(tp->loop, &c->timer);

@@ -68,6 +68,7 @@ struct td_tp {
 	struct tp_listener *listeners[TP_MAX_LISTENERS];
 	unsigned n_listeners;
 	struct td_map conns, peers, sources;
+	struct tp_conn *recent; /* the one a message came by last: what is asked for next is mostly the same */
 	uint64_t serial;
 	struct td_link gone;                      /* connections to free at the end of the turn */
 	struct td_link lost;                      /* watches to call at the end of the turn */

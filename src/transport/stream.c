@@ -142,6 +142,7 @@ static void cut(struct tp_conn *c, struct td_buf *b)
 			return;
 		}
 		c->begun_ms = c->active_ms = td_loop_now_ms(c->tp->loop);
+		c->tp->recent = c;
 		if (tp_admit(c->tp, &flow, td_str_n(b->data + at, n)))
 			tp_deliver(c->tp, b, at, n, &flow);
 		if (c->gone)
