@@ -74,7 +74,11 @@ int td_srvtx_open(struct td_srvtx **out, struct td_txl *txl, struct td_msg *msg,
 		  const struct td_srvtx_events *events, void *arg);
 struct td_srvtx *td_srvtx_ref(struct td_srvtx *st);
 void td_srvtx_unref(struct td_srvtx *st);
-struct td_msg *td_srvtx_msg(struct td_srvtx *st); /* NULL once the final response was sent: ref it to have it longer */
+/* NULL once the final response was sent (ref it to have it longer), or when it was shelved and memory is out. */
+struct td_msg *td_srvtx_msg(struct td_srvtx *st);
+/* The request is not looked at for a while: its bytes are kept, not what was parsed, which is made again when somebody asks (a
+ * reply, td_srvtx_msg()). For INVITEs that ring. */
+void td_srvtx_shelve(struct td_srvtx *st);
 const struct td_flow *td_srvtx_flow(const struct td_srvtx *st);
 /* Sends a response and steps the machine. bytes kept (counted). In Accepted (RFC 6026 §7.1) further 2xx pass. TD_EORDER when
  * the state does not allow it (e.g. a second final response), and for 101-199 to anything but INVITE (RFC 4320): nothing

@@ -82,6 +82,10 @@ enum td_proto td_tp_listener_proto(const struct td_tp *tp, unsigned index);
 bool td_tp_is_me(const struct td_tp *tp, struct td_str host, uint16_t port);
 bool td_tp_is_my_addr(const struct td_tp *tp, const struct td_addr *addr); /* the same of an address with its port */
 
+/* Notes in a request parsed from stored bytes what the transport saw of its source, as it did when it came (received, rport:
+ * §18.2.1, RFC 3581 §4). -ENOMEM. */
+int td_tp_note_source(struct td_msg *msg, const struct td_flow *from);
+
 /* A flow to a peer by protocol and address: UDP at once; TCP reuses a connection or opens one (bytes wait for it).
  * Picks a listener of the peer's family. TD_EUNSUPPORTED when we do not listen on that protocol/family. */
 int td_tp_flow_to(struct td_flow *out, struct td_tp *tp, enum td_proto proto, const struct td_addr *peer);

@@ -2,9 +2,9 @@
  * UDP on the kernel: recvmmsg and sendmmsg in batches.
  *
  * A net has one batch each way for all its sockets (they are read, and written, one after the other). A slot is a counted buffer of
- * 2 KiB, which nearly every SIP datagram fits in, followed by 62 KiB of overflow in a private mapping: whatever UDP can
- * carry arrives whole, while overflow pages that are never written to cost nothing. A buffer the receiver did not keep
- * serves the next batch again, so a datagram answered at once costs no allocation.
+ * 1 KiB, which most SIP datagrams fit in, followed by 63 KiB of overflow in a private mapping: whatever UDP can carry
+ * arrives whole, and a longer one moves to a buffer of its size. A buffer the receiver did not keep serves the next batch
+ * again, so a datagram answered at once costs no allocation.
  */
 #include "internal.h"
 
@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum {
-	SLOT_BYTES = 2048,
+	SLOT_BYTES = 1008, /* with its header just below what malloc(3) keeps at hand for a thread */
 	OVERFLOW_BYTES = 65536 - SLOT_BYTES,
 	BATCH_MIN = 8,
 	ROUNDS = 4, /* full batches before other descriptors get their turn */

@@ -119,7 +119,8 @@ struct td_clitx {
 
 struct td_srvtx {
 	struct txn t;
-	struct td_msg *msg;                   /* until the final response */
+	struct td_msg *msg;                   /* until the final response, or shelved */
+	struct td_buf *shelf;                 /* its bytes, while it is shelved */
 	const struct td_srvtx_events *events; /* NULL: detached */
 	void *arg;
 	uint32_t users; /* references that are not the layer's */

@@ -68,13 +68,45 @@ void srvtx_free(struct txn *t)
 	struct td_srvtx *st = of(t);
 
 	td_msg_unref(st->msg);
+	td_buf_unref(st->shelf);
 	td_buf_unref(t->out);
 	free(st);
 }
 
+/* What can be parsed once can be parsed again: memory is all that may be missing. */
 struct td_msg *td_srvtx_msg(struct td_srvtx *st)
 {
-	return st->msg;
+	struct td_msg *m;
+
+	if (!st->shelf)
+		return st->msg;
+	if (td_msg_parse(&m, st->shelf, 0, st->shelf->len))
+		return NULL;
+	if (td_tp_note_source(m, &st->t.flow)) {
+		td_msg_unref(m);
+		return NULL;
+	}
+	td_buf_unref(st->shelf);
+	st->shelf = NULL;
+	return st->msg = m;
+}
+
+/* The buffer it came in may have been made for far more, or hold other messages too: what is kept has the size of the message. */
+void td_srvtx_shelve(struct td_srvtx *st)
+{
+	struct td_buf *b;
+
+	if (!st->msg)
+		return;
+	if (td_buf_str(st->msg->buf).n == st->msg->bytes.n && st->msg->buf->size < 2 * st->msg->bytes.n)
+		b = td_buf_ref(st->msg->buf);
+	else
+		b = td_buf_copy(st->msg->bytes);
+	if (!b)
+		return;
+	st->shelf = b;
+	td_msg_unref(st->msg);
+	st->msg = NULL;
 }
 
 const struct td_flow *td_srvtx_flow(const struct td_srvtx *st)
@@ -102,7 +134,7 @@ static int send_response(struct td_srvtx *st, struct td_buf *bytes)
 
 	to.peer.port = st->reply_port;
 	err = td_tp_send(tp, &to, bytes);
-	if (err != TD_ECLOSED || !st->msg)
+	if (err != TD_ECLOSED || !td_srvtx_msg(st))
 		return err;
 	/* §18.2.2: the connection is gone, but where the request came from is known. */
 	if (td_tp_reconnect_flow(&to, tp, st->msg, &st->t.flow))
@@ -126,7 +158,7 @@ static void send_trying(struct td_srvtx *st)
 	struct td_buf *b;
 
 	/* No tag (§17.2.1). Without memory the client goes on asking, and is answered when it asks again. */
-	if (txn_build_response(&b, st->msg, 100, TD_STR_NULL, TD_STR_NULL, TD_STR_NULL))
+	if (!td_srvtx_msg(st) || txn_build_response(&b, st->msg, 100, TD_STR_NULL, TD_STR_NULL, TD_STR_NULL))
 		return;
 	st->last_status = 100;
 	keep_and_send(st, b);
@@ -137,6 +169,8 @@ static void forget(struct td_srvtx *st)
 {
 	td_msg_unref(st->msg);
 	st->msg = NULL;
+	td_buf_unref(st->shelf);
+	st->shelf = NULL;
 	if (st->t.state != COMPLETED) {
 		td_buf_unref(st->t.out);
 		st->t.out = NULL;
@@ -207,8 +241,8 @@ int td_srvtx_reply_plain(struct td_srvtx *st, unsigned status, struct td_str rea
 	struct td_buf *b;
 	int err;
 
-	if (!st->msg)
-		return TD_EORDER;
+	if (!td_srvtx_msg(st))
+		return st->shelf ? -ENOMEM : TD_EORDER;
 	if (!to_tag.n && status > 100) {
 		td_stateless_tag(tag, st->t.txl, st->msg);
 		to_tag = td_str_n(tag, sizeof(tag));

@@ -83,7 +83,6 @@ bool tp_admit(struct td_tp *tp, const struct td_flow *from, struct td_str bytes)
 struct tp_listener *tp_listener_for(const struct td_tp *tp, enum td_proto proto, const struct td_addr *peer);
 
 /* response.c */
-int tp_note_source(struct td_msg *msg, const struct td_flow *from);
 
 /* udp.c */
 void tp_udp_received(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg);

@@ -39,8 +39,7 @@ static uint16_t default_port(enum td_proto p)
 	return ports[p];
 }
 
-/* Notes received and rport for a request that came from `from`. */
-int tp_note_source(struct td_msg *msg, const struct td_flow *from)
+int td_tp_note_source(struct td_msg *msg, const struct td_flow *from)
 {
 	const struct td_via *via = &msg->via;
 	struct td_addr said;

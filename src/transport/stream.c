@@ -80,7 +80,7 @@ static void refuse(struct tp_conn *c, struct td_buf *b, size_t at, int why)
 
 	c->tp->stats.dropped_syntax++;
 	if (n && !td_msg_parse(&m, b, at, n)) {
-		if (m->request && m->method != TD_ACK && !tp_note_source(m, &flow)) {
+		if (m->request && m->method != TD_ACK && !td_tp_note_source(m, &flow)) {
 			if (why == TD_ELIMIT)
 				answer(c, m, 513, "Message Too Large");
 			else if (m->defect.status)

@@ -147,7 +147,7 @@ int tp_deliver(struct td_tp *tp, struct td_buf *buf, size_t at, size_t n, const 
 	int err = td_msg_parse(&msg, buf, at, n);
 
 	if (!err && msg->request) {
-		err = tp_note_source(msg, from);
+		err = td_tp_note_source(msg, from);
 		if (err)
 			td_msg_unref(msg);
 	}

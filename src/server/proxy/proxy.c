@@ -110,6 +110,26 @@ static void drop_setup_state(struct px_context *c)
 	c->source = NULL;
 }
 
+/* All it waits for is the callee. A branch that may have to be sent by another way needs the request once more. */
+static bool rings(const struct px_context *c)
+{
+	if (!c->invite || !c->msg || c->lookup || !c->branches)
+		return false;
+	for (const struct px_branch *b = c->branches; b; b = b->next)
+		if (b->instead.family != TD_AF_NONE)
+			return false;
+	return true;
+}
+
+/* Most of a call's memory while it rings would be its parsed request, which is wanted again only when it fails. */
+static void shelve(struct px_context *c)
+{
+	td_srvtx_shelve(c->st);
+	td_msg_unref(c->msg);
+	c->msg = NULL;
+	c->setup = NULL;
+}
+
 void px_context_enter(struct px_context *c)
 {
 	c->depth++;
@@ -123,6 +143,8 @@ void px_context_leave(struct px_context *c)
 		return;
 	if (c->final_sent)
 		drop_setup_state(c);
+	else if (rings(c))
+		shelve(c);
 	if (c->final_sent && !c->lookup && !any_branch_open(c))
 		context_free(c);
 }
@@ -158,10 +180,11 @@ static void timer_c_fired(struct td_timer *tm, void *arg)
 {
 	struct px_branch *b = arg;
 	struct px_context *c = b->ctx;
+	const struct td_msg *invite = td_srvtx_msg(c->st);
 
 	px_context_enter(c);
 	td_count(&c->px->core->counters->timeouts);
-	td_log(c->px->core->log, TD_LOG_INFO, "proxy timer-c", TD_KS("call", c->msg ? c->msg->call_id : TD_STR_NULL));
+	td_log(c->px->core->log, TD_LOG_INFO, "proxy timer-c", TD_KS("call", invite ? invite->call_id : TD_STR_NULL));
 	if (b->ct && td_clitx_had_provisional(b->ct)) {
 		td_clitx_cancel(b->ct, TD_STR_NULL); /* 487 comes, or the transaction ends 64*T1 from here (§9.1) */
 	} else {
