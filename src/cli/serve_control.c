@@ -26,8 +26,10 @@ static json_t *status_json(const struct serve *s, const struct td_server_status 
 	json_object_set_new(o, "uptime_s", json_integer(N((td_loop_now_ms(s->loop) - s->started_ms) / 1000)));
 	json_object_set_new(o, "workers", json_integer(st->workers));
 	json_object_set_new(o, "users", json_integer(N(td_users_count(s->users))));
-	json_object_set_new(o, "registrations",
-			    json_pack("{s:I,s:I}", "addresses", N(st->location.aors), "contacts", N(st->location.contacts)));
+	json_t *registrations = json_pack("{s:I,s:I}", "addresses", N(st->location.aors), "contacts", N(st->location.contacts));
+	if (st->location.loaded_percent < 100) /* it has just started */
+		json_object_set_new(registrations, "loaded_percent", json_integer(st->location.loaded_percent));
+	json_object_set_new(o, "registrations", registrations);
 	json_object_set_new(o, "now",
 			    json_pack("{s:I,s:I,s:I}", "server_transactions", N(st->txn.srvtx_open), "client_transactions",
 				      N(st->txn.clitx_open), "calls", N(st->calls.open)));

@@ -6,7 +6,8 @@
 #include "server/location/internal.h"
 
 struct packed {
-	uint32_t expires_at_s; /* until 2106 */
+	uint32_t expires_at_s;   /* until 2106 */
+	uint32_t stored_until_s; /* what its row says */
 	uint32_t cseq;
 	int16_t q;
 	uint16_t contact_n, params_n, call_id_n;
@@ -78,11 +79,19 @@ static size_t agent_length(struct td_str agent)
 	return agent.n < LOC_MAX_AGENT ? agent.n : LOC_MAX_AGENT;
 }
 
-static char *put_binding(char *p, const struct td_binding *b)
+enum { SHARE = 5, OF = 8 };
+
+uint64_t stored_expiry(uint64_t expires_at_s, uint64_t wall_s)
+{
+	return expires_at_s > wall_s ? expires_at_s + (expires_at_s - wall_s) * SHARE / OF : expires_at_s;
+}
+
+static char *put_binding(char *p, const struct td_binding *b, uint64_t stored_until_s)
 {
 	uint8_t flow[FLOW_MAX];
 	struct packed h = {
 		.expires_at_s = clip_time(b->expires_at_s),
+		.stored_until_s = clip_time(stored_until_s),
 		.cseq = b->cseq,
 		.q = b->q,
 		.contact_n = (uint16_t)b->contact.n,
@@ -100,7 +109,7 @@ static char *put_binding(char *p, const struct td_binding *b)
 	return put(p, td_str_n(b->user_agent.p, h.agent_n));
 }
 
-struct image *image_new(struct td_str aor, const struct td_binding *b, unsigned n)
+struct image *image_new(struct td_str aor, const struct td_binding *b, unsigned n, uint64_t id, uint64_t wall_s)
 {
 	size_t need = sizeof(struct image) + aor.n;
 	struct image *im;
@@ -116,11 +125,12 @@ struct image *image_new(struct td_str aor, const struct td_binding *b, unsigned 
 		return NULL;
 	memset(im, 0, sizeof(*im));
 	atomic_init(&im->refs, 1);
+	im->id = id;
 	im->binding_n = (uint16_t)n;
 	im->aor_n = (uint16_t)aor.n;
 	p = put(im->bytes, aor);
 	for (unsigned i = 0; i < n; i++)
-		p = put_binding(p, &b[i]);
+		p = put_binding(p, &b[i], stored_expiry(b[i].expires_at_s, wall_s));
 	return im;
 }
 
@@ -142,7 +152,14 @@ static bool is_refresh(const char **p, const struct packed *h, const struct td_l
 	return same(p, h->agent_n, up->user_agent.p, agent_length(up->user_agent)) && eq;
 }
 
-enum image_refresh image_refresh(struct image *im, const struct td_loc_update *up, uint64_t wall_s)
+/* Does the row of a binding say enough of it, refreshed until `until`? */
+static bool is_stored(const struct packed *h, const char *kept_flow, const uint8_t *flow, const struct td_loc_change *c,
+		      uint32_t until)
+{
+	return until >= h->expires_at_s && until <= h->stored_until_s && c->q == h->q && memcmp(kept_flow, flow, h->flow_n) == 0;
+}
+
+enum image_refresh image_refresh(struct image *im, const struct td_loc_update *up, uint64_t wall_s, bool durable)
 {
 	const struct td_loc_change *c = up->changes;
 	const char *p = im->bytes + im->aor_n;
@@ -163,8 +180,10 @@ enum image_refresh image_refresh(struct image *im, const struct td_loc_update *u
 			continue;
 		if (h.expires_at_s <= wall_s || up->cseq <= h.cseq || flow_n != h.flow_n)
 			return IMAGE_OTHER;
-		uint32_t before = h.expires_at_s;
-		h.expires_at_s = clip_time(wall_s + c->expires_s);
+		uint32_t before = h.expires_at_s, until = clip_time(wall_s + c->expires_s);
+		if (durable && !is_stored(&h, at + sizeof(h), flow, c, until))
+			return IMAGE_OTHER;
+		h.expires_at_s = until;
 		h.cseq = up->cseq;
 		h.q = c->q;
 		memcpy(at, &h, sizeof(h));

@@ -10,6 +10,7 @@ enum { PER_VISIT = 200 };
 
 struct walk {
 	struct td_mail mail;
+	struct walk *next; /* waits for its shard to be loaded */
 	struct td_location *loc;
 	struct td_loop *loop;
 	td_loc_each_fn *fn;
@@ -75,6 +76,11 @@ static void visit(struct td_mail *m, void *arg)
 	struct walk *w = arg;
 	struct shard *sh = &w->loc->shards[w->shard];
 
+	if (sh->loading && !sh->detached) {
+		w->next = sh->walks;
+		sh->walks = w;
+		return;
+	}
 	if (w->filter_n) {
 		struct td_str aor = { w->filter, w->filter_n };
 		struct image *im = shard_find(sh, td_hash_str(&w->loc->key, aor), aor);
@@ -98,6 +104,16 @@ static void visit(struct td_mail *m, void *arg)
 		w->shard++;
 	}
 	travel(w, w->loop, show);
+}
+
+void walks_go_on(struct shard *sh)
+{
+	struct walk *w;
+
+	while ((w = sh->walks)) {
+		sh->walks = w->next;
+		travel(w, sh->loop, visit);
+	}
 }
 
 int td_location_each(struct td_location *loc, struct td_loop *loop, struct td_str filter, td_loc_each_fn *fn, void *arg)

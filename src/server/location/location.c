@@ -115,14 +115,9 @@ void call_finish(struct td_loc_call *call)
 static void request_arrived(struct td_mail *m, void *arg)
 {
 	struct td_loc_call *call = arg;
-	int err;
+	const struct td_loc_update *up = &call->req->up;
+	int err = call->req->lookup ? shard_lookup(call, up->aor) : shard_update(call, up);
 
-	if (call->req->lookup) {
-		call->result = image_ref(shard_find(call->at, call->hash, call->req->up.aor));
-		call_finish(call);
-		return;
-	}
-	err = shard_update(call, &call->req->up);
 	if (err) {
 		call->err = err;
 		call_finish(call);
@@ -203,8 +198,7 @@ int td_location_lookup(struct td_loc_call **out, struct td_location *loc, unsign
 	struct image *im;
 	int err;
 
-	if (from == at) {
-		im = image_ref(shard_find(at, hash, aor)); /* held, whatever fn does to the address */
+	if (from == at && shard_lookup_now(&im, at, hash, aor)) { /* im is held, whatever fn does to the address */
 		*out = NULL;
 		show(im, 0, td_loop_wall_s(from->loop), fn, arg);
 		image_unref(im);
@@ -213,7 +207,7 @@ int td_location_lookup(struct td_loc_call **out, struct td_location *loc, unsign
 	call = call_new(from, at, hash, fn, arg);
 	if (!call)
 		return -ENOMEM;
-	err = send_away(call, &(struct td_loc_update){ .aor = aor }, true);
+	err = from == at ? shard_lookup(call, aor) : send_away(call, &(struct td_loc_update){ .aor = aor }, true);
 	if (err) {
 		call_free(call);
 		return err;
@@ -245,6 +239,7 @@ int td_location_open(struct td_location **out, struct td_rng *rng, const struct 
 		if (shard_open(&shards[loc->workers], loc))
 			goto fail;
 	}
+	loader_open(loc, opt->load_rows);
 	*out = loc;
 	return 0;
 fail:
@@ -268,6 +263,10 @@ void td_location_detach(struct td_location *loc, unsigned worker)
 	if (!sh->loop)
 		return;
 	td_timer_stop(sh->loop, &sh->sweep);
+	if (worker == 0)
+		loader_stop(loc);
+	sh->detached = true;
+	walks_go_on(sh); /* who waits to list goes on to the end of what is there */
 	for (struct td_link *l = sh->calls.next; l != &sh->calls; l = l->next) {
 		struct td_loc_call *call = TD_CONTAINER_OF(l, struct td_loc_call, link);
 
@@ -280,96 +279,11 @@ void td_location_close(struct td_location *loc)
 {
 	if (!loc)
 		return;
+	loader_close(loc);
 	for (unsigned i = 0; i < loc->workers; i++)
 		shard_close(&loc->shards[i]);
 	free(loc->shards);
 	free(loc);
-}
-
-/* Rows come ordered by AOR: one address is gathered, then packed. */
-struct loader {
-	struct td_location *loc;
-	struct td_arena arena;
-	struct td_str aor;
-	struct td_binding *b;
-	unsigned n, cap;
-};
-
-static int load_flush(struct loader *l)
-{
-	struct image *im;
-	uint64_t hash;
-
-	if (l->n) {
-		im = image_new(l->aor, l->b, l->n);
-		if (!im)
-			return -ENOMEM;
-		hash = td_hash_str(&l->loc->key, l->aor);
-		shard_swap(shard_of(l->loc, hash), NULL, im, hash);
-	}
-	l->n = 0;
-	td_arena_reset(&l->arena);
-	return td_arena_dup(&l->aor, &l->arena, TD_STR_NULL);
-}
-
-static int load_row(void *arg, const struct td_store_binding *row)
-{
-	struct loader *l = arg;
-	int err = 0;
-
-	if (row->expires_at_s <= td_loop_wall_s(l->loc->shards[0].loop))
-		return 0;
-	if (row->aor.n > LOC_MAX_FIELD || row->contact.n > LOC_MAX_FIELD || row->params.n > LOC_MAX_FIELD ||
-	    row->call_id.n > LOC_MAX_FIELD)
-		return 0; /* not written by us */
-	if (!td_str_eq(row->aor, l->aor)) {
-		err = load_flush(l);
-		if (!err)
-			err = td_arena_dup(&l->aor, &l->arena, row->aor);
-		if (err)
-			return err;
-	}
-	if (l->n == l->cap) {
-		unsigned cap = l->cap ? 2 * l->cap : 16;
-		struct td_binding *more = realloc(l->b, cap * sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		l->b = more;
-		l->cap = cap;
-	}
-	struct td_binding *b = &l->b[l->n];
-	*b = (struct td_binding){ .cseq = row->cseq, .q = (int16_t)row->q, .expires_at_s = row->expires_at_s, .flow = row->flow };
-	const struct {
-		struct td_str *to, from;
-	} strings[] = {
-		{ &b->contact, row->contact },
-		{ &b->params, row->params },
-		{ &b->call_id, row->call_id },
-		{ &b->user_agent, row->user_agent },
-	};
-	for (unsigned i = 0; i < TD_ARRAY_LEN(strings) && !err; i++)
-		err = td_arena_dup(strings[i].to, &l->arena, strings[i].from);
-	l->n += !err;
-	return err;
-}
-
-int td_location_load(struct td_location *loc)
-{
-	struct loader l = { .loc = loc };
-	int err;
-
-	if (!loc->durable)
-		return 0;
-	td_arena_init(&l.arena);
-	err = td_store_each_binding(loc->store, load_row, &l);
-	if (!err)
-		err = load_flush(&l);
-	td_arena_reset(&l.arena);
-	free(l.b);
-	if (!err)
-		td_store_forget_expired(loc->store, td_loop_wall_s(loc->shards[0].loop));
-	return err;
 }
 
 void td_location_stats(struct td_location_stats *out, const struct td_location *loc)
@@ -379,4 +293,7 @@ void td_location_stats(struct td_location_stats *out, const struct td_location *
 		out->aors += atomic_load_explicit(&loc->shards[i].aors, memory_order_relaxed);
 		out->contacts += atomic_load_explicit(&loc->shards[i].contacts, memory_order_relaxed);
 	}
+	uint64_t end = atomic_load_explicit(&loc->loader.end, memory_order_relaxed);
+	uint64_t position = atomic_load_explicit(&loc->loader.position, memory_order_relaxed);
+	out->loaded_percent = position < end ? (unsigned)(position * 100 / end) : 100;
 }

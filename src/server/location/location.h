@@ -57,13 +57,17 @@ struct td_location_options {
 	bool durable;
 	struct td_store *store; /* may be NULL when not durable */
 	unsigned workers;
+	unsigned load_rows; /* addresses read from the store at a time; 0: 500 */
 	struct td_log *log;
 };
 
 int td_location_open(struct td_location **out, struct td_rng *rng, const struct td_location_options *opt);
 /* The shard of a worker lives on its loop. All shards must be attached before the first call. */
 int td_location_attach(struct td_location *loc, unsigned worker, struct td_loop *loop);
-/* Fills the shards from the store (before the loops run). */
+/*
+ * Fills the shards from the store: the first rows in this call, before the loops run, and an error if they cannot be read; the rest
+ * while the loops run. Until all are there, who asks for an address that has not come yet, or that there is not, waits for it.
+ */
 int td_location_load(struct td_location *loc);
 void td_location_detach(struct td_location *loc, unsigned worker); /* on its loop, when it stops */
 void td_location_close(struct td_location *loc);                   /* when no loop runs any more and the store is closed */
@@ -81,6 +85,7 @@ void td_loc_cancel(struct td_loc_call *call); /* fn is not called any more */
 
 struct td_location_stats {
 	uint64_t aors, contacts;
+	unsigned loaded_percent; /* of what the store had at the start */
 };
 void td_location_stats(struct td_location_stats *out, const struct td_location *loc); /* any thread, approximate */
 /* For `tandem registrations`: every binding of every shard, each shard's part on its own loop's time; fn runs on `loop`;

@@ -45,7 +45,6 @@ static int start(struct plan *p, const struct image *now, uint64_t wall_s)
 		if (!e)
 			return -ENOMEM;
 		e->b = b;
-		e->on_disk = b.contact;
 		e->live = b.expires_at_s > wall_s;
 	}
 	return 0;
@@ -164,7 +163,7 @@ int plan_make(struct plan *out, const struct image *now, const struct td_loc_upd
 	return err;
 }
 
-int plan_image(struct image **out, const struct plan *p, struct td_str aor)
+int plan_image(struct image **out, const struct plan *p, struct td_str aor, uint64_t id, uint64_t wall_s)
 {
 	struct td_binding inline_b[PLAN_INLINE], *b = inline_b;
 	unsigned n = 0;
@@ -178,34 +177,41 @@ int plan_image(struct image **out, const struct plan *p, struct td_str aor)
 		if (p->p[i].live)
 			b[n++] = p->p[i].b;
 	}
-	*out = n ? image_new(aor, b, n) : NULL;
+	*out = n ? image_new(aor, b, n, id, wall_s) : NULL;
 	if (b != inline_b)
 		free(b);
 	return n && !*out ? -ENOMEM : 0;
 }
 
-int plan_write(struct td_store_write *w, const struct plan *p, struct td_str aor)
+int plan_write(struct td_store_write *w, const struct plan *p, struct td_str aor, uint64_t id, uint64_t wall_s)
 {
-	int err = 0;
+	struct td_store_binding inline_b[PLAN_INLINE], *b = inline_b;
+	unsigned n = 0;
+	int err;
 
-	for (unsigned i = 0; i < p->n && !err; i++) {
-		const struct planned *e = &p->p[i];
-
-		if (e->on_disk.p && (!e->live || !td_str_eq(e->on_disk, e->b.contact)))
-			err = td_store_delete_binding(w, aor, e->on_disk);
-		if (err || !e->live || !e->changed)
-			continue;
-		err = td_store_put_binding(w, &(struct td_store_binding){
-						      .aor = aor,
-						      .contact = e->b.contact,
-						      .params = e->b.params,
-						      .call_id = e->b.call_id,
-						      .user_agent = e->b.user_agent,
-						      .cseq = e->b.cseq,
-						      .q = e->b.q,
-						      .expires_at_s = e->b.expires_at_s,
-						      .flow = e->b.flow,
-					      });
+	if (p->n > PLAN_INLINE) {
+		b = malloc(p->n * sizeof(*b));
+		if (!b)
+			return -ENOMEM;
 	}
+	for (unsigned i = 0; i < p->n; i++) {
+		const struct td_binding *from = &p->p[i].b;
+
+		if (!p->p[i].live)
+			continue;
+		b[n++] = (struct td_store_binding){
+			.contact = from->contact,
+			.params = from->params,
+			.call_id = from->call_id,
+			.user_agent = from->user_agent,
+			.cseq = from->cseq,
+			.q = from->q,
+			.expires_at_s = stored_expiry(from->expires_at_s, wall_s),
+			.flow = from->flow,
+		};
+	}
+	err = n ? td_store_put_address(w, id, aor, b, n) : td_store_delete_address(w, id);
+	if (b != inline_b)
+		free(b);
 	return err;
 }

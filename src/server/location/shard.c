@@ -2,7 +2,11 @@
  * A worker's share of the addresses. The map always shows what is on disk (or, with registrations: memory, what was
  * accepted). A durable update is planned on it, written, and swapped in when the store says so; while that write is under
  * way (a "flight"), further updates and queries of the same address wait behind it, so each is answered from a state that
- * is on disk and in the order they came. Lookups never wait. A write that fails changes nothing here.
+ * is on disk and in the order they came. A write that fails changes nothing here. A refresh that the disk knows enough of is
+ * taken in at once.
+ *
+ * After a start with many addresses in the store, they come while the shard serves already. Who asks for one that is not there
+ * yet waits in a flight too, one without a write, until it comes or all have come. Otherwise lookups never wait.
  *
  * Expired bindings are never shown; a wheel finds and removes them, a bounded number per turn.
  */
@@ -111,10 +115,10 @@ static bool expire(struct shard *sh, struct image *im, struct td_store_write **w
 
 	if (find_flight(sh, hash, aor) || plan_make(&plan, im, &nothing, wall_s))
 		return false;
-	if (plan.changed && !plan_image(&rest, &plan, aor)) {
+	if (plan.changed && !plan_image(&rest, &plan, aor, im->id, wall_s)) {
 		if (sh->loc->durable && !*w)
 			*w = td_store_write_new(sh->loc->store, NULL, NULL, NULL);
-		if (!sh->loc->durable || (*w && !plan_write(*w, &plan, aor))) {
+		if (!sh->loc->durable || (*w && !plan_write(*w, &plan, aor, im->id, wall_s))) {
 			shard_swap(sh, im, rest, hash);
 			done = true;
 		} else {
@@ -160,12 +164,24 @@ static void sweep(struct td_timer *tm, void *arg)
 
 static void written(struct td_store_write *w, int err, void *arg);
 
+/* A refresh that changes nothing but times, and needs no writing. */
+static bool take_refresh(struct shard *sh, struct image *im, const struct td_loc_update *up)
+{
+	enum image_refresh refreshed = image_refresh(im, up, td_loop_wall_s(sh->loop), sh->loc->durable);
+
+	if (refreshed == IMAGE_SHORTENED) {
+		td_list_del(&im->due);
+		place_due(sh, im);
+	}
+	return refreshed != IMAGE_OTHER;
+}
+
 /* A plan that changes something, in memory alone. */
 static int carry_out(struct image **out, struct shard *sh, struct image *now, const struct plan *plan, struct td_str aor,
 		     uint64_t hash)
 {
 	struct image *next;
-	int err = plan_image(&next, plan, aor);
+	int err = plan_image(&next, plan, aor, 0, td_loop_wall_s(sh->loop));
 
 	if (err)
 		return err;
@@ -177,30 +193,31 @@ static int carry_out(struct image **out, struct shard *sh, struct image *now, co
 bool shard_update_now(int *err, struct image **result, struct shard *sh, uint64_t hash, const struct td_loc_update *up)
 {
 	struct image *now = shard_find(sh, hash, up->aor);
-	uint64_t wall_s = td_loop_wall_s(sh->loop);
-	enum image_refresh refreshed = IMAGE_OTHER;
 	struct plan plan;
 
+	if (sh->loc->durable && (find_flight(sh, hash, up->aor) || (!now && sh->loading)))
+		return false;
+	if (up->kind == TD_LOC_QUERY || (now && take_refresh(sh, now, up))) {
+		*result = image_ref(now);
+		return true;
+	}
 	if (sh->loc->durable)
 		return false;
-	if (now)
-		refreshed = image_refresh(now, up, wall_s);
-	if (refreshed == IMAGE_OTHER) {
-		*err = plan_make(&plan, now, up, wall_s);
-		if (*err)
-			return true;
-		if (up->kind != TD_LOC_QUERY && plan.changed) {
-			*err = carry_out(result, sh, now, &plan, up->aor, hash);
-			now = NULL;
-		}
-		plan_free(&plan);
-	} else if (refreshed == IMAGE_SHORTENED) {
-		td_list_del(&now->due);
-		place_due(sh, now);
-	}
-	if (now)
+	*err = plan_make(&plan, now, up, td_loop_wall_s(sh->loop));
+	if (*err)
+		return true;
+	if (plan.changed)
+		*err = carry_out(result, sh, now, &plan, up->aor, hash);
+	else
 		*result = image_ref(now);
+	plan_free(&plan);
 	return true;
+}
+
+bool shard_lookup_now(struct image **result, const struct shard *sh, uint64_t hash, struct td_str aor)
+{
+	*result = image_ref(shard_find(sh, hash, aor));
+	return *result || !sh->loading;
 }
 
 /* Plans and carries out, or starts to. True: call waits for f's write; false: call->err and call->result are set. */
@@ -209,25 +226,29 @@ static bool run(struct td_loc_call *call, const struct td_loc_update *up, struct
 	struct shard *sh = call->at;
 	struct image *now = shard_find(sh, call->hash, up->aor), *next;
 	struct td_store_write *w = NULL;
+	uint64_t wall_s = td_loop_wall_s(sh->loop), id;
 	struct plan plan;
 
-	call->err = plan_make(&plan, now, up, td_loop_wall_s(sh->loop));
+	if (up->kind == TD_LOC_QUERY || (now && take_refresh(sh, now, up))) {
+		call->result = image_ref(now);
+		return false;
+	}
+	call->err = plan_make(&plan, now, up, wall_s);
 	if (call->err)
 		return false;
-	if (!plan.changed || up->kind == TD_LOC_QUERY) {
+	if (!plan.changed)
 		call->result = image_ref(now);
-		plan_free(&plan);
-		return false;
-	}
-	if (!sh->loc->durable) {
+	else if (!sh->loc->durable)
 		call->err = carry_out(&call->result, sh, now, &plan, up->aor, call->hash);
+	if (!plan.changed || !sh->loc->durable) {
 		plan_free(&plan);
 		return false;
 	}
-	call->err = plan_image(&next, &plan, up->aor);
+	id = now ? now->id : td_store_new_id(sh->loc->store);
+	call->err = plan_image(&next, &plan, up->aor, id, wall_s);
 	if (!call->err) {
 		w = td_store_write_new(sh->loc->store, sh->loop, written, f);
-		call->err = w ? plan_write(w, &plan, up->aor) : -ENOMEM;
+		call->err = w ? plan_write(w, &plan, up->aor, id, wall_s) : -ENOMEM;
 		if (call->err) {
 			td_store_write_free(w);
 			image_unref(next);
@@ -240,6 +261,24 @@ static bool run(struct td_loc_call *call, const struct td_loc_update *up, struct
 	f->next = next;
 	td_store_submit(w);
 	return true;
+}
+
+/* Those who wait, until one of them has to write; f ends with the last. */
+static void resume(struct flight *f)
+{
+	struct td_loc_call *call;
+
+	while ((call = f->head)) {
+		f->head = call->next;
+		f->waiting--;
+		if (call->req->lookup)
+			shard_lookup_now(&call->result, f->shard, call->hash, call->req->up.aor);
+		else if (run(call, &call->req->up, f))
+			return;
+		call_finish(call);
+	}
+	td_map_del(&f->shard->flights, &f->node);
+	free(f);
 }
 
 static void written(struct td_store_write *w, int err, void *arg)
@@ -258,15 +297,7 @@ static void written(struct td_store_write *w, int err, void *arg)
 	f->next = NULL;
 	f->call = NULL;
 	call_finish(call);
-	while ((call = f->head)) {
-		f->head = call->next;
-		f->waiting--;
-		if (run(call, &call->req->up, f))
-			return;
-		call_finish(call);
-	}
-	td_map_del(&sh->flights, &f->node);
-	free(f);
+	resume(f);
 }
 
 static struct flight *flight_new(struct shard *sh, struct td_str aor)
@@ -283,29 +314,96 @@ static struct flight *flight_new(struct shard *sh, struct td_str aor)
 	return f;
 }
 
+static int wait_in(struct flight *f, struct td_loc_call *call, const struct td_loc_update *up, bool lookup)
+{
+	int err = 0;
+
+	if (f->waiting == WAITING_PER_AOR) {
+		call->err = -EAGAIN;
+		call_finish(call);
+		return 0;
+	}
+	if (!call->req)
+		err = call_keep_request(call, up, lookup);
+	if (err)
+		return err;
+	call->next = NULL;
+	if (f->head)
+		f->tail->next = call;
+	else
+		f->head = call;
+	f->tail = call;
+	f->waiting++;
+	return 0;
+}
+
+/* Waits until the address comes from the store, or all have come. */
+static int wait_for_load(struct td_loc_call *call, const struct td_loc_update *up, bool lookup)
+{
+	struct shard *sh = call->at;
+	struct flight *f = find_flight(sh, call->hash, up->aor), *made = NULL;
+	int err;
+
+	if (!f)
+		f = made = flight_new(sh, up->aor);
+	if (!f)
+		return -ENOMEM;
+	err = wait_in(f, call, up, lookup);
+	if (err)
+		free(made);
+	else if (made)
+		td_map_add(&sh->flights, &made->node, call->hash);
+	return err;
+}
+
+int shard_lookup(struct td_loc_call *call, struct td_str aor)
+{
+	if (!shard_lookup_now(&call->result, call->at, call->hash, aor))
+		return wait_for_load(call, &(struct td_loc_update){ .aor = aor }, true);
+	call_finish(call);
+	return 0;
+}
+
+void shard_take(struct shard *sh, struct image *im, uint64_t hash)
+{
+	struct td_str aor = image_aor(im);
+	struct flight *f;
+
+	if (shard_find(sh, hash, aor)) { /* a page was read twice */
+		image_unref(im);
+		return;
+	}
+	shard_swap(sh, NULL, im, hash);
+	f = find_flight(sh, hash, aor);
+	if (f)
+		resume(f);
+}
+
+static bool resume_each(struct td_map_node *n, void *arg)
+{
+	struct flight *f = TD_CONTAINER_OF(n, struct flight, node);
+
+	if (!f->call) /* it waits for no write */
+		resume(f);
+	return true;
+}
+
+void shard_loaded(struct shard *sh)
+{
+	sh->loading = false;
+	td_map_each(&sh->flights, resume_each, NULL);
+	walks_go_on(sh);
+}
+
 int shard_update(struct td_loc_call *call, const struct td_loc_update *up)
 {
 	struct shard *sh = call->at;
 	struct flight *f = sh->loc->durable ? find_flight(sh, call->hash, up->aor) : NULL;
 
-	if (f && f->waiting == WAITING_PER_AOR) {
-		call->err = -EAGAIN;
-		call_finish(call);
-		return 0;
-	}
-	if (f) {
-		int err = call->req ? 0 : call_keep_request(call, up, false);
-		if (err)
-			return err;
-		call->next = NULL;
-		if (f->head)
-			f->tail->next = call;
-		else
-			f->head = call;
-		f->tail = call;
-		f->waiting++;
-		return 0;
-	}
+	if (f)
+		return wait_in(f, call, up, false);
+	if (sh->loading && !shard_find(sh, call->hash, up->aor))
+		return wait_for_load(call, up, false);
 	if (sh->loc->durable && up->kind != TD_LOC_QUERY) {
 		f = flight_new(sh, up->aor);
 		if (!f)
@@ -360,6 +458,10 @@ static bool drop_flight(struct td_map_node *n, void *arg)
 
 void shard_close(struct shard *sh)
 {
+	for (struct image *im = sh->parcel.images, *next; im; im = next) {
+		next = im->node.next ? TD_CONTAINER_OF(im->node.next, struct image, node) : NULL;
+		image_unref(im);
+	}
 	td_map_each(&sh->map, drop_image, sh);
 	td_map_each(&sh->flights, drop_flight, sh);
 	td_map_free(&sh->map);

@@ -13,19 +13,25 @@
 enum { APPLICATION_ID = 0x74616e64 }; /* "tand" */
 
 /* Step i takes schema i to i + 1. Steps are never edited, only added. */
-static const char *const migrations[] = {
-	"CREATE TABLE bindings("
-	"  aor TEXT NOT NULL, contact TEXT NOT NULL, params TEXT NOT NULL, call_id TEXT NOT NULL, user_agent TEXT NOT NULL,"
-	"  cseq INTEGER NOT NULL, q INTEGER NOT NULL, expires_at INTEGER NOT NULL, flow BLOB,"
-	"  PRIMARY KEY(aor, contact)) WITHOUT ROWID;"
-	"CREATE TABLE users("
-	"  aor TEXT PRIMARY KEY NOT NULL, domain TEXT NOT NULL, extension TEXT NOT NULL, ha1_sha256 BLOB, ha1_md5 BLOB) WITHOUT "
-	"ROWID;"
-	"CREATE UNIQUE INDEX users_extension ON users(domain, extension) WHERE extension <> '';",
-	"CREATE TABLE calls(" /* seq: in the order they ended. No constraint a record could break: it shares its commit with others */
-	"  seq INTEGER PRIMARY KEY, id INTEGER NOT NULL, start_ms INTEGER NOT NULL, ring_ms INTEGER, answer_ms INTEGER,"
-	"  end_ms INTEGER NOT NULL, status INTEGER NOT NULL, ended_by TEXT NOT NULL, caller TEXT NOT NULL, callee TEXT NOT NULL,"
-	"  call_id TEXT NOT NULL);",
+static const struct {
+	const char *sql;
+	int (*fn)(struct td_store *s); /* after it; NULL: no more to do */
+} migrations[] = {
+	{ "CREATE TABLE bindings("
+	  "  aor TEXT NOT NULL, contact TEXT NOT NULL, params TEXT NOT NULL, call_id TEXT NOT NULL, user_agent TEXT NOT NULL,"
+	  "  cseq INTEGER NOT NULL, q INTEGER NOT NULL, expires_at INTEGER NOT NULL, flow BLOB,"
+	  "  PRIMARY KEY(aor, contact)) WITHOUT ROWID;"
+	  "CREATE TABLE users("
+	  "  aor TEXT PRIMARY KEY NOT NULL, domain TEXT NOT NULL, extension TEXT NOT NULL, ha1_sha256 BLOB, ha1_md5 BLOB) "
+	  "WITHOUT "
+	  "ROWID;"
+	  "CREATE UNIQUE INDEX users_extension ON users(domain, extension) WHERE extension <> '';" },
+	{ "CREATE TABLE calls(" /* seq: in the order they ended. No constraint a record could break: it shares its commit with others */
+	  "  seq INTEGER PRIMARY KEY, id INTEGER NOT NULL, start_ms INTEGER NOT NULL, ring_ms INTEGER, answer_ms INTEGER,"
+	  "  end_ms INTEGER NOT NULL, status INTEGER NOT NULL, ended_by TEXT NOT NULL, caller TEXT NOT NULL, callee TEXT NOT "
+	  "NULL,"
+	  "  call_id TEXT NOT NULL);" },
+	{ "CREATE TABLE addresses(id INTEGER PRIMARY KEY, aor TEXT NOT NULL, bindings BLOB NOT NULL);", td_store_move_bindings },
 };
 enum { SCHEMA = TD_ARRAY_LEN(migrations) };
 
@@ -33,14 +39,10 @@ static const char *const sql[TD_SQL_COUNT] = {
 	[TD_SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[TD_SQL_COMMIT] = "COMMIT",
 	[TD_SQL_ROLLBACK] = "ROLLBACK",
-	[TD_SQL_PUT_BINDING] =
-		"INSERT OR REPLACE INTO bindings(aor, contact, params, call_id, user_agent, cseq, q, expires_at, flow)"
-		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-	[TD_SQL_DELETE_BINDING] = "DELETE FROM bindings WHERE aor = ?1 AND contact = ?2",
-	[TD_SQL_DELETE_AOR] = "DELETE FROM bindings WHERE aor = ?1",
-	[TD_SQL_FORGET] = "DELETE FROM bindings WHERE expires_at <= ?1",
-	[TD_SQL_EACH_BINDING] =
-		"SELECT aor, contact, params, call_id, user_agent, cseq, q, expires_at, flow FROM bindings ORDER BY aor",
+	[TD_SQL_PUT_ADDRESS] = "INSERT OR REPLACE INTO addresses(id, aor, bindings) VALUES(?1, ?2, ?3)",
+	[TD_SQL_LAST_ID] = "SELECT coalesce(max(id), 0) FROM addresses",
+	[TD_SQL_DELETE_ADDRESS] = "DELETE FROM addresses WHERE id = ?1",
+	[TD_SQL_READ_ADDRESSES] = "SELECT id, aor, bindings FROM addresses WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
 	[TD_SQL_PUT_CALL] =
 		"INSERT INTO calls(id, start_ms, ring_ms, answer_ms, end_ms, status, ended_by, caller, callee, call_id)"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -144,17 +146,35 @@ static int get_int(sqlite3 *db, const char *query, int *out)
 	return rc == SQLITE_ROW ? SQLITE_OK : rc == SQLITE_DONE ? SQLITE_ERROR : rc;
 }
 
-static int migrate_from(sqlite3 *db, int version)
+static int migrate_from(struct td_store *s, int version)
 {
 	char text[96];
-	int rc = SQLITE_OK;
+	int err = 0;
 
-	for (int i = version; i < (int)SCHEMA && !rc; i++)
-		rc = sqlite3_exec(db, migrations[i], NULL, NULL, NULL);
-	if (rc)
-		return rc;
+	for (int i = version; i < (int)SCHEMA && !err; i++) {
+		err = td_store_err(sqlite3_exec(s->db, migrations[i].sql, NULL, NULL, NULL));
+		if (!err && migrations[i].fn)
+			err = migrations[i].fn(s);
+	}
+	if (err)
+		return err;
 	sqlite3_snprintf(sizeof(text), text, "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID, (int)SCHEMA);
-	return sqlite3_exec(db, text, NULL, NULL, NULL);
+	return td_store_err(sqlite3_exec(s->db, text, NULL, NULL, NULL));
+}
+
+static int find_next_id(struct td_store *s)
+{
+	int err;
+	sqlite3_stmt *st = td_store_sql(s, TD_SQL_LAST_ID, &err);
+
+	if (!st)
+		return err;
+	if (sqlite3_step(st) == SQLITE_ROW)
+		s->next_id = (uint64_t)sqlite3_column_int64(st, 0) + 1;
+	else
+		err = td_store_err(sqlite3_errcode(s->db));
+	sqlite3_reset(st);
+	return err;
 }
 
 /* Under a write lock, because two processes may open a new file at once. */
@@ -180,14 +200,16 @@ static int check_schema(struct td_store *s, struct td_str path, struct td_out *w
 		err = TD_EUNSUPPORTED;
 		goto refuse;
 	}
-	if (!rc && version < (int)SCHEMA)
-		rc = migrate_from(s->db, version);
-	if (!rc)
-		rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
-	if (!rc)
-		return 0;
-	td_out_fmt(why, "%.*s: %s", TD_FMT(path), sqlite3_errmsg(s->db));
 	err = td_store_err(rc);
+	if (!err && version < (int)SCHEMA)
+		err = migrate_from(s, version);
+	if (!err)
+		err = find_next_id(s);
+	if (!err)
+		err = td_store_err(sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL));
+	if (!err)
+		return 0;
+	td_out_fmt(why, "%.*s: %s", TD_FMT(path), err == -ENOMEM ? td_strerror(err) : sqlite3_errmsg(s->db));
 refuse:
 	sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	return err;
@@ -241,6 +263,7 @@ int td_store_open_db(struct td_store *s, struct td_str path, struct td_out *why)
 
 	if (!z)
 		return -ENOMEM;
+	s->next_id = 1;
 	if (!in_memory)
 		err = make_private_file(z, why);
 	if (!err) {

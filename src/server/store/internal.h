@@ -14,11 +14,10 @@ enum td_store_sql {
 	TD_SQL_BEGIN,
 	TD_SQL_COMMIT,
 	TD_SQL_ROLLBACK,
-	TD_SQL_PUT_BINDING,
-	TD_SQL_DELETE_BINDING,
-	TD_SQL_DELETE_AOR,
-	TD_SQL_FORGET,
-	TD_SQL_EACH_BINDING,
+	TD_SQL_PUT_ADDRESS,
+	TD_SQL_DELETE_ADDRESS,
+	TD_SQL_READ_ADDRESSES,
+	TD_SQL_LAST_ID,
 	TD_SQL_PUT_USER,
 	TD_SQL_REMOVE_USER,
 	TD_SQL_EACH_USER,
@@ -39,7 +38,7 @@ struct td_store_write {
 	int err;
 	unsigned changes;
 	bool calls; /* what it holds: records of calls, or changes of bindings; never both */
-	char *ops;  /* operations in a row: struct op, then its strings */
+	char *ops;  /* operations in a row: struct op, then its bytes */
 	size_t n, cap;
 	char ops_inline[400]; /* a refresh of one contact fits */
 };
@@ -55,6 +54,7 @@ struct td_store {
 	pthread_mutex_t lock;      /* everything below that is not atomic */
 	pthread_cond_t wake, idle; /* for the writer; by the writer, when it waits */
 	struct td_store_write *head, *tail;
+	struct td_store_page *asked; /* to be read after the next batch */
 	struct td_link posted;
 	bool stop, waiting;
 	pthread_t writer;
@@ -67,6 +67,7 @@ struct td_store {
 	bool checkpoint_wanted;
 	int wal_pages;
 
+	_Atomic uint64_t next_id;
 	_Atomic uint64_t commits, writes, failed, queued;
 };
 
@@ -83,6 +84,7 @@ struct td_str td_store_column_str(sqlite3_stmt *st, int at);
 char *td_store_write_room(struct td_store_write *w, size_t n); /* behind what is there, counted; NULL: no memory */
 int td_store_apply(struct td_store *s, const struct td_store_write *w);
 int td_store_apply_calls(struct td_store *s, const struct td_store_write *w);
+int td_store_move_bindings(struct td_store *s); /* from schema 1 */
 
 int td_store_start_thread(pthread_t *t, void *(*fn)(void *), void *arg);
 int td_store_checkpointer_start(struct td_store *s, struct td_str path, struct td_out *why);

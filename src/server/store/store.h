@@ -25,11 +25,11 @@ void td_store_settle(struct td_store *s);
  * td_store_settle() before they went. */
 void td_store_close(struct td_store *s);
 
-/* ---- bindings ---- */
+/* ---- addresses of record ---- */
 
-/* One row; (aor, contact) is the key. flow.conn is not kept: a connection does not outlive the process. */
+/* flow.conn is not kept: a connection does not outlive the process. Of the user agent 255 bytes are. Times end in 2106. */
 struct td_store_binding {
-	struct td_str aor, contact, params, call_id, user_agent;
+	struct td_str contact, params, call_id, user_agent; /* at most 65,535 bytes each */
 	uint32_t cseq;
 	int32_t q;
 	uint64_t expires_at_s;
@@ -42,15 +42,44 @@ typedef void td_store_done_fn(struct td_store_write *w, int err, void *arg);
 
 /* NULL: no memory */
 struct td_store_write *td_store_write_new(struct td_store *s, struct td_loop *loop, td_store_done_fn *fn, void *arg);
-int td_store_put_binding(struct td_store_write *w, const struct td_store_binding *b); /* copies */
-int td_store_delete_binding(struct td_store_write *w, struct td_str aor, struct td_str contact);
-int td_store_delete_aor(struct td_store_write *w, struct td_str aor);
+/* An address with all its bindings is one row. id: a number of its own, which its keeper remembers. */
+uint64_t td_store_new_id(struct td_store *s); /* any thread */
+/* Copies. Takes the place of what the row held. -ENOMEM, -EMSGSIZE. */
+int td_store_put_address(struct td_store_write *w, uint64_t id, struct td_str aor, const struct td_store_binding *b, unsigned n);
+int td_store_delete_address(struct td_store_write *w, uint64_t id);
 void td_store_submit(struct td_store_write *w);     /* an empty one is a barrier: done after all before it are on disk */
 void td_store_write_free(struct td_store_write *w); /* one that was not submitted; submitted ones are freed after done */
-void td_store_forget_expired(struct td_store *s, uint64_t now_s); /* housekeeping, any time */
 
-/* At start, in the calling thread. b is borrowed for the call. Returning non-zero stops and is returned. */
-int td_store_each_binding(struct td_store *s, int (*fn)(void *arg, const struct td_store_binding *b), void *arg);
+/*
+ * Addresses are read in the order of their ids, a page at a time. The reader owns the page, asks for the first with after 0 and
+ * until UINT64_MAX or td_store_last_id(), and for the next with the page as it came back; one with n < most was the last.
+ */
+struct td_store_page {
+	uint64_t after, until; /* ids above `after`, which is moved on; not above `until` */
+	unsigned most, n;      /* rows asked for; rows that came */
+	struct td_out rows;    /* td_out_free() it in the end */
+	/* for td_store_ask_page() */
+	struct td_loop *loop;
+	void (*fn)(struct td_store_page *pg, int err, void *arg); /* by mail to loop */
+	void *arg;
+	/* the store's */
+	struct td_store_page *next;
+	struct td_mail mail;
+	int err;
+};
+
+struct td_store_row {
+	uint64_t id;
+	struct td_str aor, bindings; /* views into the page */
+};
+
+uint64_t td_store_last_id(const struct td_store *s);                  /* no row has a higher one; 0: there is none */
+int td_store_read_page(struct td_store *s, struct td_store_page *pg); /* in the calling thread */
+/* By the writer's thread, between two batches. The page must stay until fn ran, or td_store_close() returned. */
+void td_store_ask_page(struct td_store *s, struct td_store_page *pg);
+bool td_store_page_next(struct td_store_row *out, const struct td_store_page *pg, size_t *at); /* *at: 0 at first */
+/* Takes one off a row's bindings: 1; 0 at the end; TD_ESYNTAX: not written by us. Views into *rest. */
+int td_store_binding_next(struct td_store_binding *out, struct td_str *rest);
 
 /* ---- records of calls that ended: added by change sets of their own, never changed ---- */
 

@@ -125,6 +125,34 @@ static void run_batch(struct td_store *s, struct td_store_write *batch)
 	post_all(s, batch, err);
 }
 
+static void page_delivered(struct td_mail *m, void *arg)
+{
+	struct td_store_page *pg = arg;
+
+	pg->fn(pg, pg->err, pg->arg);
+}
+
+static void read_pages(struct td_store *s, struct td_store_page *pg)
+{
+	while (pg) {
+		struct td_store_page *next = pg->next;
+
+		pg->err = td_store_read_page(s, pg);
+		pg->mail = (struct td_mail){ .fn = page_delivered, .arg = pg };
+		td_loop_post(pg->loop, &pg->mail);
+		pg = next;
+	}
+}
+
+/* Under lock. */
+static struct td_store_page *take_pages(struct td_store *s)
+{
+	struct td_store_page *pg = s->stop ? NULL : s->asked; /* who stops the store waits for none */
+
+	s->asked = NULL;
+	return pg;
+}
+
 /* Cuts off the first writes that make a batch. Under lock. */
 static struct td_store_write *take_batch(struct td_store *s)
 {
@@ -148,20 +176,24 @@ static void *writer(void *arg)
 {
 	struct td_store *s = arg;
 	struct td_store_write *batch;
+	struct td_store_page *pages;
 
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
-		while (!s->head && !s->stop) {
+		while (!s->head && !s->asked && !s->stop) {
 			s->waiting = true;
 			pthread_cond_broadcast(&s->idle);
 			pthread_cond_wait(&s->wake, &s->lock);
 			s->waiting = false;
 		}
 		batch = take_batch(s);
-		if (!batch)
+		pages = take_pages(s);
+		if (!batch && !pages)
 			break; /* stopping, and all is written */
 		pthread_mutex_unlock(&s->lock);
-		run_batch(s, batch);
+		if (batch)
+			run_batch(s, batch);
+		read_pages(s, pages);
 		pthread_mutex_lock(&s->lock);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -174,6 +206,7 @@ static void commit_here(struct td_store *s)
 
 	while ((batch = take_batch(s)))
 		run_batch(s, batch);
+	read_pages(s, take_pages(s));
 }
 
 static void commit_deferred(struct td_defer *d, void *arg)
@@ -208,6 +241,29 @@ void td_store_submit(struct td_store_write *w)
 		s->commit_loop = w->loop;
 		td_loop_defer(w->loop, &s->commit);
 	}
+}
+
+void td_store_ask_page(struct td_store *s, struct td_store_page *pg)
+{
+	bool wake;
+
+	pthread_mutex_lock(&s->lock);
+	pg->next = s->asked;
+	s->asked = pg;
+	wake = s->waiting;
+	pthread_mutex_unlock(&s->lock);
+	if (s->threaded) {
+		if (wake)
+			pthread_cond_signal(&s->wake);
+	} else if (!s->commit_loop) {
+		s->commit_loop = pg->loop;
+		td_loop_defer(pg->loop, &s->commit);
+	}
+}
+
+uint64_t td_store_last_id(const struct td_store *s)
+{
+	return atomic_load(&s->next_id) - 1;
 }
 
 /* The threads take no signals: those are for the program's main thread. */
@@ -267,7 +323,7 @@ int td_store_open(struct td_store **out, const struct td_store_options *opt, str
 void td_store_settle(struct td_store *s)
 {
 	pthread_mutex_lock(&s->lock);
-	while (s->threaded && (s->head || !s->waiting))
+	while (s->threaded && (s->head || s->asked || !s->waiting))
 		pthread_cond_wait(&s->idle, &s->lock);
 	pthread_mutex_unlock(&s->lock);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include "server/location/location.h"
 #include "server/store/internal.h"
+#include "store_rows.h"
 
 enum { WORKERS = 3 };
 
@@ -16,13 +17,25 @@ struct fix {
 	struct td_rng rng;
 	struct td_out seen; /* what the last callback showed */
 	int answers, err, busy;
+	unsigned load_rows;
+	uint16_t port; /* where the phone comes from; 0: 5062 */
 };
+
+static void close_location(struct fix *f)
+{
+	for (unsigned i = 0; i < WORKERS; i++)
+		td_location_detach(f->loc, i);
+	td_sim_run(f->sim, 1); /* what was on its way */
+	td_location_close(f->loc);
+}
 
 static void open_location(struct fix *f)
 {
 	assert_int_equal(td_location_open(&f->loc, &f->rng,
-					  &(struct td_location_options){
-						  .durable = f->store != NULL, .store = f->store, .workers = WORKERS }),
+					  &(struct td_location_options){ .durable = f->store != NULL,
+									 .store = f->store,
+									 .workers = WORKERS,
+									 .load_rows = f->load_rows }),
 			 0);
 	for (unsigned i = 0; i < WORKERS; i++)
 		assert_int_equal(td_location_attach(f->loc, i, f->loop[i]), 0);
@@ -106,7 +119,8 @@ static struct td_loc_call *send(struct fix *f, unsigned worker, const char *aor,
 		.user_agent = TD_STR("phone/1"),
 		.max_contacts = 3,
 		.changes = changes,
-		.flow = { .proto = TD_UDP, .peer = { .family = TD_AF_V4, .ip = { 192, 0, 2, 7 }, .port = 5062 } },
+		.flow = { .proto = TD_UDP,
+			  .peer = { .family = TD_AF_V4, .ip = { 192, 0, 2, 7 }, .port = f->port ? f->port : 5062 } },
 	};
 	struct td_loc_call *call = NULL;
 
@@ -259,17 +273,16 @@ static void what_is_shown_stays(void **state)
 	}
 }
 
-static int count_row(void *arg, const struct td_store_binding *b)
+static void count_row(void *arg, struct td_str aor, const struct td_store_binding *b)
 {
 	++*(int *)arg;
-	return 0;
 }
 
 static int rows(struct fix *f)
 {
 	int n = 0;
 
-	assert_int_equal(td_store_each_binding(f->store, count_row, &n), 0);
+	each_row(f->store, 100, count_row, &n);
 	return n;
 }
 
@@ -330,17 +343,193 @@ static void reload(void **state)
 	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h1", 60 }, { "sip:a@h2", 600 }), 0, "sip:a@h1:60 sip:a@h2:600 ");
 	expect(f, "b@d", "c1", 1, CHANGES({ "sip:b@h1", 600 }), 0, "sip:b@h1:600 ");
 	expect(f, "b@d", "c1", 2, CHANGES({ "sip:b@h1", 0 }, { "sip:b@h3", 600 }), 0, "sip:b@h3:600 ");
-	for (unsigned i = 0; i < WORKERS; i++)
-		td_location_detach(f->loc, i);
-	td_location_close(f->loc);
+	expect(f, "c@d", "c1", 1, CHANGES({ "sip:c@h", 10 }), 0, "sip:c@h:10 ");
+	close_location(f);
 	td_sim_run(f->sim, 100000);
 	open_location(f);
-	lookup(f, 0, "a@d", "sip:a@h2:500 ");
-	lookup(f, 1, "b@d", "sip:b@h3:500 ");
+	lookup(f, 0, "a@d", "sip:a@h2:875 "); /* the row carries 5/8 on top: what is left of 975 s */
+	lookup(f, 1, "b@d", "sip:b@h3:875 ");
+	lookup(f, 1, "c@d", "");
 	td_sim_run(f->sim, 1);
-	assert_int_equal(rows(f), 2);
-	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h2", 60 }), 0, "sip:a@h2:500 "); /* its order is known still */
+	assert_int_equal(rows(f), 3); /* c@d is gone; of a@d's, one is left over and goes with the next write */
+	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h2", 60 }), 0, "sip:a@h2:875 "); /* its order is known still */
 	assert_int_equal(check_flow(state), 0);
+}
+
+static uint64_t writes(struct fix *f)
+{
+	struct td_store_stats stats;
+
+	td_store_stats(&stats, f->store);
+	return stats.writes;
+}
+
+static void restart(struct fix *f)
+{
+	close_location(f);
+	open_location(f);
+}
+
+/* A refresh that changes nothing is written when 5/8 of the lifetime have passed, and at no moment does a restart lose any of it. */
+static void refreshes_are_written_seldom(void **state)
+{
+	struct fix *f = *state;
+	uint64_t before;
+
+	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h", 800 }), 0, "sip:a@h:800 ");
+	before = writes(f);
+	for (uint32_t i = 1; i <= 5; i++) { /* each 100 s until 500 s have passed */
+		td_sim_run(f->sim, 100 * 1000 - 3);
+		expect(f, "a@d", "c1", 1 + i, CHANGES({ "sip:a@h", 800 }), 0, "sip:a@h:800 ");
+	}
+	assert_int_equal(writes(f), before);
+	restart(f); /* the worst moment: the row is as old as it gets */
+	lookup(f, 0, "a@d", "sip:a@h:800 ");
+	assert_int_equal(writes(f), before);
+	td_sim_run(f->sim, 1000);
+	expect(f, "a@d", "c1", 7, CHANGES({ "sip:a@h", 800 }), 0, "sip:a@h:800 "); /* and now it must be written */
+	assert_int_equal(writes(f), before + 1);
+	restart(f);
+	lookup(f, 0, "a@d", "sip:a@h:1300 ");
+}
+
+/* Whatever is more than a refresh is written, and there after a restart. */
+static void changes_are_written(void **state)
+{
+	struct fix *f = *state;
+	uint64_t before;
+
+	expect(f, "a@d", "c1", 10, CHANGES({ "sip:a@h", 800 }), 0, "sip:a@h:800 ");
+	expect(f, "a@d", "c1", 11, CHANGES({ "sip:a@h", 800 }), 0, "sip:a@h:800 ");
+	before = writes(f);
+	expect(f, "a@d", "c2", 1, CHANGES({ "sip:a@h", 800 }), 0, "sip:a@h:800 "); /* another Call-ID: another order */
+	assert_int_equal(writes(f), before + 1);
+	expect(f, "a@d", "c2", 2, CHANGES({ "sip:a@h", 300 }), 0, "sip:a@h:300 "); /* it ends earlier */
+	assert_int_equal(writes(f), before + 2);
+	f->port = 5099; /* it came another way */
+	expect(f, "a@d", "c2", 3, CHANGES({ "sip:a@h", 300 }), 0, "sip:a@h:300 ");
+	assert_int_equal(writes(f), before + 3);
+	restart(f);
+	expect(f, "a@d", "c2", 3, CHANGES({ "sip:a@h", 800 }), 0, "sip:a@h:487 "); /* the last number is known: again the same */
+	expect(f, "a@d", "c2", 2, CHANGES({ "sip:a@h", 800 }), TD_EORDER, "sip:a@h:487 ");
+	assert_int_equal(writes(f), before + 3);
+	expect(f, "a@d", "c2", 4, CHANGES({ "sip:a@h", 0 }), 0, ""); /* removed is removed */
+	restart(f);
+	lookup(f, 0, "a@d", "");
+}
+
+/* The decision of stored_expiry(): after a restart a CSeq may count less than was acknowledged, never more. */
+static void order_after_a_restart(void **state)
+{
+	struct fix *f = *state;
+
+	expect(f, "a@d", "c1", 10, CHANGES({ "sip:a@h", 800 }), 0, "sip:a@h:800 ");
+	expect(f, "a@d", "c1", 12, CHANGES({ "sip:a@h", 800 }), 0, "sip:a@h:800 ");
+	restart(f);
+	expect(f, "a@d", "c1", 9, CHANGES({ "*", 0 }), TD_EORDER, "sip:a@h:1300 ");
+	expect(f, "a@d", "c1", 10, CHANGES({ "*", 0 }), 0, "sip:a@h:1300 ");        /* a retransmission */
+	expect(f, "a@d", "c1", 12, CHANGES({ "sip:a@h", 800 }), 0, "sip:a@h:800 "); /* does again what it did */
+	expect(f, "a@d", "c1", 11, CHANGES({ "*", 0 }), TD_EORDER, "sip:a@h:800 ");
+}
+
+static void on_each(void *arg, struct td_str aor, const struct td_binding *b)
+{
+	if (b)
+		td_out_fmt(arg, "%.*s ", TD_FMT(b->contact));
+	else
+		td_out_z(arg, aor.p ? "?" : ".");
+}
+
+static void fill_store(struct fix *f, unsigned n)
+{
+	char aor[32], contact[32];
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(aor, sizeof(aor), "u%u@d", i);
+		snprintf(contact, sizeof(contact), "sip:u%u@h", i);
+		send(f, i % WORKERS, aor, "c1", 1, CHANGES({ contact, 800 }));
+	}
+	td_sim_run(f->sim, 10);
+	assert_int_equal(rows(f), (int)n);
+	f->answers = 0;
+}
+
+/* Hundreds of pages, and everything that can be asked while they come: known or not, each is answered as if all were there. */
+static void asked_while_loading(void **state)
+{
+	enum { N = 2000 };
+	struct fix *f = *state;
+	struct td_location_stats stats;
+	struct td_out o;
+	unsigned late = 0;
+
+	fill_store(f, N);
+	close_location(f);
+	f->load_rows = 7;
+	open_location(f);
+	td_location_stats(&stats, f->loc);
+	assert_int_equal(stats.aors, 7);
+	assert_int_equal(stats.loaded_percent, 0);
+	td_out_init(&o);
+	assert_int_equal(td_location_each(f->loc, f->loop[1], TD_STR_NULL, on_each, &o), 0);
+	for (unsigned i = 0; i < N; i += 50) {
+		char aor[32], contact[32];
+		unsigned w = i / 50 % WORKERS;
+		struct td_loc_call *call;
+
+		snprintf(aor, sizeof(aor), "u%u@d", i);
+		snprintf(contact, sizeof(contact), "sip:u%u@h", i);
+		late += send(f, w, aor, "c1", 1, CHANGES({ contact, 100 })) != NULL;                  /* again the same */
+		late += send(f, w, aor, "c1", 2, CHANGES({ contact, 0 }, { "sip:b@h", 90 })) != NULL; /* moves */
+		assert_int_equal(td_location_lookup(&call, f->loc, w, td_str_of(aor), on_answer, f), 0);
+		late += call != NULL;
+	}
+	late += send(f, 0, "new@d", "c1", 1, CHANGES({ "sip:new@h", 60 })) != NULL;
+	late += send(f, 1, "new@d", "c1", 1, CHANGES()) != NULL;
+	td_loc_cancel(send(f, 2, "never@d", "c1", 1, CHANGES({ "sip:new@h", 60 })));
+	assert_true(late > N / 50);
+	td_sim_run(f->sim, 2000);
+	assert_int_equal(f->answers, 3 * (N / 50) + 2);
+	assert_int_equal(f->err, 0);
+	td_location_stats(&stats, f->loc);
+	assert_int_equal(stats.loaded_percent, 100);
+	assert_int_equal(stats.aors, N + 2);
+	assert_int_equal(stats.contacts, N + 2);
+	lookup(f, 0, "u50@d", "sip:b@h:88 ");
+	lookup(f, 1, "new@d", "sip:new@h:58 ");
+	lookup(f, 2, "u51@d", "sip:u51@h:1298 ");
+	lookup(f, 0, "nobody@d", "");
+	assert_true(o.n > 1 && o.p[o.n - 1] == '.'); /* the listing waited for all */
+	assert_non_null(memmem(o.p, o.n, "sip:u1999@h ", 12));
+	td_out_free(&o);
+	assert_int_equal(rows(f), N + 2);
+	restart(f);
+	td_sim_run(f->sim, 2000);
+	lookup(f, 0, "u50@d", "sip:b@h:142 "); /* 90 s and 5/8 of them, 4 s ago */
+}
+
+/* Stopping in the middle of it: what waits is forgotten, nothing leaks, all is still on disk. */
+static void stopped_while_loading(void **state)
+{
+	struct fix *f = *state;
+	struct td_location_stats stats;
+
+	fill_store(f, 500);
+	f->load_rows = 5;
+	for (unsigned ms = 0; ms < 4; ms++) {
+		restart(f);
+		send(f, 0, "u499@d", "c1", 2, CHANGES({ "sip:u499@h", 0 }));
+		send(f, 1, "new@d", "c1", 2, CHANGES({ "sip:new@h", 60 }));
+		if (ms)
+			td_sim_run(f->sim, 1);
+		td_location_stats(&stats, f->loc);
+	}
+	close_location(f);
+	f->load_rows = 0;
+	open_location(f);
+	td_sim_run(f->sim, 10);
+	td_location_stats(&stats, f->loc);
+	assert_in_range(stats.aors, 498, 501);
 }
 
 static void on_flow(void *arg, int err, const struct td_binding *b, unsigned n)
@@ -438,14 +627,6 @@ static void cancelled_calls_are_silent(void **state)
 	send(f, 1, "a@d", "c1", 10, CHANGES({ "sip:a@h", 200 }));
 }
 
-static void on_each(void *arg, struct td_str aor, const struct td_binding *b)
-{
-	if (b)
-		td_out_fmt(arg, "%.*s ", TD_FMT(b->contact));
-	else
-		td_out_z(arg, aor.p ? "?" : ".");
-}
-
 static void listing(void **state)
 {
 	struct fix *f = *state;
@@ -487,6 +668,11 @@ int main(void)
 		BOTH(expiry),
 		BOTH(wall_clock_jumps),
 		DURABLE(reload),
+		DURABLE(refreshes_are_written_seldom),
+		DURABLE(changes_are_written),
+		DURABLE(order_after_a_restart),
+		DURABLE(asked_while_loading),
+		DURABLE(stopped_while_loading),
 		DURABLE(queued_behind_a_write),
 		DURABLE(too_many_of_one_address),
 		DURABLE(g9_store_fails),

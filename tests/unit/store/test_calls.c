@@ -1,5 +1,6 @@
 /* Records of calls: what is put comes back, newest first; and a database from before there were any. */
 #include "support.h"
+#include "store_rows.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -139,7 +140,7 @@ static void reading_stops_when_told(void **state)
 /* The writer thread takes them together with registrations. */
 static void beside_registrations(void **state)
 {
-	struct td_store_binding b = { .aor = TD_STR("a@d"), .contact = TD_STR("sip:a@h"), .expires_at_s = 9 };
+	struct td_store_binding b = { .contact = TD_STR("sip:a@h"), .expires_at_s = 9 };
 	struct expected e = { .id = 20 };
 	struct fix *f = *state;
 
@@ -147,7 +148,7 @@ static void beside_registrations(void **state)
 	for (uint64_t id = 1; id <= 20; id++) {
 		struct td_store_write *w = td_store_write_new(f->s, NULL, NULL, NULL);
 
-		assert_int_equal(td_store_put_binding(w, &b), 0);
+		assert_int_equal(td_store_put_address(w, 1, TD_STR("a@d"), &b, 1), 0);
 		td_store_submit(w);
 		put(f, id, id);
 	}
@@ -170,11 +171,11 @@ static const char first_schema[] =
 	"INSERT INTO users VALUES('a@d', 'd', '12', NULL, x'00112233445566778899aabbccddeeff');"
 	"PRAGMA application_id = 1952542308; PRAGMA user_version = 1";
 
-static int count_binding(void *arg, const struct td_store_binding *b)
+static void count_binding(void *arg, struct td_str aor, const struct td_store_binding *b)
 {
+	assert_str(aor, "a@d");
 	assert_str(b->contact, "sip:a@h");
 	++*(int *)arg;
-	return 0;
 }
 
 static int count_user(void *arg, const struct td_store_user *u)
@@ -197,7 +198,7 @@ static void a_database_of_before(void **state)
 	sqlite3_close(db);
 	for (int i = 0; i < 2; i++) { /* taken to the present schema, and opened once more */
 		open_store(f, false);
-		assert_int_equal(td_store_each_binding(f->s, count_binding, &bindings), 0);
+		each_row(f->s, 100, count_binding, &bindings);
 		assert_int_equal(td_store_each_user(f->s, count_user, &users), 0);
 		assert_int_equal(bindings, i + 1);
 		assert_int_equal(users, i + 1);

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "server/store/internal.h"
+#include "store_rows.h"
 
 /* ---- a folder of its own ---- */
 
@@ -75,10 +76,9 @@ static void on_done(struct td_store_write *w, int err, void *arg)
 	f->err = err;
 }
 
-static struct td_store_binding binding(const char *aor, const char *contact)
+static struct td_store_binding binding(const char *contact)
 {
 	return (struct td_store_binding){
-		.aor = td_str_of(aor),
 		.contact = td_str_of(contact),
 		.params = TD_STR(";+sip.instance=\"<urn:uuid:1>\""),
 		.call_id = TD_STR("c1@host"),
@@ -95,19 +95,18 @@ static struct td_store_binding binding(const char *aor, const char *contact)
 static void put(struct fix *f, const char *aor, const char *contact)
 {
 	struct td_store_write *w = td_store_write_new(f->s, f->loop, on_done, f);
-	struct td_store_binding b = binding(aor, contact);
+	struct td_store_binding b = binding(contact);
 
-	assert_int_equal(td_store_put_binding(w, &b), 0);
+	assert_int_equal(td_store_put_address(w, td_store_new_id(f->s), td_str_of(aor), &b, 1), 0);
 	td_store_submit(w);
 }
 
-static int list_one(void *arg, const struct td_store_binding *b)
+static void list_one(void *arg, struct td_str aor, const struct td_store_binding *b)
 {
-	td_out_str(arg, b->aor);
+	td_out_str(arg, aor);
 	td_out_char(arg, ' ');
 	td_out_str(arg, b->contact);
 	td_out_char(arg, '\n');
-	return 0;
 }
 
 static void assert_list(struct td_store *s, const char *want)
@@ -115,14 +114,14 @@ static void assert_list(struct td_store *s, const char *want)
 	struct td_out o;
 
 	td_out_init(&o);
-	assert_int_equal(td_store_each_binding(s, list_one, &o), 0);
+	each_row(s, 2, list_one, &o);
 	assert_str(td_out_view(&o), want);
 	td_out_free(&o);
 }
 
-static int check_one(void *arg, const struct td_store_binding *b)
+static void check_one(void *arg, struct td_str aor, const struct td_store_binding *b)
 {
-	struct td_store_binding want = binding("a@d", "sip:a@h");
+	struct td_store_binding want = binding("sip:a@h");
 
 	assert_str(b->params, want.params.p);
 	assert_str(b->call_id, want.call_id.p);
@@ -135,7 +134,6 @@ static int check_one(void *arg, const struct td_store_binding *b)
 	assert_int_equal(b->flow.proto, TD_UDP);
 	assert_int_equal(b->flow.listener, 3);
 	++*(int *)arg;
-	return 0;
 }
 
 static void what_is_put_comes_back(void **state)
@@ -151,68 +149,188 @@ static void what_is_put_comes_back(void **state)
 	assert_int_equal(f->err, 0);
 	td_store_close(f->s);
 	f->s = open_store(f, false, 0);
-	assert_int_equal(td_store_each_binding(f->s, check_one, &seen), 0);
+	each_row(f->s, 100, check_one, &seen);
 	assert_int_equal(seen, 1);
 }
 
-static int check_connection(void *arg, const struct td_store_binding *b)
+static void check_connection(void *arg, struct td_str aor, const struct td_store_binding *b)
 {
 	assert_int_equal(b->flow.conn, 0);
 	assert_int_equal(b->flow.proto, TD_TCP);
 	assert_int_equal(b->flow.peer.port, 5061); /* who registered is known for good (A11) */
 	(*(int *)arg)++;
-	return 0;
 }
 
 static void connections_are_not_kept(void **state)
 {
 	struct fix *f = *state;
-	struct td_store_binding b = binding("a@d", "sip:a@h");
+	struct td_store_binding b = binding("sip:a@h");
 	int seen = 0;
 
 	f->s = open_store(f, false, 0);
 	struct td_store_write *w = td_store_write_new(f->s, f->loop, on_done, f);
 	b.flow.proto = TD_TCP;
 	b.flow.conn = 77;
-	assert_int_equal(td_store_put_binding(w, &b), 0);
+	assert_int_equal(td_store_put_address(w, 1, TD_STR("a@d"), &b, 1), 0);
 	td_store_submit(w);
 	td_sim_run(f->sim, 1);
-	assert_int_equal(td_store_each_binding(f->s, check_connection, &seen), 0);
+	each_row(f->s, 100, check_connection, &seen);
 	assert_int_equal(seen, 1);
 }
 
 /* One set with more than fits inline: replaced, deleted and added in order. */
 static void change_sets(void **state)
 {
+	struct td_store_binding b[12];
 	struct fix *f = *state;
-	struct td_store_binding b;
+	char contact[12][32];
 
 	f->s = open_store(f, false, 0);
 	struct td_store_write *w = td_store_write_new(f->s, f->loop, on_done, f);
-	for (int i = 0; i < 20; i++) {
-		char contact[32];
-		snprintf(contact, sizeof(contact), "sip:%02d@h", i);
-		b = binding(i < 10 ? "a@d" : "b@d", contact);
-		assert_int_equal(td_store_put_binding(w, &b), 0);
+	for (int i = 0; i < 12; i++) {
+		snprintf(contact[i], sizeof(contact[i]), "sip:%02d@h", i);
+		b[i] = binding(contact[i]);
 	}
-	assert_int_equal(td_store_delete_aor(w, TD_STR("a@d")), 0);
-	for (int i = 10; i < 19; i++) {
-		char contact[32];
-		snprintf(contact, sizeof(contact), "sip:%02d@h", i);
-		assert_int_equal(td_store_delete_binding(w, TD_STR("b@d"), td_str_of(contact)), 0);
-	}
-	b = binding("a@d", "sip:new@h");
-	assert_int_equal(td_store_put_binding(w, &b), 0);
+	assert_int_equal(td_store_put_address(w, 7, TD_STR("a@d"), b, 12), 0);
+	assert_int_equal(td_store_put_address(w, 3, TD_STR("b@d"), b, 2), 0);
+	assert_int_equal(td_store_put_address(w, 9, TD_STR("c@d"), b, 1), 0);
+	assert_int_equal(td_store_put_address(w, 7, TD_STR("a@d"), b + 2, 2), 0);
+	assert_int_equal(td_store_delete_address(w, 9), 0);
+	assert_int_equal(td_store_delete_address(w, 10), 0); /* there is none */
 	td_store_submit(w);
 	td_store_submit(td_store_write_new(f->s, f->loop, on_done, f)); /* a barrier */
 	td_sim_run(f->sim, 1);
 	assert_int_equal(f->done, 2);
-	assert_list(f->s, "a@d sip:new@h\nb@d sip:19@h\n");
-	td_store_forget_expired(f->s, 999);
-	assert_list(f->s, "a@d sip:new@h\nb@d sip:19@h\n");
-	td_store_forget_expired(f->s, 1000);
-	assert_list(f->s, "");
+	assert_list(f->s, "b@d sip:00@h\nb@d sip:01@h\na@d sip:02@h\na@d sip:03@h\n");
 	td_store_write_free(td_store_write_new(f->s, f->loop, on_done, f));
+	/* ids go on after the highest there is */
+	td_store_close(f->s);
+	f->s = open_store(f, false, 0);
+	assert_int_equal(td_store_last_id(f->s), 7);
+	assert_int_equal(td_store_new_id(f->s), 8);
+	assert_int_equal(td_store_new_id(f->s), 9);
+}
+
+static void on_page(struct td_store_page *pg, int err, void *arg)
+{
+	struct fix *f = arg;
+
+	assert_int_equal(err, 0);
+	f->done++;
+}
+
+/* Asked from a loop, answered by mail; what was submitted before is in it. */
+static void pages(void **state)
+{
+	struct td_store_page pg = { .most = 3, .fn = on_page };
+	struct fix *f = *state;
+	struct td_store_row row;
+	size_t at = 0;
+	char aor[8];
+
+	f->s = open_store(f, false, 0);
+	td_out_init(&pg.rows);
+	for (int i = 0; i < 5; i++) {
+		snprintf(aor, sizeof(aor), "u%d@d", i);
+		put(f, aor, "sip:a@h");
+	}
+	pg.loop = f->loop;
+	pg.arg = f;
+	pg.after = 1;
+	pg.until = 5;
+	td_store_ask_page(f->s, &pg);
+	assert_int_equal(f->done, 0);
+	td_sim_run(f->sim, 1);
+	assert_int_equal(f->done, 6);
+	assert_int_equal(pg.n, 3);
+	assert_int_equal(pg.after, 4);
+	assert_true(td_store_page_next(&row, &pg, &at));
+	assert_int_equal(row.id, 2);
+	assert_str(row.aor, "u1@d");
+	pg.until = 4;
+	td_store_ask_page(f->s, &pg);
+	td_sim_run(f->sim, 1);
+	assert_int_equal(pg.n, 0);
+	pg.until = UINT64_MAX;
+	td_store_ask_page(f->s, &pg); /* one that nobody waits for any more */
+	td_store_close(f->s);
+	f->s = NULL;
+	td_out_free(&pg.rows);
+}
+
+/* Bytes that are no bindings of ours are said to be none, wherever they end. */
+static void broken_rows(void **state)
+{
+	struct fix *f = *state;
+	struct td_store_binding b[2] = { binding("sip:a@h"), binding("sip:b@h") }, got;
+	struct td_store_page pg = { .until = UINT64_MAX, .most = 1 };
+	struct td_store_row row;
+	size_t at = 0;
+
+	f->s = open_store(f, false, 0);
+	td_out_init(&pg.rows);
+	struct td_store_write *w = td_store_write_new(f->s, f->loop, on_done, f);
+	assert_int_equal(td_store_put_address(w, 1, TD_STR("a@d"), b, 2), 0);
+	td_store_submit(w);
+	td_sim_run(f->sim, 1);
+	assert_int_equal(td_store_read_page(f->s, &pg), 0);
+	assert_true(td_store_page_next(&row, &pg, &at));
+	for (size_t n = 0; n <= row.bindings.n; n++) {
+		char *copy = malloc(n ? n : 1);
+		struct td_str rest = { copy, n };
+		int took;
+
+		memcpy(copy, row.bindings.p, n);
+		while ((took = td_store_binding_next(&got, &rest)) == 1)
+			;
+		assert_int_equal(took, n == 0 || n == row.bindings.n / 2 || n == row.bindings.n ? 0 : TD_ESYNTAX);
+		free(copy);
+	}
+	char *bad = memcpy(malloc(row.bindings.n), row.bindings.p, row.bindings.n);
+	bad[18 + 2] = TD_AF_V4; /* a family that does not go with its address */
+	assert_int_equal(td_store_binding_next(&got, &(struct td_str){ bad, row.bindings.n }), TD_ESYNTAX);
+	free(bad);
+	td_out_free(&pg.rows);
+}
+
+static const char schema_1[] =
+	"CREATE TABLE bindings("
+	"  aor TEXT NOT NULL, contact TEXT NOT NULL, params TEXT NOT NULL, call_id TEXT NOT NULL, user_agent TEXT NOT NULL,"
+	"  cseq INTEGER NOT NULL, q INTEGER NOT NULL, expires_at INTEGER NOT NULL, flow BLOB,"
+	"  PRIMARY KEY(aor, contact)) WITHOUT ROWID;"
+	"CREATE TABLE users("
+	"  aor TEXT PRIMARY KEY NOT NULL, domain TEXT NOT NULL, extension TEXT NOT NULL, ha1_sha256 BLOB, ha1_md5 BLOB)"
+	"  WITHOUT ROWID;"
+	"CREATE UNIQUE INDEX users_extension ON users(domain, extension) WHERE extension <> '';"
+	"PRAGMA application_id = 1952542308; PRAGMA user_version = 1;"
+	"INSERT INTO bindings VALUES('a@d', 'sip:a@h', ';+sip.instance=\"<urn:uuid:1>\"', 'c1@host', "
+	"CAST(x'70686f6e6520ff20312e30' AS TEXT),"
+	"  4294967295, 700, 1000, x'000306fe80000000000000000000000000000913c500011170');"
+	"INSERT INTO bindings VALUES('b@d', 'sip:2@h', '', 'c', '', 1, 1000, 1000, NULL);"
+	"INSERT INTO bindings VALUES('b@d', 'sip:1@h', '', 'c', '', 1, 1000, 1000, NULL);";
+
+/* A database of schema 1, which had a row per binding: everything is there afterwards. */
+static void from_schema_1(void **state)
+{
+	struct fix *f = *state;
+	int seen = 0;
+	sqlite3 *db;
+
+	assert_int_equal(TD_AF_V6, 6);
+	assert_int_equal(sqlite3_open(f->file, &db), 0);
+	assert_int_equal(sqlite3_exec(db, schema_1, NULL, NULL, NULL), 0);
+	sqlite3_close(db);
+	f->s = open_store(f, false, 0);
+	assert_list(f->s, "a@d sip:a@h\nb@d sip:1@h\nb@d sip:2@h\n");
+	put(f, "c@d", "sip:c@h");
+	td_sim_run(f->sim, 1);
+	struct td_store_write *w = td_store_write_new(f->s, f->loop, on_done, f);
+	td_store_delete_address(w, 2);
+	td_store_delete_address(w, 3);
+	td_store_submit(w);
+	td_sim_run(f->sim, 1);
+	each_row(f->s, 100, check_one, &seen);
+	assert_int_equal(seen, 1);
 }
 
 /* G9: a full disk fails everybody in the batch, changes nothing, is survived. */
@@ -289,8 +407,8 @@ static void submit_next(struct child *c)
 	a->c = c;
 	a->key = c->next++;
 	snprintf(aor, sizeof(aor), "%u@d", a->key);
-	struct td_store_binding b = binding(aor, "sip:a@h");
-	if (td_store_put_binding(w, &b))
+	struct td_store_binding b = binding("sip:a@h");
+	if (td_store_put_address(w, td_store_new_id(c->s), td_str_of(aor), &b, 1))
 		_exit(1);
 	td_store_submit(w);
 }
@@ -308,13 +426,12 @@ static void write_until_killed(struct fix *f, int pipe, uint32_t first)
 	_exit(3);
 }
 
-static int mark_key(void *arg, const struct td_store_binding *b)
+static void mark_key(void *arg, struct td_str aor, const struct td_store_binding *b)
 {
 	uint32_t key;
 
-	assert_int_equal(td_str_u32(&key, td_str_n(b->aor.p, b->aor.n - 2)), 0);
+	assert_int_equal(td_str_u32(&key, td_str_n(aor.p, aor.n - 2)), 0);
 	((uint8_t *)arg)[key] = 1;
-	return 0;
 }
 
 static void g8_kill_during_writes(void **state)
@@ -354,7 +471,7 @@ static void g8_kill_during_writes(void **state)
 		top += 100; /* what was in flight */
 		memset(found, 0, KEYS);
 		f->s = open_store(f, false, 0);
-		assert_int_equal(td_store_each_binding(f->s, mark_key, found), 0);
+		each_row(f->s, 1000, mark_key, found);
 		td_store_close(f->s);
 		f->s = NULL;
 		for (uint32_t i = 0; i < top; i++)
@@ -415,7 +532,7 @@ static void closing_commits(void **state)
 	f->s = open_store(f, false, 0);
 	struct td_out o;
 	td_out_init(&o);
-	assert_int_equal(td_store_each_binding(f->s, list_one, &o), 0);
+	each_row(f->s, 100, list_one, &o);
 	assert_int_equal(o.n, 30 * strlen("a@d sip:00@h\n"));
 	td_out_free(&o);
 }
@@ -569,6 +686,9 @@ int main(void)
 		WITH_FOLDER(what_is_put_comes_back),
 		WITH_FOLDER(connections_are_not_kept),
 		WITH_FOLDER(change_sets),
+		WITH_FOLDER(pages),
+		WITH_FOLDER(broken_rows),
+		WITH_FOLDER(from_schema_1),
 		WITH_FOLDER(g9_disk_full),
 		WITH_FOLDER(g8_kill_during_writes),
 		WITH_FOLDER(another_process_adds_a_user),
