@@ -90,6 +90,10 @@ int td_tp_note_source(struct td_msg *msg, const struct td_flow *from);
  * Picks a listener of the peer's family. TD_EUNSUPPORTED when we do not listen on that protocol/family. */
 int td_tp_flow_to(struct td_flow *out, struct td_tp *tp, enum td_proto proto, const struct td_addr *peer);
 
+/* Can bytes be sent over it, as far as is known now? Datagrams always; a connection as long as it is there, on whatever worker. For
+ * users that keep nothing a td_flow_watch could tell of its end. */
+bool td_tp_flow_alive(const struct td_tp *tp, const struct td_flow *f);
+
 /* Tells one waiting user that a flow died, so that transactions on it fail at once (EV_TPORT_ERR) rather than by timer. */
 struct td_flow_watch;
 typedef void td_flow_watch_fn(struct td_flow_watch *w, int err, void *arg);

@@ -143,6 +143,23 @@ void tp_group_unshare(struct td_tp_group *g, struct tp_shared *s)
 	pthread_mutex_unlock(&sh->lock);
 }
 
+static bool shared_is(const struct td_map_node *node, const void *key)
+{
+	return TD_CONTAINER_OF(node, struct tp_shared, node)->flow.conn == ((const struct td_flow *)key)->conn;
+}
+
+bool tp_group_has(struct td_tp_group *g, const struct td_flow *f)
+{
+	uint64_t hash = shared_hash(g, f->proto, &f->peer);
+	struct shard *sh = shard_of(g, hash);
+	bool has;
+
+	pthread_mutex_lock(&sh->lock);
+	has = td_map_find(&sh->peers, hash, shared_is, f) != NULL;
+	pthread_mutex_unlock(&sh->lock);
+	return has;
+}
+
 bool tp_group_find(struct td_flow *out, struct td_tp_group *g, const struct tp_listener *ln, const struct td_addr *peer)
 {
 	struct td_flow key = { .peer = *peer, .proto = ln->proto };

@@ -120,6 +120,7 @@ void tp_group_leave(struct td_tp_group *g, struct td_tp *tp);
 unsigned tp_group_workers(const struct td_tp_group *g);
 void tp_group_share(struct td_tp_group *g, struct tp_shared *s);
 void tp_group_unshare(struct td_tp_group *g, struct tp_shared *s);
+bool tp_group_has(struct td_tp_group *g, const struct td_flow *f); /* is this connection, of another worker, still there? */
 bool tp_group_find(struct td_flow *out, struct td_tp_group *g, const struct tp_listener *ln, const struct td_addr *peer);
 int tp_post_send(struct td_tp *tp, const struct td_flow *to, struct td_buf *buf);
 void tp_post_trust(struct td_tp *tp, const struct td_flow *f);

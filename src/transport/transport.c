@@ -175,6 +175,13 @@ int td_tp_flow_to(struct td_flow *out, struct td_tp *tp, enum td_proto proto, co
 	return tp_conn_to(out, tp, ln, peer);
 }
 
+bool td_tp_flow_alive(const struct td_tp *tp, const struct td_flow *f)
+{
+	if (!f->conn)
+		return !td_proto_reliable((enum td_proto)f->proto);
+	return td_flow_worker(f) == tp->worker ? tp_conn_find(tp, f->conn) != NULL : tp_group_has(tp->group, f);
+}
+
 int td_tp_send(struct td_tp *tp, const struct td_flow *to, struct td_buf *buf)
 {
 	struct tp_conn *c;
