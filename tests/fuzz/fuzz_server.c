@@ -1,7 +1,7 @@
 /*
  * The whole server as one state machine: transactions, registrar, gate and proxy on the simulated network. The input is a list of
  * things that happen: peers send requests made of templates with a part of them replaced, answer what they got, send it back, send
- * bytes; time passes; packets are lost and doubled. At the end the network is whole again and 400 seconds pass: no transaction,
+ * bytes; time passes; packets are lost and doubled. The last byte chooses whether any.test is forwarded without state. At the end the network is whole again and 400 seconds pass: no transaction,
  * no response context and no pending call may be left (D7), and no memory.
  */
 #include <stdio.h>
@@ -268,18 +268,22 @@ static void happen(struct world *w)
 
 /* ---- the world ---- */
 
-static void world_open(struct world *w)
+static void world_open(struct world *w, bool stateless)
 {
 	static const char yaml[] =
-		"domains: [{name: example.test}, {name: any.test, users: any}]\nlisten: [\"udp:10.0.0.1\", \"tcp:10.0.0.1\"]\n"
+		"domains: [{name: example.test}, {name: any.test, users: any, mode: %s}]\nlisten: [\"udp:10.0.0.1\", "
+		"\"tcp:10.0.0.1\"]\n"
 		"workers: 2\nregistrations: memory\ntrust: [10.0.1.0/24]\nstate: ./s\nproxy: {max_pending: 20, max_branches: "
 		"5}\n";
 	struct td_server_options opt = { .rr_key = "sixteen byte key" };
 	struct td_user alice = { .aor = TD_STR("alice@example.test"), .extension = TD_STR("12") };
 	struct td_addr ip;
-	struct td_out why;
+	struct td_out why, text;
 
 	td_out_init(&why);
+	td_out_init(&text);
+	td_out_fmt(&text, yaml, stateless ? "stateless" : "proxy");
+	must(!text.failed);
 	must(!td_sim_open(&w->sim, 1));
 	must(!td_wire_open(&w->wire, w->sim));
 	w->rules.delay_us = 200;
@@ -292,7 +296,8 @@ static void world_open(struct world *w)
 		must(!td_sim_loop(&w->loops[i], w->sim));
 		must(!td_net_open_sim(&w->nets[i], w->loops[i], w->wire, &ip));
 	}
-	must(!td_config_parse(&w->cfg, &why, TD_STR("fuzz"), TD_STR(yaml)));
+	must(!td_config_parse(&w->cfg, &why, TD_STR("fuzz"), td_out_view(&text)));
+	td_out_free(&text);
 	must(!td_users_open(&w->users, td_sim_rng(w->sim)));
 	opt.cfg = w->cfg;
 	opt.users = w->users;
@@ -345,7 +350,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct world w = { .p = data, .end = data + size };
 
-	world_open(&w);
+	world_open(&w, size && data[size - 1] & 1);
 	for (unsigned i = 0; i < STEPS && w.p < w.end; i++)
 		happen(&w);
 	world_end(&w);

@@ -143,7 +143,7 @@ static int add_domain(struct td_config *c, struct td_str name)
 static int check_domains(struct td_config *c, const struct raw_config *raw, struct report *r)
 {
 	static const char *const users[] = { "local", "any", NULL };
-	static const char *const modes[] = { "proxy", NULL };
+	static const char *const modes[] = { "proxy", "stateless", NULL }; /* in the order of enum td_domain_mode */
 	const struct raw_domain *d;
 	char at[12];
 	unsigned i;
@@ -170,8 +170,8 @@ static int check_domains(struct td_config *c, const struct raw_config *raw, stru
 			return -ENOMEM;
 		w = d->users ? check_word(d->users, users, r, AT("domains", at, "users")) : TD_USERS_LOCAL;
 		c->domains[c->domain_n - 1].users = w > 0 ? TD_USERS_ANY : TD_USERS_LOCAL;
-		if (d->mode)
-			check_word(d->mode, modes, r, AT("domains", at, "mode"));
+		w = d->mode ? check_word(d->mode, modes, r, AT("domains", at, "mode")) : TD_MODE_PROXY;
+		c->domains[c->domain_n - 1].mode = w > 0 ? (enum td_domain_mode)w : TD_MODE_PROXY;
 	}
 	return 0;
 }

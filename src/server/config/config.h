@@ -8,9 +8,8 @@
 #include <tandem/auth.h>
 #include <tandem/transport.h>
 
-enum td_domain_users { TD_USERS_LOCAL, TD_USERS_ANY }; /* any: whoever a source under trust vouches for */
-/* the last two come with later work and are refused now */
-enum td_domain_mode { TD_MODE_PROXY, TD_MODE_REDIRECT, TD_MODE_STATELESS };
+enum td_domain_users { TD_USERS_LOCAL, TD_USERS_ANY };    /* any: whoever a source under trust vouches for */
+enum td_domain_mode { TD_MODE_PROXY, TD_MODE_STATELESS }; /* stateless: forwarded without transactions (§16.11) */
 enum td_registrations { TD_REG_DURABLE, TD_REG_MEMORY };
 
 struct td_domain {

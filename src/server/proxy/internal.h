@@ -8,13 +8,19 @@
  *   response.c      what comes back: forwarding, the best response, CANCEL of the others (§16.7)
  *   track.c         what server/calls is told
  *   pending.c       calls being set up per source (D7)
+ *
+ * Without state (§16.11) there is none of these:
+ *
+ *   stateless.c         one request to one target, its responses back
+ *   stateless_branch.c  the branch that says all a transaction would remember
+ *   notes.c             which requests the gate let in
  */
 #ifndef TD_SERVER_PROXY_INTERNAL_H
 #define TD_SERVER_PROXY_INTERNAL_H
 
 #include "server/proxy/proxy.h"
 
-enum { PX_BRANCH_LEN = TD_BRANCH_LEN + 1 + TD_LOOP_LEN };
+enum { PX_BRANCH_LEN = TD_BRANCH_LEN + 1 + TD_LOOP_LEN, PX_STATELESS_BRANCH_MAX = 133, PX_DATAGRAM_MAX = 65535 - 20 - 8 };
 
 struct px_context;
 
@@ -61,6 +67,25 @@ struct px_context {
 	bool invite, final_sent, cancelled;
 };
 
+/* notes.c */
+struct px_generation {
+	uint64_t *slot; /* 0: free */
+	size_t cap, n;
+};
+
+struct px_notes {
+	struct px_generation young, old;
+	struct td_loop *loop;
+	struct td_timer timer; /* runs while there are any */
+	uint64_t life_ms;
+};
+
+/* Where the responses of a request go. */
+struct px_back {
+	struct td_flow flow;
+	uint16_t again; /* streams: sent-by's port, for when the connection is gone; 0: the default one */
+};
+
 struct td_proxy {
 	struct td_core *core;
 	struct td_calls *calls;
@@ -68,6 +93,10 @@ struct td_proxy {
 	struct td_map sources;
 	struct td_hash_key key;
 	struct td_proxy_stats stats;
+	struct td_link errands;   /* stateless requests that wait for another worker's shard */
+	struct px_notes notes[2]; /* [1]: of INVITE */
+	uint8_t branch_key[16];
+	struct td_hash_key unique_key;
 };
 
 /* proxy.c */
@@ -80,6 +109,14 @@ void px_context_enter(struct px_context *c);
 void px_context_leave(struct px_context *c); /* settles it: best response, freeing */
 /* Answers by ourselves. */
 void px_reply(struct px_context *c, unsigned status, struct td_str reason);
+/* RFC 5393 §5.3.3: what this request may still branch into, shared among n branches. 0: too little for n. */
+unsigned px_breadth(const struct td_msg *msg, unsigned n);
+
+/* It came in just small enough, or by a stream (P13). */
+static inline bool px_too_long(const struct td_flow *to, const struct td_buf *b)
+{
+	return to->proto == TD_UDP && b->len > PX_DATAGRAM_MAX;
+}
 
 /* target.c: 0, TD_EUNSUPPORTED, TD_EDENIED (policy), TD_ESYNTAX. Views in out point where those of the binding or URI do. */
 int px_target_of_binding(struct px_target *out, struct td_core *core, const struct td_binding *b);
@@ -111,6 +148,25 @@ void px_send_best(struct px_context *c);
 void px_track_request(struct px_context *c);
 /* A response goes up, or would: nothing may for a BYE that found nobody (408). m NULL: it is our own. */
 void px_track_response(struct px_context *c, unsigned status, const struct td_msg *m);
+
+/* stateless.c */
+void px_stateless_open(struct td_proxy *p);
+void px_stateless_close(struct td_proxy *p);
+
+/* stateless_branch.c */
+void px_stateless_key(struct td_proxy *p);
+/* Writes it (out NULL: not), and returns a number that stands for it. */
+uint64_t px_stateless_branch(char out[PX_STATELESS_BRANCH_MAX], size_t *n, const struct td_proxy *p, const struct td_msg *msg,
+			     const struct td_flow *from, const struct td_route *route);
+bool px_is_stateless_branch(struct td_str branch); /* by its form */
+/* False: we did not make the branch for the request of this response, or its way back is no more (D4). */
+bool px_stateless_branch_read(struct px_back *out, const struct td_proxy *p, const struct td_msg *response);
+
+/* notes.c */
+void px_notes_init(struct px_notes *ns, struct td_loop *loop);
+void px_notes_free(struct px_notes *ns);
+void px_note(struct px_notes *ns, uint64_t id, uint64_t life_ms); /* found for life_ms at least, twice that at most */
+bool px_noted(const struct px_notes *ns, uint64_t id);
 
 /* pending.c */
 int px_pending_add(struct px_source **out, struct td_proxy *p, const struct td_addr *source, uint32_t max); /* TD_ELIMIT */

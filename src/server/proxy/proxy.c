@@ -31,6 +31,7 @@ int td_proxy_open(struct td_proxy **out, struct td_core *core, struct td_calls *
 	p->calls = calls;
 	td_list_init(&p->contexts);
 	td_hash_key_init(&p->key, td_loop_rng(core->loop));
+	px_stateless_open(p);
 	*out = p;
 	return 0;
 }
@@ -76,6 +77,7 @@ void td_proxy_close(struct td_proxy *p)
 		return;
 	while (!td_list_empty(&p->contexts))
 		context_free(TD_CONTAINER_OF(p->contexts.next, struct px_context, link));
+	px_stateless_close(p);
 	td_map_free(&p->sources);
 	free(p);
 }
@@ -194,8 +196,6 @@ static void timer_c_fired(struct td_timer *tm, void *arg)
 	px_context_leave(c);
 }
 
-enum { DATAGRAM_MAX = 65535 - 20 - 8 };
-
 static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px_target *t, struct px_branch *b)
 {
 	struct td_core *core = c->px->core;
@@ -220,8 +220,8 @@ static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px
 	err = px_copy_build(&opt.bytes, &copy);
 	if (err)
 		return err == TD_ELIMIT ? -EMSGSIZE : err;
-	if (t->flow.proto == TD_UDP && opt.bytes->len > DATAGRAM_MAX)
-		err = -EMSGSIZE; /* it came in just small enough, or by a stream (P13) */
+	if (px_too_long(&t->flow, opt.bytes))
+		err = -EMSGSIZE;
 	else
 		err = ct ? td_clitx_open(ct, core->txl, &opt, &px_branch_events, b) : td_tp_send(core->tp, &t->flow, opt.bytes);
 	td_buf_unref(opt.bytes);
@@ -278,10 +278,9 @@ int px_branch_start(struct px_context *c, const struct px_target *t)
 
 /* ---- targets ---- */
 
-/* RFC 5393 §5.3.3: what this request may still branch into, shared among its branches. 0: too little for n. */
-static unsigned breadth_for(const struct px_context *c, unsigned n)
+unsigned px_breadth(const struct td_msg *msg, unsigned n)
 {
-	struct td_str v = td_msg_value(c->msg, TD_HDR_MAX_BREADTH);
+	struct td_str v = td_msg_value(msg, TD_HDR_MAX_BREADTH);
 	uint32_t have = 60;
 
 	if (v.p && (td_str_u32(&have, v) || have > 60))
@@ -301,7 +300,7 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 	c->lookup = NULL;
 	if (n > max)
 		n = max;
-	c->breadth = breadth_for(c, n);
+	c->breadth = px_breadth(c->msg, n);
 	if (err) {
 		px_reply(c, 500, TD_STR("Location Not Available"));
 	} else if (n && !c->breadth) {
@@ -326,7 +325,7 @@ static void to_next_hop(struct px_context *c)
 	struct px_target t;
 	int err;
 
-	c->breadth = breadth_for(c, 1);
+	c->breadth = px_breadth(c->msg, 1);
 	err = px_target_of_uri(&t, core, &c->setup->route.next);
 	if (!c->breadth)
 		px_reply(c, 440, TD_STR("Max-Breadth Exceeded"));

@@ -34,7 +34,8 @@ void px_put_record_route(struct td_out *o, const struct px_copy *copy)
 	const struct td_msg *m = copy->msg;
 	char cookie[TD_COOKIE_LEN];
 
-	td_route_cookie(cookie, copy->core->rr_key, m->call_id, m->from_tag);
+	td_route_cookie(cookie, copy->core->rr_key, copy->route->stateless ? TD_COOKIE_STATELESS : TD_COOKIE_STATEFUL, m->call_id,
+			m->from_tag);
 	if (copy->out->listener != copy->in->listener)
 		put_one(o, copy, copy->out, cookie);
 	put_one(o, copy, copy->in, cookie);

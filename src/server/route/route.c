@@ -43,6 +43,14 @@ bool td_route_target_allowed(const struct td_core *core, const struct td_addr *a
 
 /* ---- Route ---- */
 
+static void take_cookie(struct td_route *r, const struct td_core *core, const struct td_msg *msg, const struct td_uri *uri)
+{
+	enum td_cookie kind = td_route_cookie_of(core->rr_key, uri, msg);
+
+	r->in_dialog = kind != TD_COOKIE_NONE;
+	r->stateless = kind == TD_COOKIE_STATELESS;
+}
+
 /* §16.4: a strict router before us put our Record-Route value into the Request-URI and the real one last into Route. */
 static void undo_strict_router(struct td_route *r, const struct td_core *core, const struct td_msg *msg)
 {
@@ -59,7 +67,7 @@ static void undo_strict_router(struct td_route *r, const struct td_core *core, c
 		any = td_name_addr_parse(&last, v) == 0;
 	if (!any)
 		return;
-	r->in_dialog = td_route_cookie_ok(core->rr_key, &r->uri, msg);
+	take_cookie(r, core, msg, &r->uri);
 	r->uri = last.uri;
 	r->strict = true;
 }
@@ -85,7 +93,7 @@ static bool read_routes(struct td_route *r, const struct td_core *core, const st
 		}
 		r->own_routes++;
 		if (!r->in_dialog)
-			r->in_dialog = td_route_cookie_ok(core->rr_key, &na.uri, msg);
+			take_cookie(r, core, msg, &na.uri);
 	}
 	r->only_own_routes = got == 0;
 	return got == 0;
@@ -95,11 +103,12 @@ static bool read_routes(struct td_route *r, const struct td_core *core, const st
 
 /*
  * §16.6 step 8: everything that decides where the request goes, and what tells this transaction from others; never the
- * method, nor what we change in passing (credentials for our realm, Max-Forwards, the topmost Via: RFC 5393 §4.2.1).
+ * method, nor what we change in passing (credentials for our realm, Max-Forwards, the topmost Via: RFC 5393 §4.2.1). Nor what the
+ * ACK for a 300-699 (To tag) and CANCEL (Proxy-Require) have otherwise than their INVITE: without state they must get its branch
+ * (§16.11), and neither changes on a request's way.
  */
 static uint64_t loop_hash(const struct td_core *core, const struct td_msg *msg)
 {
-	static const enum td_hdr_id ids[] = { TD_HDR_ROUTE, TD_HDR_PROXY_REQUIRE };
 	struct td_hash_key key;
 	struct td_hasher h;
 
@@ -108,11 +117,9 @@ static uint64_t loop_hash(const struct td_core *core, const struct td_msg *msg)
 	td_hasher_add_u64(&h, msg->cseq.num);
 	td_hasher_add(&h, msg->call_id);
 	td_hasher_add(&h, msg->from_tag);
-	td_hasher_add(&h, msg->to_tag);
 	td_hasher_add(&h, msg->uri);
-	for (size_t i = 0; i < TD_ARRAY_LEN(ids); i++)
-		for (const struct td_hdr *f = td_msg_hdr(msg, ids[i]); f; f = td_msg_hdr_next(msg, f))
-			td_hasher_add(&h, td_hdr_value(msg, f));
+	for (const struct td_hdr *f = td_msg_hdr(msg, TD_HDR_ROUTE); f; f = td_msg_hdr_next(msg, f))
+		td_hasher_add(&h, td_hdr_value(msg, f));
 	return td_hasher_end(&h);
 }
 
@@ -197,6 +204,7 @@ static int set_user(struct td_route *r, struct td_msg *msg, const struct td_uri 
 	}
 	r->aor = td_out_view(&o);
 	r->kind = TD_ROUTE_USER;
+	r->stateless = d->mode == TD_MODE_STATELESS;
 	return td_arena_dup(&r->domain, &msg->arena, d->name);
 }
 
@@ -278,7 +286,7 @@ static int may_pass(struct td_route *r, const struct td_core *core, struct td_ms
 		return 0;
 	}
 	/* ACK and CANCEL follow the request whose extensions were accepted (§20.29, §8.2.2.3) */
-	return msg->method == TD_ACK ? 0 : refuse_extensions(r, msg, TD_HDR_PROXY_REQUIRE);
+	return msg->method == TD_ACK || msg->method == TD_CANCEL ? 0 : refuse_extensions(r, msg, TD_HDR_PROXY_REQUIRE);
 }
 
 int td_route_decide(struct td_route *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from)
@@ -310,8 +318,9 @@ int td_route_decide(struct td_route *out, const struct td_core *core, struct td_
 	}
 	if (r.kind == TD_ROUTE_REJECT && r.status == 403)
 		td_count(&core->counters->refused_relay);
-	/* An ACK cannot be challenged: without cookie it passes from trusted sources alone. */
-	if (msg->method == TD_ACK && r.challenge && !td_config_trusts(core->cfg, &from->peer))
+	/* An ACK cannot be challenged: without cookie it passes from trusted sources alone, or after an INVITE that was let in and left
+	 * no transaction (td_proxy_noted()). */
+	if (msg->method == TD_ACK && r.challenge && !r.stateless && !td_config_trusts(core->cfg, &from->peer))
 		r.kind = TD_ROUTE_DROP;
 	*out = r;
 	return 0;

@@ -14,7 +14,7 @@
 
 enum td_route_kind {
 	TD_ROUTE_REJECT,   /* answer with status, reason, extra */
-	TD_ROUTE_DROP,     /* an ACK that may not pass: ACK is never answered */
+	TD_ROUTE_DROP,     /* an ACK that is refused: ACK is never answered */
 	TD_ROUTE_OPTIONS,  /* asks about this server: 200 with extra */
 	TD_ROUTE_REGISTER, /* for the registrar */
 	TD_ROUTE_USER,     /* proxy to the bindings of aor */
@@ -28,6 +28,7 @@ struct td_route {
 	struct td_str extra;  /* header lines; static or in the message's arena */
 	bool challenge;       /* the sender must be authenticated or trusted */
 	bool in_dialog;       /* our Record-Route cookie vouches for it */
+	bool stateless;       /* forwarded without transactions (§16.11): for a domain, or in a dialog, of that mode */
 	bool strict;          /* §16.4: the Request-URI was our Record-Route; `uri` was the last Route value */
 	bool next_is_route;   /* `next` is a Route value, not the Request-URI */
 	unsigned own_routes;  /* leading Route values that name us: they are removed */
@@ -54,9 +55,12 @@ bool td_route_target_allowed(const struct td_core *core, const struct td_addr *a
 
 enum { TD_COOKIE_LEN = 24 }; /* 96 bits in hex */
 #define TD_COOKIE_PARAM "td"
-void td_route_cookie(char out[TD_COOKIE_LEN], const uint8_t key[16], struct td_str call_id, struct td_str tag);
-/* Is uri one we put into a Record-Route of the dialog msg belongs to? */
-bool td_route_cookie_ok(const uint8_t key[16], const struct td_uri *uri, const struct td_msg *msg);
+/* How the requests of the dialog are forwarded is signed with it: nobody changes the one for the other. */
+enum td_cookie { TD_COOKIE_NONE, TD_COOKIE_STATEFUL, TD_COOKIE_STATELESS };
+void td_route_cookie(char out[TD_COOKIE_LEN], const uint8_t key[16], enum td_cookie kind, struct td_str call_id,
+		     struct td_str tag);
+/* Which one, if uri is one we put into a Record-Route of the dialog msg belongs to? */
+enum td_cookie td_route_cookie_of(const uint8_t key[16], const struct td_uri *uri, const struct td_msg *msg);
 
 enum { TD_LOOP_LEN = 16 };                               /* hex digits of td_route.loop in a branch, after its "." */
 void td_route_put_loop(struct td_out *o, uint64_t loop); /* "." and them */

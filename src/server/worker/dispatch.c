@@ -3,7 +3,7 @@
  * server/route and the role it names.
  *
  * Every message of a call is handled by one worker. For requests that is hash(Call-ID), under a key of ours; responses carry it in
- * the branch we made. A message for another worker goes there as it is: its buffer, its arena, its one reference.
+ * the branch we made. What was forwarded without state has no owner: its responses are sent on where they arrive. A message for another worker goes there as it is: its buffer, its arena, its one reference.
  */
 #include "server/worker/internal.h"
 
@@ -47,7 +47,12 @@ static void routed(struct worker *w, struct td_msg *msg, const struct td_flow *f
 	case TD_ROUTE_OPTIONS: answer(w, msg, from, 200, TD_STR_NULL, r->extra); break;
 	case TD_ROUTE_REGISTER: td_registrar_request(w->registrar, msg, from, who); break;
 	case TD_ROUTE_USER:
-	case TD_ROUTE_NEXT: td_proxy_request(w->proxy, msg, from, r); break;
+	case TD_ROUTE_NEXT:
+		if (r->stateless)
+			td_proxy_forward(w->proxy, msg, from, r, who->aor.n > 0);
+		else
+			td_proxy_request(w->proxy, msg, from, r);
+		break;
 	}
 }
 
@@ -62,6 +67,13 @@ static bool acks_stateless_answer(struct worker *w, const struct td_msg *msg)
 	return td_str_eq(msg->to_tag, td_str_n(tag, sizeof(tag)));
 }
 
+/* ACK and CANCEL cannot be challenged (§22.1). They pass for a dialog's sake, from a source under trust, or after the INVITE that they
+ * belong to and that passed. */
+static bool passes_unasked(struct worker *w, const struct td_msg *msg, const struct td_flow *from, const struct td_route *r)
+{
+	return !r->challenge || td_config_trusts(w->core.cfg, &from->peer) || td_proxy_noted(w->proxy, msg, from, r);
+}
+
 static void on_request(void *arg, struct td_msg *msg, const struct td_flow *from)
 {
 	struct worker *w = arg;
@@ -72,7 +84,9 @@ static void on_request(void *arg, struct td_msg *msg, const struct td_flow *from
 
 	if (!err && r.in_dialog)
 		td_tp_trust_conn(core->tp, from);
-	if (!err && r.challenge && msg->method != TD_ACK)
+	if (!err && msg->method == TD_ACK && r.stateless && !passes_unasked(w, msg, from, &r))
+		return;
+	if (!err && r.challenge && msg->method != TD_ACK && !(r.stateless && td_proxy_noted(w->proxy, msg, from, &r)))
 		err = td_gate_check(&who, core, msg, from, r.domain);
 	if (err == TD_EDENIED) {
 		answer(w, msg, from, who.status, who.reason, who.extra);
@@ -93,10 +107,17 @@ static void on_ack(void *arg, struct td_msg *msg, const struct td_flow *from)
 		on_request(arg, msg, from);
 }
 
-/* We forward nothing without a transaction, so there is nothing of ours it could cancel (D3). */
+/* What has no transaction here was never forwarded (D3), or without state: then it goes the same way. */
 static void on_cancel(void *arg, struct td_msg *msg, const struct td_flow *from)
 {
-	answer(arg, msg, from, 481, TD_STR_NULL, TD_STR_NULL);
+	struct worker *w = arg;
+	struct td_route r;
+
+	if (!td_route_decide(&r, &w->core, msg, from) && r.stateless && passes_unasked(w, msg, from, &r) &&
+	    !td_route_admitted(&r, &w->core, msg) && r.kind != TD_ROUTE_REJECT)
+		td_proxy_forward(w->proxy, msg, from, &r, false);
+	else
+		answer(w, msg, from, 481, TD_STR_NULL, TD_STR_NULL);
 }
 
 const struct td_txl_events worker_txl_events = { .request = on_request, .ack = on_ack, .cancel = on_cancel };
@@ -187,7 +208,10 @@ static void on_message(void *arg, struct td_msg *msg, const struct td_flow *from
 	struct worker *w = arg;
 	unsigned owner;
 
-	if (owner_of(&owner, w, msg)) {
+	if (!msg->request && td_proxy_response(w->proxy, msg)) {
+		td_count(&w->counters.responses);
+		td_msg_unref(msg);
+	} else if (owner_of(&owner, w, msg)) {
 		td_count(&w->counters.strays);
 		td_msg_unref(msg);
 	} else if (owner == w->core.worker) {

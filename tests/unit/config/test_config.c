@@ -105,7 +105,8 @@ static void default_is_safe(void **state)
 
 static void printed_reads_back(void **state)
 {
-	struct td_config *c = good("domains: [{name: a.test, users: any}]\nlisten: ['udp:[::1]:5071']\ntrust: "
+	struct td_config *c = good("domains: [{name: a.test, users: any}, {name: b.test, mode: stateless}]\nlisten: "
+				   "['udp:[::1]:5071']\ntrust: "
 				   "[10.0.0.0/8]\nstate: '/a \"b\\c'\n"),
 			 *d;
 	struct td_out one, two;
@@ -118,6 +119,10 @@ static void printed_reads_back(void **state)
 	td_config_print(&two, d);
 	td_out_char(&two, '\0');
 	assert_string_equal(one.p, two.p);
+	assert_int_equal(d->domains[0].mode, TD_MODE_PROXY);
+	assert_int_equal(d->domains[0].users, TD_USERS_ANY);
+	assert_int_equal(d->domains[1].mode, TD_MODE_STATELESS);
+	assert_int_equal(d->domains[1].users, TD_USERS_LOCAL);
 	td_out_free(&one);
 	td_out_free(&two);
 	td_config_unref(c);
@@ -161,7 +166,7 @@ static const struct {
 	{ "domains: [{name: 'a b'}]\n", "\"a b\" is no domain" },
 	{ "domains: [{name: a}, {name: A}]\n", "\"A\" is listed twice" },
 	{ "domains: [{name: a, users: all}]\n", "\"all\" is not known (want local or any)" },
-	{ "domains: [{name: a, mode: redirect}]\n", "\"redirect\" is not known (want proxy)" },
+	{ "domains: [{name: a, mode: redirect}]\n", "\"redirect\" is not known (want proxy or stateless)" },
 	{ "registrations: disk\n", "t.yaml:1:16: registrations: \"disk\" is not known (want durable or memory)" },
 	{ "trust: [0.0.0.0/0]\n", "would let everybody in" },
 	{ "trust: [10.0.0.0/33]\n", "is no network" },

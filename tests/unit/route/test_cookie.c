@@ -40,7 +40,7 @@ static void siphash_is_the_published_one(void **state)
 
 static const uint8_t key[16] = "0123456789abcdef";
 
-static bool shows(const char *call_id, const char *from_tag, const char *to_tag, struct td_str cookie)
+static enum td_cookie shows(const char *call_id, const char *from_tag, const char *to_tag, struct td_str cookie)
 {
 	struct td_msg m = { .call_id = td_str_of(call_id), .from_tag = td_str_of(from_tag), .to_tag = td_str_of(to_tag) };
 	struct td_uri uri = { 0 };
@@ -48,7 +48,7 @@ static bool shows(const char *call_id, const char *from_tag, const char *to_tag,
 
 	memcpy(params + 7, cookie.p, cookie.n);
 	uri.params = td_str_n(params, 7 + cookie.n);
-	return td_route_cookie_ok(key, &uri, &m);
+	return td_route_cookie_of(key, &uri, &m);
 }
 
 static void d1_d3_a_cookie_proves_one_dialog(void **state)
@@ -56,7 +56,8 @@ static void d1_d3_a_cookie_proves_one_dialog(void **state)
 	char c[TD_COOKIE_LEN];
 	struct td_str s = { c, sizeof(c) };
 
-	td_route_cookie(c, key, TD_STR("call1"), TD_STR("alice"));
+	td_route_cookie(c, key, TD_COOKIE_STATEFUL, TD_STR("call1"), TD_STR("alice"));
+	assert_int_equal(shows("call1", "alice", "bob", s), TD_COOKIE_STATEFUL);
 	assert_true(shows("call1", "alice", "bob", s));
 	assert_true(shows("call1", "bob", "alice", s)); /* the callee's BYE */
 	assert_false(shows("call1", "alice", NULL, s)); /* a new request is no dialog */
@@ -68,11 +69,25 @@ static void d1_d3_a_cookie_proves_one_dialog(void **state)
 	assert_false(shows("call1", "alice", "bob", s));
 }
 
+/* Neither kind can be taken for the other: whose calls are kept count of does not choose to be forgotten. */
+static void d3_a_cookie_says_how_its_dialog_is_forwarded(void **state)
+{
+	char stateful[TD_COOKIE_LEN], stateless[TD_COOKIE_LEN];
+
+	td_route_cookie(stateful, key, TD_COOKIE_STATEFUL, TD_STR("call1"), TD_STR("alice"));
+	td_route_cookie(stateless, key, TD_COOKIE_STATELESS, TD_STR("call1"), TD_STR("alice"));
+	assert_memory_not_equal(stateful, stateless, TD_COOKIE_LEN);
+	assert_int_equal(shows("call1", "alice", "bob", td_str_n(stateful, TD_COOKIE_LEN)), TD_COOKIE_STATEFUL);
+	assert_int_equal(shows("call1", "bob", "alice", td_str_n(stateless, TD_COOKIE_LEN)), TD_COOKIE_STATELESS);
+	assert_int_equal(shows("call2", "bob", "alice", td_str_n(stateless, TD_COOKIE_LEN)), TD_COOKIE_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(siphash_is_the_published_one),
 		cmocka_unit_test(d1_d3_a_cookie_proves_one_dialog),
+		cmocka_unit_test(d3_a_cookie_says_how_its_dialog_is_forwarded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
