@@ -37,6 +37,9 @@ void td_digest_add_colon(struct td_digest *d, struct td_str s);
 size_t td_digest_end(uint8_t out[32], struct td_digest *d); /* returns 16 or 32 */
 size_t td_digest_size(enum td_digest_alg alg);
 
+/* SipHash-2-4 with 64 bits of output, whose first byte on paper is the lowest here. */
+uint64_t td_siphash64(const uint8_t key[16], const void *in, size_t n);
+
 enum { TD_NONCE_TEXT = 20 }; /* characters of a nonce */
 
 enum td_nonce_state {

@@ -27,7 +27,6 @@ enum {
 	HEAD_BYTES = TIME_BYTES + RANDOM_BYTES,
 	SEAL_BYTES = 7,
 	NONCE_BYTES = HEAD_BYTES + SEAL_BYTES,
-	MAC_BYTES = 16,
 	REALM_MAX = 255, /* longer than any name of a domain */
 	WAYS = 7,
 	COUNT_MAX = 0xffff,
@@ -93,9 +92,9 @@ void td_nonces_close(struct td_nonces *n)
 }
 
 /* The MAC of the head, whose length is fixed, and the realm behind it; of one too long for here, its MAC. */
-static void seal(uint8_t out[MAC_BYTES], const struct td_nonces *n, const uint8_t *head, struct td_str realm)
+static uint64_t seal(const struct td_nonces *n, const uint8_t *head, struct td_str realm)
 {
-	uint8_t text[HEAD_BYTES + REALM_MAX], inner[MAC_BYTES];
+	uint8_t text[HEAD_BYTES + REALM_MAX], inner[16];
 
 	if (realm.n > REALM_MAX) {
 		td_siphash128(inner, n->key, realm.p, realm.n);
@@ -104,37 +103,43 @@ static void seal(uint8_t out[MAC_BYTES], const struct td_nonces *n, const uint8_
 	memcpy(text, head, HEAD_BYTES);
 	if (realm.n)
 		memcpy(text + HEAD_BYTES, realm.p, realm.n);
-	td_siphash128(out, n->key, text, HEAD_BYTES + realm.n);
+	return td_siphash64(n->key, text, HEAD_BYTES + realm.n);
+}
+
+static void put_bytes(uint8_t *out, uint64_t v, int n)
+{
+	for (int i = 0; i < n; i++)
+		out[i] = (uint8_t)(v >> (8 * i));
 }
 
 void td_nonce_make(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, struct td_str realm)
 {
-	uint8_t b[NONCE_BYTES], mac[MAC_BYTES];
+	uint8_t b[NONCE_BYTES];
 
-	for (int i = 0; i < TIME_BYTES; i++)
-		b[i] = (uint8_t)(now_ms >> (8 * i));
+	put_bytes(b, now_ms, TIME_BYTES);
 	td_rng_bytes(rng, b + TIME_BYTES, RANDOM_BYTES);
-	seal(mac, n, b, realm);
-	memcpy(b + HEAD_BYTES, mac, SEAL_BYTES);
+	put_bytes(b + HEAD_BYTES, seal(n, b, realm), SEAL_BYTES);
 	td_base64_encode(o, b, sizeof(b));
 }
 
 enum td_nonce_state td_nonce_check(struct td_nonce *out, const struct td_nonces *n, uint64_t now_ms, struct td_str text,
 				   struct td_str realm)
 {
-	uint8_t b[NONCE_BYTES], mac[MAC_BYTES];
+	uint8_t b[NONCE_BYTES], want[SEAL_BYTES];
 	struct td_out o;
+	uint64_t mac;
 
 	td_out_init_fixed(&o, b, sizeof(b));
 	if (text.n != TD_NONCE_TEXT || td_base64_decode(&o, text) || o.failed || o.n != NONCE_BYTES)
 		return TD_NONCE_FOREIGN;
-	seal(mac, n, b, realm);
-	if (!td_str_eq_secret(td_str_n((char *)mac, SEAL_BYTES), td_str_n((char *)b + HEAD_BYTES, SEAL_BYTES)))
+	mac = seal(n, b, realm);
+	put_bytes(want, mac, SEAL_BYTES);
+	if (!td_str_eq_secret(td_str_n((char *)want, SEAL_BYTES), td_str_n((char *)b + HEAD_BYTES, SEAL_BYTES)))
 		return TD_NONCE_FOREIGN;
 	out->issued_ms = 0;
 	for (int i = 0; i < TIME_BYTES; i++)
 		out->issued_ms |= (uint64_t)b[i] << (8 * i);
-	memcpy(&out->id, mac, sizeof(out->id));
+	out->id = mac;
 	return now_ms > out->issued_ms + n->lifetime_ms ? TD_NONCE_OLD : TD_NONCE_GOOD;
 }
 

@@ -1,5 +1,5 @@
 /*
- * SipHash-2-4 with 128 bits of output (Aumasson, Bernstein 2012): a MAC made for short inputs. The map's hash (base) has fewer
+ * SipHash-2-4 with 64 and 128 bits of output (Aumasson, Bernstein 2012): a MAC made for short inputs. The map's hash (base) has fewer
  * rounds and is none.
  */
 #include "auth/internal.h"
@@ -45,26 +45,40 @@ static inline void store64(uint8_t *p, uint64_t v)
 	memcpy(p, &v, sizeof(v));
 }
 
-void td_siphash128(uint8_t out[16], const uint8_t key[16], const void *in, size_t n)
+static inline struct sip_state absorb(const uint8_t key[16], const uint8_t *p, size_t n, uint64_t tweak)
 {
 	uint64_t k0 = load64(key), k1 = load64(key + 8), last = (uint64_t)n << 56;
-	struct sip_state s = { k0 ^ 0x736f6d6570736575ULL, k1 ^ 0x646f72616e646f6dULL ^ 0xee, k0 ^ 0x6c7967656e657261ULL,
+	struct sip_state s = { k0 ^ 0x736f6d6570736575ULL, k1 ^ 0x646f72616e646f6dULL ^ tweak, k0 ^ 0x6c7967656e657261ULL,
 			       k1 ^ 0x7465646279746573ULL };
-	const uint8_t *p = in;
-	size_t left = n;
 
-	for (; left >= 8; p += 8, left -= 8) {
+	for (; n >= 8; p += 8, n -= 8) {
 		uint64_t m = load64(p);
 
 		s.v3 ^= m;
 		rounds(&s, 2);
 		s.v0 ^= m;
 	}
-	for (size_t i = 0; i < left; i++)
+	for (size_t i = 0; i < n; i++)
 		last |= (uint64_t)p[i] << (8 * i);
 	s.v3 ^= last;
 	rounds(&s, 2);
 	s.v0 ^= last;
+	return s;
+}
+
+uint64_t td_siphash64(const uint8_t key[16], const void *in, size_t n)
+{
+	struct sip_state s = absorb(key, in, n, 0);
+
+	s.v2 ^= 0xff;
+	rounds(&s, 4);
+	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+void td_siphash128(uint8_t out[16], const uint8_t key[16], const void *in, size_t n)
+{
+	struct sip_state s = absorb(key, in, n, 0xee);
+
 	s.v2 ^= 0xee;
 	rounds(&s, 4);
 	store64(out, s.v0 ^ s.v1 ^ s.v2 ^ s.v3);
