@@ -121,7 +121,8 @@ void launch(void)
 			finish(x, 0);
 		return;
 	}
-	x->f = uac_flow[s % (uint32_t)opt.uac_n];
+	/* a phone refreshes from where it registered: from elsewhere it would be a change */
+	x->f = uac_flow[(x->method == M_REGISTER ? x->user : s) % (uint32_t)opt.uac_n];
 	first_request(x);
 }
 
