@@ -2,7 +2,7 @@
 BUILD ?= build
 PY := /usr/bin/python3
 
-.PHONY: all deps deps-dev build run test test-quick bench fuzz lint format clean install
+.PHONY: all deps deps-dev build run test test-quick bench bench-gate bench-micro fuzz lint format clean install
 
 all: build
 
@@ -21,18 +21,27 @@ build: deps
 run: build
 	@tools/run $(BUILD)/tandem
 
-# Unit, vectors, scenarios, failing allocations, corpus replay (ASan+UBSan), threads (TSan), interop with real peers, lint.
+# Unit, vectors, scenarios, failing allocations, corpus replay (ASan+UBSan), threads (TSan), interop with real peers, the gate on instructions, lint.
 test: deps-dev
 	@$(PY) tools/test
 
-# The same without interop and TSan: what one runs between edits.
+# The same without interop, TSan and the gate: what one runs between edits.
 test-quick: deps-dev
 	@$(PY) tools/test --quick
 
 # Both tables of docs/performance.md, side by side with Kamailio; CASE=call for one case, ROUNDS=n (5).
 bench: deps-dev
 	@tools/deps bench
-	@bench/run $(CASE)
+	@$(PY) bench/run $(CASE)
+
+# Instructions, allocations and copies of an operation beside bench/baseline.json; ACCEPT=1 makes them the baseline, CASE=call for one.
+bench-gate: deps-dev
+	@$(PY) bench/gate $(CASE)
+
+# Parser, builder, digest, location and timers alone, and other people's parsers beside ours.
+bench-micro: deps-dev
+	@tools/deps bench
+	@$(PY) bench/micro
 
 # Every fuzz target for FUZZ_SECONDS (default 60) with libFuzzer; TARGET=uri for one.
 fuzz: deps-dev

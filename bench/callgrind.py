@@ -1,5 +1,5 @@
 """User-space instructions of an operation, counted by callgrind over all processes of the server."""
-import glob, os, shutil, subprocess, tempfile, time
+import glob, os, re, shutil, subprocess, tempfile, time
 from typing import NamedTuple
 
 import measure
@@ -20,17 +20,45 @@ CASES = {
 TRIES = 4
 
 
+ALLOCATES = re.compile(r"(malloc|calloc|realloc|aligned_alloc|posix_memalign|memalign)(@.*)?('\d+)?$")
+COPIES = re.compile(r"_*(memcpy|mempcpy|memmove)(_|'|@|$)")
+
+
 class Cost(NamedTuple):
+    """of one operation"""
     instructions: float
-    profile: str                                      # callgrind's file of the longer run's busiest process
-    operations: int                                   # of that run
+    allocations: float                                # calls of malloc and its kin
+    copies: float                                     # calls of memcpy and its kin; those the compiler wrote out do not show
 
 
-def total(path):
+class Run(NamedTuple):
+    cost: Cost                                        # of the whole run, all processes
+    operations: int
+    profile: str                                      # callgrind's file of the busiest process
+
+
+def read(path):
+    """callgrind's file as a Cost"""
+    names, callee, total, allocations, copies = {}, "", 0, 0, 0
     for line in open(path, errors="replace"):
         if line.startswith(("summary:", "totals:")):
-            return int(line.split()[1])
-    return 0
+            total = int(line.split()[1])
+        elif line.startswith(("fn=", "cfn=")):        # a name is written once, then its number stands for it
+            number, _, name = line.split("=", 1)[1].strip().partition(" ")
+            name = names.setdefault(number, name)
+            callee = name if line[0] == "c" else callee
+        elif line.startswith("calls="):
+            n = int(line[6:].split()[0])
+            allocations += n if ALLOCATES.match(callee) else 0
+            copies += n if COPIES.match(callee) else 0
+    return Cost(total, allocations, copies)
+
+
+def gather(folder):
+    """(all processes' costs added, the busiest one's file)"""
+    files = glob.glob(folder + "/cg.*")
+    costs = [read(f) for f in files]
+    return Cost(*map(sum, zip(*costs))), max(zip(costs, files))[1]
 
 
 def tool(out, *options):
@@ -38,7 +66,7 @@ def tool(out, *options):
 
 
 def run(server, bench, name, n, window):
-    """(instructions, operations, profile) of one run; again when the generator had to repeat itself"""
+    """a Run of n operations; again when the generator had to repeat itself"""
     variant, prep, load = CASES[name]
     generator = lambda text: measure.run_load(bench.generator(text + " --window %d" % window, spin=False))
     for _ in range(TRIES):
@@ -46,28 +74,26 @@ def run(server, bench, name, n, window):
         s = measure.Server(tool(out) + server.command(variant), bench.port, None, os.path.join(bench.folder, "callgrind.log"), timeout=180)
         try:
             repeats = generator(prep)["retransmits"] if prep else 0
-            load_ = generator(load.format(n=n))
+            done = generator(load.format(n=n))
         finally:
             s.stop()
             time.sleep(0.5)
-        files = glob.glob(out + "/cg.*")
-        if not repeats + load_["retransmits"]:
-            return sum(total(f) for f in files), load_["ok"], max(files, key=total)
+        if not repeats + done["retransmits"]:
+            cost, profile = gather(out)
+            return Run(cost, done["ok"], profile)
         shutil.rmtree(out)
     raise RuntimeError("%s: the machine is too busy, every run had retransmissions" % name)
 
 
 def per_operation(server, bench, name, n1=1000, n2=4000, window=4):
-    """The difference between n1 and n2 operations, divided: starting and stopping do not count."""
+    """(Cost of one operation, the longer Run): the difference between n1 and n2 operations, so that starting and stopping do not count."""
     a, b = run(server, bench, name, n1, window), run(server, bench, name, n2, window)
-    return Cost((b[0] - a[0]) / (b[1] - a[1]), b[2], b[1])
+    return Cost(*((y - x) / (b.operations - a.operations) for x, y in zip(a.cost, b.cost))), b
 
 
-def program(argv, folder, n1, n2):
-    """the same for a program that ends by itself; argv(n)"""
-    count = []
-    for n in (n1, n2):
-        out = tempfile.mkdtemp(dir=folder)
-        subprocess.run(tool(out) + argv(n), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        count.append(sum(total(f) for f in glob.glob(out + "/cg.*")))
-    return (count[1] - count[0]) / (n2 - n1)
+def micro(program, folder, name, n):
+    """Cost of one of n operations of a program of src/micro, counted inside its functions timed_…"""
+    out = tempfile.mkdtemp(dir=folder)
+    subprocess.run(tool(out, "--toggle-collect=timed_*") + [program, "--size", "20000", name, str(n)], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return Cost(*(x / n for x in gather(out)[0]))
