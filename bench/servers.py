@@ -14,17 +14,18 @@ import os, re, shutil, subprocess
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 TRUSTED = "trust: [127.0.0.1/32]\n"
+UNTRACKED = TRUSTED + "calls: {track: no}\n"
 UNLIMITED = "limits: {rate: 100000000, burst: 100000000}\n"
 # variant: kind of users, mode, registrations, and the rest of the configuration
 TANDEM = {
-    "plain": ("any", "proxy", "memory", TRUSTED),
-    "two": ("any", "proxy", "memory", TRUSTED),
-    "durable": ("any", "proxy", "durable", TRUSTED),
+    "plain": ("any", "proxy", "memory", UNTRACKED),
+    "two": ("any", "proxy", "memory", UNTRACKED),
+    "durable": ("any", "proxy", "durable", UNTRACKED),
     "auth": ("local", "proxy", "memory", "digest: [MD5]\n" + UNLIMITED),
     "auth_sha256": ("local", "proxy", "memory", "digest: [SHA-256]\n" + UNLIMITED),
     "dialog": ("any", "proxy", "memory", TRUSTED + "calls: {track: yes, records: yes, per_user: 1000}\n"),
-    "stateless": ("any", "stateless", "memory", TRUSTED),
-    "tcp": ("any", "proxy", "memory", TRUSTED + "limits: {connections_per_source: 20000}\n"),
+    "stateless": ("any", "stateless", "memory", UNTRACKED),
+    "tcp": ("any", "proxy", "memory", UNTRACKED + "limits: {connections_per_source: 20000}\n"),
 }
 ALIAS = {"big": "plain", "mem": "plain", "mem_dialog": "dialog", "mem_tcp": "tcp"}
 
