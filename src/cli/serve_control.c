@@ -40,8 +40,9 @@ static json_t *status_json(const struct serve *s, const struct td_server_status 
 	json_object_set_new(o, "calls",
 			    json_pack("{s:I,s:I}", "answered", N(st->count.calls_answered), "failed", N(st->count.calls_failed)));
 	json_object_set_new(o, "tracking",
-			    json_pack("{s:I,s:I,s:I}", "untracked", N(st->calls.untracked), "recorded", N(st->calls.recorded),
-				      "records_lost", N(st->calls.records_lost)));
+			    json_pack("{s:I,s:I,s:I,s:I,s:I}", "untracked", N(st->calls.untracked), "caller_full",
+				      N(st->calls.caller_full), "callee_full", N(st->calls.callee_full), "recorded",
+				      N(st->calls.recorded), "records_lost", N(st->calls.records_lost)));
 	json_object_set_new(o, "authentication",
 			    json_pack("{s:I,s:I,s:I}", "challenged", N(st->count.challenged), "accepted", N(st->count.auth_ok),
 				      "refused", N(st->count.auth_failed)));

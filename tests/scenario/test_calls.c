@@ -23,6 +23,7 @@ static void rig_close(struct rig *r)
 	phone_close(&r->b);
 	world_run(&r->w, 40000);
 	assert_int_equal(world_status(&r->w)->calls.open, 0);
+	assert_int_equal(world_status(&r->w)->calls.users, 0);
 	world_close(&r->w);
 }
 
@@ -453,6 +454,184 @@ static void switched_off(void **state)
 	rig_close(&r);
 }
 
+/* ---- limits ---- */
+
+/* Rings at bob's, and is answered. */
+static void answer_next(struct rig *r, struct leg *caller)
+{
+	phone_answer(&r->b, want_request(&r->b, "INVITE"), 200, "", SDP);
+	leg_learn(caller, want_status(caller->p, 200));
+	leg_send(caller, "ACK", NULL, NULL);
+	want_request(&r->b, "ACK");
+}
+
+static void limit_of_caller_and_callee(void **state)
+{
+	struct leg one, two, three;
+	struct phone carol;
+	struct td_msg *m;
+	struct rig r;
+
+	rig_open(&r, "calls: {per_user: 2}\n");
+	phone_open(&carol, &r.w, "carol", "10.0.1.3", 5060, TD_UDP);
+	dial(&one, &r);
+	leg_send(&one, "INVITE", NULL, SDP);
+	answer_next(&r, &one);
+	dial(&two, &r);
+	leg_send(&two, "INVITE", NULL, SDP);
+	answer_next(&r, &two);
+	assert_int_equal(world_status(&r.w)->calls.users, 2);
+
+	dial(&three, &r); /* alice has two */
+	m = leg_do(&three, "INVITE", NULL, SDP);
+	assert_int_equal(m->status, 403);
+	assert_str(m->reason, "Too Many Calls");
+	want_record(&r, 1, 403, "server");
+	leg_new(&three, &carol, "any.test", "sip:bob@any.test"); /* bob has two */
+	assert_int_equal(leg_do(&three, "INVITE", NULL, SDP)->status, 486);
+	want_record(&r, 2, 486, "server");
+	assert_int_equal(world_status(&r.w)->calls.open, 2);
+	assert_int_equal(world_status(&r.w)->calls.users, 2); /* carol has none */
+	assert_int_equal(world_status(&r.w)->calls.caller_full, 1);
+	assert_int_equal(world_status(&r.w)->calls.callee_full, 1);
+	assert_null(maybe_request(&r.b, "INVITE", 100));
+
+	hang_up(&one, &r.b, 200); /* there is room again */
+	leg_new(&three, &carol, "any.test", "sip:bob@any.test");
+	leg_send(&three, "INVITE", NULL, SDP);
+	answer_next(&r, &three);
+	hang_up(&three, &r.b, 200);
+	hang_up(&two, &r.b, 200);
+	phone_close(&carol);
+	rig_close(&r);
+}
+
+/* Whoever calls himself has two. A caller of elsewhere is not counted: we do not know who he is. */
+static void who_is_counted(void **state)
+{
+	struct leg l, other;
+	struct rig r;
+
+	rig_open(&r, "calls: {per_user: 1}\n");
+	leg_new(&l, &r.b, "any.test", "sip:bob@any.test");
+	assert_int_equal(leg_do(&l, "INVITE", NULL, SDP)->status, 486);
+	leg_new(&l, &r.a, "far.test", "sip:bob@any.test");
+	leg_send(&l, "INVITE", NULL, SDP);
+	answer_next(&r, &l);
+	leg_new(&other, &r.a, "far.test", "sip:nobody@any.test");
+	assert_int_equal(leg_do(&other, "INVITE", NULL, SDP)->status, 480);
+	hang_up(&l, &r.b, 200);
+	rig_close(&r);
+}
+
+/* However a call ends, its places are free for the next. */
+static void places_are_given_back(void **state)
+{
+	struct td_msg *invite;
+	struct leg l;
+	struct rig r;
+
+	rig_open(&r, "calls: {per_user: 1, longest: 10m}\n");
+	for (int i = 0; i < 5; i++) {
+		dial(&l, &r);
+		leg_send(&l, "INVITE", NULL, SDP);
+		switch (i) {
+		case 0: /* refused */
+			phone_answer(&r.b, want_request(&r.b, "INVITE"), 486, "", NULL);
+			want_status(&r.a, 486);
+			break;
+		case 1: /* cancelled */
+			invite = want_request(&r.b, "INVITE");
+			phone_answer(&r.b, invite, 180, "", NULL);
+			want_status(&r.a, 180);
+			leg_send(&l, "CANCEL", NULL, NULL);
+			phone_answer(&r.b, invite, 487, "", NULL);
+			want_status(&r.a, 487);
+			break;
+		case 2: /* cancelled at once, while its ticket is under way where there are several workers */
+			leg_send(&l, "CANCEL", NULL, NULL);
+			world_run(&r.w, 40000);
+			assert_int_equal(maybe_status(&r.a, 487, 1)->cseq.method, TD_INVITE);
+			phone_forget(&r.a);
+			phone_forget(&r.b);
+			break;
+		case 3: /* never hung up */
+			answer_next(&r, &l);
+			world_run(&r.w, 601000);
+			phone_register(&r.b, "any.test");
+			break;
+		default: answer_next(&r, &l); hang_up(&l, &r.b, 200);
+		}
+		assert_int_equal(world_status(&r.w)->calls.users, 0);
+	}
+	rig_close(&r);
+}
+
+enum { STORM = 60, AT_A_TIME = 5 };
+
+/* Many at once, answered, refused, cancelled in every moment: never more than may be, and nothing is left. */
+static void storm_with_a_limit(void **state)
+{
+	struct leg *l = calloc(STORM, sizeof(*l));
+	unsigned invites = 0;
+	struct td_msg *m;
+	struct rig r;
+
+	assert_non_null(l);
+	rig_open(&r, "calls: {per_user: 5}\n");
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < STORM; i++) {
+			dial(&l[i], &r);
+			leg_send(&l[i], "INVITE", NULL, SDP);
+			if (i % 4 == 1)
+				leg_send(&l[i], "CANCEL", NULL, NULL);
+			if (i % 8 == 2)
+				world_run(&r.w, 1);
+			if (i % 8 == 3)
+				leg_send(&l[i - 1], "CANCEL", NULL, NULL);
+		}
+		invites = 0;
+		while ((m = maybe_request(&r.b, "INVITE", 20))) {
+			phone_answer(&r.b, m, 180, "", NULL);
+			phone_answer(&r.b, m, 486, "", NULL);
+			invites++;
+		}
+		assert_true(invites > 0);
+		world_run(&r.w, 60000);
+		assert_int_equal(world_status(&r.w)->calls.users, 0);
+		assert_int_equal(world_status(&r.w)->calls.open, 0);
+		phone_forget(&r.a);
+		phone_forget(&r.b);
+	}
+	for (int i = 0; i < STORM; i++) { /* none is cancelled: as many as may be ring */
+		dial(&l[i], &r);
+		leg_send(&l[i], "INVITE", NULL, SDP);
+	}
+	for (invites = 0; (m = maybe_request(&r.b, "INVITE", 20)); invites++)
+		phone_answer(&r.b, m, 180, "", NULL);
+	assert_int_equal(invites, AT_A_TIME);
+	assert_int_equal(world_status(&r.w)->calls.open, AT_A_TIME);
+	world_run(&r.w, 300000); /* Timer C */
+	free(l);
+	rig_close(&r);
+}
+
+static void no_limit_costs_no_counting(void **state)
+{
+	struct leg l;
+	struct rig r;
+
+	rig_open(&r, NULL);
+	dial(&l, &r);
+	leg_send(&l, "INVITE", NULL, SDP);
+	answer_next(&r, &l);
+	assert_int_equal(world_status(&r.w)->calls.users, 0);
+	hang_up(&l, &r.b, 200);
+	rig_close(&r);
+}
+
+/* ---- listing ---- */
+
 struct listing {
 	unsigned n, ended;
 	char seen[400][64];
@@ -561,6 +740,11 @@ int main(void)
 		cmocka_unit_test(a_trusted_bye_without_routes),
 		cmocka_unit_test(longest),
 		cmocka_unit_test(switched_off),
+		cmocka_unit_test(limit_of_caller_and_callee),
+		cmocka_unit_test(who_is_counted),
+		cmocka_unit_test(places_are_given_back),
+		cmocka_unit_test(storm_with_a_limit),
+		cmocka_unit_test(no_limit_costs_no_counting),
 		cmocka_unit_test(listing),
 		cmocka_unit_test(calls_under_way_when_the_server_stops),
 	};

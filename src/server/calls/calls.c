@@ -102,6 +102,7 @@ void call_end(struct td_call *c, enum td_call_ender by, unsigned status)
 	td_list_del(&c->link);
 	sh->stats.open--;
 	call_record(c, by);
+	call_leave(c);
 	while ((a = c->attached)) {
 		c->attached = a->next;
 		a->ended(a, c);
@@ -202,6 +203,7 @@ struct td_call *td_call_begin(struct td_calls *calls, struct td_core *core, cons
 		       TD_KZ("next", "it goes through; no record will be written"));
 		return NULL;
 	}
+	c->caller_is_ours = route->sender.n || td_core_domain(core, &invite->from.uri);
 	td_list_add_tail(&sh->calls, &c->link);
 	sh->stats.open++;
 	if (!td_timer_running(&sh->longest))
@@ -299,6 +301,7 @@ void td_call_detach(struct td_call *c, struct td_call_attachment *a)
 void td_calls_stats(struct td_calls_stats *out, const struct td_calls *calls, unsigned worker)
 {
 	*out = calls->shards[worker].stats;
+	out->users = calls->shards[worker].users.count;
 }
 
 /* ---- open, close ---- */
@@ -322,7 +325,8 @@ int td_calls_open(struct td_calls **out, struct td_rng *rng, const struct td_cal
 		td_list_init(&sh->walks);
 		td_timer_init(&sh->longest, longest_fired, sh);
 		records_open(sh);
-		if (td_map_init(&sh->dialogs, 64)) {
+		if (td_map_init(&sh->dialogs, 64) || users_open(sh)) {
+			td_map_free(&sh->dialogs);
 			td_calls_close(calls);
 			return -ENOMEM;
 		}
@@ -334,6 +338,7 @@ int td_calls_open(struct td_calls **out, struct td_rng *rng, const struct td_cal
 void td_calls_attach(struct td_calls *calls, struct td_core *core)
 {
 	calls->shards[core->worker].core = core;
+	calls->shards[core->worker].loop = core->loop;
 }
 
 void td_calls_detach(struct td_calls *calls, unsigned worker)
@@ -356,7 +361,9 @@ void td_calls_close(struct td_calls *calls)
 {
 	if (!calls)
 		return;
-	for (unsigned i = 0; i < calls->workers; i++)
+	for (unsigned i = 0; i < calls->workers; i++) {
 		td_map_free(&calls->shards[i].dialogs);
+		users_close(&calls->shards[i]);
+	}
 	free(calls);
 }

@@ -46,6 +46,14 @@ void td_calls_close(struct td_calls *calls); /* when no loop runs any more */
  * td_call_release(). */
 struct td_call *td_call_begin(struct td_calls *calls, struct td_core *core, const struct td_msg *invite,
 			      const struct td_route *route);
+/*
+ * calls.per_user: may there be one more call of this caller, and of this callee? Both are counted, where they are users of ours,
+ * until the call ends in whatever way. TD_CALL_WAIT: another worker knows; fn is called with the verdict, unless the call was
+ * released before. Where no memory is left to count with, it may.
+ */
+enum td_call_verdict { TD_CALL_GO, TD_CALL_CALLER_FULL, TD_CALL_CALLEE_FULL, TD_CALL_WAIT };
+typedef void td_call_admit_fn(void *arg, enum td_call_verdict v);
+enum td_call_verdict td_call_admit(struct td_call *call, td_call_admit_fn *fn, void *arg);
 /* A response to the INVITE goes up: 101 to 699, with its To tag; by: whose doing it is, should it end the call. */
 void td_call_response(struct td_call *call, unsigned status, struct td_str to_tag, enum td_call_ender by);
 /* The proxy has nothing more to say about its INVITE. A call without final response ends with it. */
@@ -85,9 +93,10 @@ typedef void td_calls_each_fn(void *arg, const struct td_call_view *call);
 int td_calls_each(struct td_calls *calls, struct td_loop *loop, td_calls_each_fn *fn, void *arg);
 
 struct td_calls_stats {
-	uint64_t open;                   /* now */
-	uint64_t untracked;              /* no memory for them */
-	uint64_t recorded, records_lost; /* in the store; not, because it failed or could not follow */
+	uint64_t open, users;              /* now; the latter: whom calls.per_user counts */
+	uint64_t untracked;                /* no memory for them */
+	uint64_t caller_full, callee_full; /* refused by calls.per_user */
+	uint64_t recorded, records_lost;   /* in the store; not, because it failed or could not follow */
 };
 void td_calls_stats(struct td_calls_stats *out, const struct td_calls *calls, unsigned worker); /* on its loop */
 

@@ -3,6 +3,7 @@
  *
  *   calls.c    a call's life, from the INVITE to its end
  *   list.c     all of them, shown to another thread
+ *   places.c   how many calls a user has
  *   record.c   what is kept of a call in the store
  *   dialog.c   the answered dialogs of a call, found by Call-ID and both tags
  */
@@ -31,6 +32,7 @@ struct td_call {
 	struct td_link link; /* in its worker's list, in the order of their starts */
 	struct shard *shard;
 	struct td_call_attachment *attached;
+	struct ticket *ticket;  /* its places among the calls of its users; NULL: it is not counted */
 	struct dialog *dialogs; /* of its whole life */
 	uint64_t id;
 	uint64_t wall_ms, start_ms;  /* both clocks: dates come from one, spans from the other */
@@ -38,6 +40,7 @@ struct td_call {
 	uint16_t status;
 	uint16_t call_id_n, tag_n, caller_n, callee_n;
 	uint8_t state, dialogs_n, dialogs_open;
+	bool caller_is_ours;
 	bool rang;
 	bool held; /* by the proxy: the INVITE's transaction may bring more */
 	struct dialog first;
@@ -47,9 +50,11 @@ struct td_call {
 /* A worker's part. */
 struct shard {
 	alignas(64) struct td_calls *all; /* no two workers' parts in one cache line */
-	struct td_core *core;
+	struct td_core *core;             /* NULL: before and after its worker runs */
+	struct td_loop *loop;
 	struct td_link calls;
 	struct td_map dialogs;
+	struct td_map users;  /* those this worker counts, with at least one call */
 	struct td_link walks; /* lists being made that go on here later */
 	struct td_timer longest;
 	struct td_store_write *records; /* gathered, to be given to the store soon */
@@ -72,6 +77,11 @@ struct td_str call_id_of(const struct td_call *c);
 struct td_str caller_tag_of(const struct td_call *c);
 uint32_t since_start(const struct td_call *c); /* ms */
 void call_end(struct td_call *c, enum td_call_ender by, unsigned status);
+
+/* places.c */
+int users_open(struct shard *sh);
+void users_close(struct shard *sh);
+void call_leave(struct td_call *c); /* gives its places back */
 
 /* list.c */
 void walks_pass(struct td_call *c); /* it leaves the list: who would go on with it goes on behind it */

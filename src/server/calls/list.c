@@ -36,7 +36,7 @@ static void travel(struct walk *w, struct td_loop *to, td_mail_fn *fn)
 static void go_on(struct walk *w)
 {
 	if (w->shard < w->calls->workers && !w->failed) {
-		travel(w, w->calls->shards[w->shard].core->loop, visit);
+		travel(w, w->calls->shards[w->shard].loop, visit);
 		return;
 	}
 	w->fn(w->arg, NULL);

@@ -429,6 +429,9 @@ static void check_calls(struct td_config *c, const struct raw_calls *raw, struct
 		return;
 	check_yes_no(&c->calls.track, raw->track, r, AT("calls", "track"));
 	check_yes_no(&c->calls.records, raw->records, r, AT("calls", "records"));
+	check_number(&c->calls.per_user, raw->per_user, 0, 1000000, r, AT("calls", "per_user"));
+	if (c->calls.per_user && !c->calls.track)
+		report_at(r, AT("calls", "per_user"), "calls that are not tracked cannot be counted (want track: yes, or 0)");
 	check_duration(&c->calls.longest_s, raw->longest, 60, r, AT("calls", "longest"));
 	if (c->calls.longest_s > LONGEST_CALL_S)
 		report_at(r, AT("calls", "longest"), "%s is too long (at most 30d)", raw->longest);

@@ -55,6 +55,7 @@ struct td_config {
 	struct {
 		bool track;         /* calls are known from INVITE to BYE: yes */
 		bool records;       /* a row in the store for each that ended: yes */
+		uint32_t per_user;  /* calls of one user at a time, made and received: 0, any number */
 		uint32_t longest_s; /* a call is not tracked any longer: 43,200 */
 	} calls;
 	struct {

@@ -65,6 +65,7 @@ struct px_context {
 	unsigned breadth;       /* Max-Breadth each branch may use (RFC 5393 §5.3.3) */
 	uint16_t depth;         /* callbacks on the stack; it is freed when the last returns */
 	bool invite, final_sent, cancelled;
+	bool asking; /* whether its call may be, and not told yet */
 };
 
 /* notes.c */
@@ -100,6 +101,7 @@ struct td_proxy {
 };
 
 /* proxy.c */
+void px_to_targets(struct px_context *c); /* of a request that may go on */
 int px_branch_start(struct px_context *c, const struct px_target *t);
 int px_branch_send(struct px_branch *b, const struct px_target *t);
 /* To the address its Contact names, when the connection it registered by is gone. TD_ENOTFOUND: there is none, or it was tried. */
@@ -145,7 +147,8 @@ void px_cancel_branches(struct px_context *c, struct td_str reason);
 void px_send_best(struct px_context *c);
 
 /* track.c */
-void px_track_request(struct px_context *c);
+/* False: it is known later whether the call may be. */
+bool px_track_request(struct px_context *c);
 /* A response goes up, or would: nothing may for a BYE that found nobody (408). m NULL: it is our own. */
 void px_track_response(struct px_context *c, unsigned status, const struct td_msg *m);
 

@@ -348,8 +348,9 @@ static void on_cancelled(struct td_srvtx *st, struct td_msg *cancel, void *arg)
 
 	px_context_enter(c);
 	c->cancelled = true;
-	if (c->lookup) {
-		td_loc_cancel(c->lookup);
+	if (c->lookup || c->asking) {
+		if (c->lookup)
+			td_loc_cancel(c->lookup);
 		c->lookup = NULL;
 		px_reply(c, 487, TD_STR_NULL);
 	} else {
@@ -398,6 +399,20 @@ static int take_on(struct px_context *c)
 	return err;
 }
 
+void px_to_targets(struct px_context *c)
+{
+	struct td_core *core = c->px->core;
+	const struct td_route *route = &c->setup->route;
+
+	if (route->kind == TD_ROUTE_NEXT) {
+		to_next_hop(c);
+	} else if (td_location_lookup(&c->lookup, core->location, core->worker, route->aor, found, c)) {
+		c->lookup = NULL;
+		px_reply(c, 500, TD_STR_NULL);
+		c->final_sent = true;
+	}
+}
+
 void td_proxy_request(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from, const struct td_route *route)
 {
 	struct td_core *core = p->core;
@@ -414,15 +429,9 @@ void td_proxy_request(struct td_proxy *p, struct td_msg *msg, const struct td_fl
 	}
 	td_count(&core->counters->forwarded);
 	px_context_enter(c);
-	px_track_request(c);
 	if (c->invite)
 		px_reply(c, 100, TD_STR_NULL); /* §16.2: stops the caller's retransmissions before we look anything up */
-	if (route->kind == TD_ROUTE_NEXT) {
-		to_next_hop(c);
-	} else if (td_location_lookup(&c->lookup, core->location, core->worker, route->aor, found, c)) {
-		c->lookup = NULL;
-		px_reply(c, 500, TD_STR_NULL);
-		c->final_sent = true;
-	}
+	if (px_track_request(c))
+		px_to_targets(c);
 	px_context_leave(c);
 }

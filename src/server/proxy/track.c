@@ -1,12 +1,44 @@
 /* What server/calls is told of an INVITE that begins a call, and of a BYE that ends one. Requests between them change nothing. */
 #include "server/proxy/internal.h"
 
-void px_track_request(struct px_context *c)
+/*
+ * Too many calls of the caller: 403, since what was understood is refused to this caller, and a 4xx leaves other users and servers
+ * alone (RFC 3261 §21.4.4; a 503 would have phones give up this server). Of the callee: busy, as a phone with all its lines taken
+ * says (§21.4.24).
+ */
+static bool passes(struct px_context *c, enum td_call_verdict v)
+{
+	if (v == TD_CALL_CALLER_FULL)
+		px_reply(c, 403, TD_STR("Too Many Calls"));
+	else if (v == TD_CALL_CALLEE_FULL)
+		px_reply(c, 486, TD_STR_NULL);
+	return v == TD_CALL_GO;
+}
+
+static void admitted(void *arg, enum td_call_verdict v)
+{
+	struct px_context *c = arg;
+
+	px_context_enter(c);
+	c->asking = false;
+	if (passes(c, v))
+		px_to_targets(c);
+	px_context_leave(c);
+}
+
+bool px_track_request(struct px_context *c)
 {
 	struct td_proxy *p = c->px;
+	enum td_call_verdict v;
 
-	if (c->invite && !c->msg->to_tag.n && p->calls && p->core->cfg->calls.track)
-		c->call = td_call_begin(p->calls, p->core, c->msg, &c->setup->route);
+	if (!c->invite || c->msg->to_tag.n || !p->calls || !p->core->cfg->calls.track)
+		return true;
+	c->call = td_call_begin(p->calls, p->core, c->msg, &c->setup->route);
+	if (!c->call)
+		return true;
+	v = td_call_admit(c->call, admitted, c);
+	c->asking = v == TD_CALL_WAIT;
+	return passes(c, v);
 }
 
 /*

@@ -39,7 +39,7 @@ static void full_file(void **state)
 		     "listen:\n  - udp:127.0.0.1:5070\n  - tcp:[::1]\n"
 		     "state: ./here\nworkers: 3\nregistrations: memory\ntrust: [127.0.0.1/32, 2001:db8::/32, 192.0.2.7]\n"
 		     "digest: [MD5]\nregistrar: {min_expires: 2m, max_expires: 1d, default_expires: 90, max_contacts: 3}\n"
-		     "proxy: {timer_c: 200s, max_branches: 5}\ncalls: {track: Yes, records: no, longest: "
+		     "proxy: {timer_c: 200s, max_branches: 5}\ncalls: {track: Yes, records: no, per_user: 7, longest: "
 		     "1d}\nlimits: {rate: 10, max_message: 4000}\nlog: debug\n");
 	char text[TD_ADDR_TEXT];
 	struct td_addr a;
@@ -66,6 +66,7 @@ static void full_file(void **state)
 	assert_int_equal(c->proxy.timer_c_s, 200);
 	assert_true(c->calls.track);
 	assert_false(c->calls.records);
+	assert_int_equal(c->calls.per_user, 7);
 	assert_int_equal(c->calls.longest_s, 86400);
 	assert_int_equal(c->limits.rate, 10);
 	assert_int_equal(c->limits.burst, 20);
@@ -98,6 +99,7 @@ static void default_is_safe(void **state)
 	assert_true(c->state.n > 0 && c->state.p[0] == '/');
 	assert_true(c->workers >= 1);
 	assert_true(c->calls.track && c->calls.records);
+	assert_int_equal(c->calls.per_user, 0);
 	assert_int_equal(c->calls.longest_s, 43200);
 	td_config_unref(c);
 	td_out_free(&e);
@@ -176,9 +178,11 @@ static const struct {
 	{ "proxy: {timer_c: 60}\n", "60 is too short (at least 180s)" },
 	{ "calls: {track: maybe}\n", "t.yaml:1:16: calls.track: \"maybe\" is not known (want no or yes)" },
 	{ "calls: {records: 1}\n", "\"1\" is not known (want no or yes)" },
+	{ "calls: {per_user: 2000000}\n", "out of range (0 to 1000000)" },
+	{ "calls: {per_user: 1, track: no}\n", "t.yaml:1:19: calls.per_user: calls that are not tracked cannot be counted" },
 	{ "calls: {longest: 59s}\n", "59s is too short (at least 60s)" },
 	{ "calls: {longest: 31d}\n", "31d is too long (at most 30d)" },
-	{ "calls: {tracks: no}\n", "(want one of track, records, longest)" },
+	{ "calls: {tracks: no}\n", "(want one of track, records, per_user, longest)" },
 	{ "a: [\n", "t.yaml:2:1: this is no YAML" },
 	{ "\tlog: x\n", "t.yaml:1:1: this is no YAML" },
 	{ "- 1\n", "t.yaml:1:1" },
