@@ -124,6 +124,10 @@ struct td_buf {
 /* Cleared memory for what comes and goes with every message: glibc's calloc(3) passes by the thread's cache of free blocks. */
 void *td_zalloc(size_t n);
 
+/* A large table of zeros in pages of its own: one that was not written to yet costs nothing. NULL when there is no room for it. */
+void *td_table_new(size_t bytes);
+void td_table_free(void *table, size_t bytes); /* NULL is ignored */
+
 struct td_buf *td_buf_new(size_t size);
 struct td_buf *td_buf_copy(struct td_str bytes);
 struct td_buf *td_buf_ref(struct td_buf *b);

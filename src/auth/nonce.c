@@ -52,7 +52,6 @@ struct td_nonces {
 	uint64_t unit_ms; /* a thousandth of the lifetime, so that 12 bits cover it four times */
 	size_t mask;
 	struct set *sets;
-	void *mem;
 };
 
 /* ---- making and recognising ---- */
@@ -68,12 +67,11 @@ int td_nonces_open(struct td_nonces **out, struct td_rng *rng, const struct td_n
 		return -ENOMEM;
 	while (sets * WAYS < windows)
 		sets *= 2;
-	n->mem = calloc(sets + 1, sizeof(struct set));
-	if (!n->mem) {
+	n->sets = td_table_new(sets * sizeof(struct set));
+	if (!n->sets) {
 		free(n);
 		return -ENOMEM;
 	}
-	n->sets = (struct set *)(((uintptr_t)n->mem + 63) & ~(uintptr_t)63);
 	n->mask = sets - 1;
 	n->lifetime_ms = (uint64_t)lifetime_s * 1000;
 	n->unit_ms = n->lifetime_ms / 1000;
@@ -87,7 +85,7 @@ void td_nonces_close(struct td_nonces *n)
 	if (!n)
 		return;
 	explicit_bzero(n->key, sizeof(n->key));
-	free(n->mem);
+	td_table_free(n->sets, (n->mask + 1) * sizeof(struct set));
 	free(n);
 }
 

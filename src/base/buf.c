@@ -1,12 +1,26 @@
 #include <tandem/base.h>
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 void *td_zalloc(size_t n)
 {
 	void *p = malloc(n);
 
 	return p ? memset(p, 0, n) : NULL;
+}
+
+void *td_table_new(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void td_table_free(void *table, size_t bytes)
+{
+	if (table)
+		munmap(table, bytes);
 }
 
 struct td_buf *td_buf_new(size_t size)

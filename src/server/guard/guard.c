@@ -20,6 +20,8 @@ struct bucket {
 	uint64_t full_at_ns;
 };
 
+enum { TABLE_BYTES = SETS * WAYS * sizeof(struct bucket) };
+
 struct td_guard {
 	struct td_hash_key key;
 	struct td_guard_stats stats;
@@ -32,8 +34,8 @@ int td_guard_open(struct td_guard **out, struct td_rng *rng)
 
 	if (!g)
 		return -ENOMEM;
-	/* calloc: pages of the table cost nothing before a source falls into them */
-	g->sets = calloc((size_t)SETS * WAYS, sizeof(*g->sets));
+	/* its pages cost nothing before a source falls into them */
+	g->sets = td_table_new(TABLE_BYTES);
 	if (!g->sets) {
 		free(g);
 		return -ENOMEM;
@@ -47,7 +49,7 @@ void td_guard_close(struct td_guard *g)
 {
 	if (!g)
 		return;
-	free(g->sets);
+	td_table_free(g->sets, TABLE_BYTES);
 	free(g);
 }
 
