@@ -121,9 +121,6 @@ struct td_buf {
 };
 
 /* New buffer with one reference and len 0; NULL when memory is out (or size needs more than 32 bits). */
-/* Cleared memory for what comes and goes with every message: glibc's calloc(3) passes by the thread's cache of free blocks. */
-void *td_zalloc(size_t n);
-
 /* A large table of zeros in pages of its own: one that was not written to yet costs nothing. NULL when there is no room for it. */
 void *td_table_new(size_t bytes);
 void td_table_free(void *table, size_t bytes); /* NULL is ignored */

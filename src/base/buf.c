@@ -3,13 +3,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-void *td_zalloc(size_t n)
-{
-	void *p = malloc(n);
-
-	return p ? memset(p, 0, n) : NULL;
-}
-
 void *td_table_new(size_t bytes)
 {
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

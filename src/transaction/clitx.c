@@ -24,7 +24,7 @@ int td_clitx_open(struct td_clitx **out, struct td_txl *txl, const struct td_cli
 	hash = txn_branch_hash(txl, opt->branch);
 	if (txn_find_client(txl, hash, opt->branch, opt->method))
 		return TD_EEXIST;
-	ct = td_zalloc(sizeof(*ct) + opt->branch.n);
+	ct = calloc(1, sizeof(*ct) + opt->branch.n);
 	if (!ct)
 		return -ENOMEM;
 	txn_init(&ct->t, txl, opt->method == TD_INVITE ? &td_invite_client_machine : &td_client_machine, &opt->to);

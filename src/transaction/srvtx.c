@@ -27,7 +27,7 @@ int td_srvtx_open(struct td_srvtx **out, struct td_txl *txl, struct td_msg *msg,
 	}
 	if (txn_find_server(txl, key))
 		return TD_EEXIST;
-	st = td_zalloc(sizeof(*st) + txn_key_size(key));
+	st = calloc(1, sizeof(*st) + txn_key_size(key));
 	if (!st)
 		return -ENOMEM;
 	txn_init(&st->t, txl, invite ? &td_invite_server_machine : &td_server_machine, from);

@@ -251,7 +251,7 @@ int px_branch_send_instead(struct px_branch *b, const struct td_uri *uri)
 int px_branch_start(struct px_context *c, const struct px_target *t)
 {
 	struct td_core *core = c->px->core;
-	struct px_branch *b = c->branches ? td_zalloc(sizeof(*b)) : &c->first;
+	struct px_branch *b = c->branches ? calloc(1, sizeof(*b)) : &c->first;
 	int err;
 
 	if (!c->st)
@@ -367,7 +367,7 @@ static struct px_context *context_new(struct td_proxy *p, struct td_msg *msg, co
 				      const struct td_route *route)
 {
 	struct px_setup *setup = td_arena_alloc(&msg->arena, sizeof(*setup));
-	struct px_context *c = setup ? td_zalloc(sizeof(*c)) : NULL;
+	struct px_context *c = setup ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c)
 		return NULL;
