@@ -251,8 +251,8 @@ bool td_list_has(struct td_str list, struct td_str token); /* option tags, metho
 /* ---- message ---- */
 
 struct td_hdr {
-	uint32_t at, end;        /* the field in the message's bytes, from its name to after its last CRLF */
-	uint32_t value, value_n; /* trimmed; folds are inside */
+	uint16_t at, n;             /* the field in the message's bytes, from its name to after its last CRLF */
+	uint16_t value_at, value_n; /* trimmed, from at on; folds are inside */
 	uint16_t name_n;
 	uint8_t id;
 	uint8_t next; /* 1 + index of the next field with this id; 0: none */
@@ -290,8 +290,7 @@ struct td_msg {
 	struct td_arena arena;       /* dies with the message */
 	uint8_t first[TD_HDR_COUNT]; /* 1 + index of the first field with this id; 0: absent */
 	struct td_hdr *hdr;
-	struct td_hdr hdr_inline[24];
-	char arena_inline[768] __attribute__((aligned(8))); /* what most messages need */
+	struct td_msg_space *space; /* where both start */
 };
 
 /*
@@ -326,12 +325,12 @@ static inline const struct td_hdr *td_msg_hdr_next(const struct td_msg *m, const
 
 static inline struct td_str td_hdr_value(const struct td_msg *m, const struct td_hdr *h)
 {
-	return (struct td_str){ m->bytes.p + h->value, h->value_n };
+	return (struct td_str){ m->bytes.p + h->at + h->value_at, h->value_n };
 }
 
 static inline struct td_str td_hdr_line(const struct td_msg *m, const struct td_hdr *h)
 {
-	return (struct td_str){ m->bytes.p + h->at, h->end - h->at };
+	return (struct td_str){ m->bytes.p + h->at, h->n };
 }
 
 /* Value of the first field with this id; p NULL when absent. */

@@ -167,7 +167,7 @@ static void copy_field(struct td_out *o, const struct td_msg *req, const struct 
 {
 	size_t at = o->n;
 
-	td_put_edited(o, req->bytes.p, h->at, h->value + h->value_n, e, n);
+	td_put_edited(o, req->bytes.p, h->at, h->at + h->value_at + h->value_n, e, n);
 	if (tag.n) {
 		td_out_str(o, TD_STR(";tag="));
 		td_out_str(o, tag);

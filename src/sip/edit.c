@@ -70,7 +70,7 @@ void td_edit_insert(struct td_edits *ed, size_t at, struct td_str ins)
 
 void td_edit_remove_hdr(struct td_edits *ed, const struct td_hdr *h)
 {
-	add(ed, h->at, h->end - h->at, TD_STR_NULL);
+	add(ed, h->at, h->n, TD_STR_NULL);
 }
 
 /*
@@ -85,7 +85,7 @@ static void remove_in_field(struct td_edits *ed, const struct td_hdr *h, unsigne
 		if (td_list_next(&v, &rest) != 1)
 			break;
 	if (td_list_next(&v, &rest) == 1)
-		add(ed, h->value, offset(ed, v.p) - h->value, TD_STR_NULL);
+		add(ed, h->at + h->value_at, offset(ed, v.p) - h->at - h->value_at, TD_STR_NULL);
 	else
 		td_edit_remove_hdr(ed, h);
 }
@@ -119,7 +119,9 @@ void td_edit_insert_before(struct td_edits *ed, enum td_hdr_id id, struct td_str
 
 void td_edit_append(struct td_edits *ed, struct td_str line)
 {
-	add(ed, ed->msg->hdr[ed->msg->nhdr - 1].end, 0, line);
+	const struct td_hdr *last = &ed->msg->hdr[ed->msg->nhdr - 1];
+
+	add(ed, last->at + last->n, 0, line);
 }
 
 /* ---- the top Via as the transport saw it ---- */

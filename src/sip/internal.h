@@ -134,11 +134,11 @@ static inline struct td_str td_cur_since(const struct td_cur *c, const char *p)
 /* At most so many digits, up to nine, as a number: 0 when there are none. */
 static inline uint32_t td_cur_digits(struct td_cur *c, unsigned most)
 {
-	const char *p = c->p;
+	const char *p = c->p, *stop = c->end - p < (ptrdiff_t)most ? c->end : p + most;
 	uint32_t v = 0;
 	unsigned d;
 
-	for (; p < c->end && most; p++, most--) {
+	for (; p < stop; p++) {
 		d = (unsigned char)*p - (unsigned)'0';
 		if (d > 9)
 			break;

@@ -236,7 +236,7 @@ static bool own_via(struct td_str *out, const struct td_msg *m)
 static struct td_buf *response_copy(const struct td_msg *m, struct td_str via, const struct td_flow *to)
 {
 	const struct td_hdr *last = &m->hdr[m->nhdr - 1];
-	size_t head = (size_t)(via.p + via.n - m->bytes.p), end = last->end; /* of our Via, of the header */
+	size_t head = (size_t)(via.p + via.n - m->bytes.p), end = (size_t)last->at + last->n; /* of our Via, of the header */
 	char text[40];
 	struct td_buf *b;
 	struct td_out o;

@@ -97,7 +97,7 @@ static void one_place(void **state)
 	td_edit_insert_before(&ed, TD_HDR_VIA, TD_STR("1"));
 	td_edit_remove_hdr(&ed, via);
 	td_edit_insert(&ed, via->at, TD_STR("2"));
-	td_edit_insert(&ed, via->end, TD_STR("3"));
+	td_edit_insert(&ed, via->at + via->n, TD_STR("3"));
 	applied(&ed, LINE "123" REST END);
 
 	/* the same bytes twice, or an insertion among bytes that go */
@@ -107,7 +107,7 @@ static void one_place(void **state)
 	assert_int_equal(td_edits_apply(&out, &ed), -EINVAL);
 	td_edits_free(&ed);
 	td_edits_init(&ed, m);
-	td_edit_insert(&ed, via->value, TD_STR("x"));
+	td_edit_insert(&ed, via->at + via->value_at, TD_STR("x"));
 	td_edit_remove_hdr(&ed, via);
 	assert_int_equal(td_edits_apply(&out, &ed), -EINVAL);
 	td_edits_free(&ed);
