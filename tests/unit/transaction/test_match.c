@@ -3,6 +3,7 @@
  * §9.2 (CANCEL), D3, D4.
  */
 #include "node.h"
+#include "transaction/internal.h"
 
 struct world {
 	struct td_sim *sim;
@@ -513,12 +514,37 @@ static void one_transaction_per_request(void **state)
 	close_world(&w);
 }
 
+/* A table of transactions is worth its hash: the branches we make fill it as evenly as chance would. */
+static void branches_spread(void **state)
+{
+	enum { N = 1 << 16 };
+	static uint8_t hit[N];
+	struct world w;
+	unsigned used = 0;
+
+	open_world(&w);
+	memset(hit, 0, sizeof(hit));
+	for (unsigned i = 0; i < N; i++) {
+		char branch[TD_BRANCH_LEN];
+		uint64_t h;
+
+		td_branch_make(branch, w.us.txl);
+		h = txn_branch_hash(w.us.txl, td_str_n(branch, sizeof(branch)));
+		h ^= h >> 32; /* as td_map does */
+		used += !hit[h % N];
+		hit[h % N] = 1;
+	}
+	assert_in_range(used, N * 62 / 100, N * 65 / 100); /* 1 - 1/e */
+	close_world(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(requests),
 		cmocka_unit_test(d4_responses),
 		cmocka_unit_test(branches),
+		cmocka_unit_test(branches_spread),
 		cmocka_unit_test(cancel_while_ringing),
 		cmocka_unit_test(cancel_after_2xx_does_nothing),
 		cmocka_unit_test(cancel_of_nothing_goes_up),
