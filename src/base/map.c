@@ -1,5 +1,6 @@
 /*
- * Hash map with chains that grows without a long stop: when there are more elements than buckets, a table of twice the
+ * Hash map with chains that grows without a long stop: when there are more elements than half the buckets (what is looked for is
+ * mostly not there, and in an empty bucket no element has to be fetched from far to find that out), a table of twice the
  * size is put beside the old one, and every insertion and deletion after that moves four of the old buckets over. An
  * element is in the old table exactly while its old bucket has not been moved, so each hash has one chain to look at.
  * Tables do not shrink: what was needed once will be needed again.
@@ -102,7 +103,7 @@ void td_map_add(struct td_map *m, struct td_map_node *n, uint64_t hash)
 	struct td_map_node **chain;
 
 	step(m);
-	if (!m->old && m->count > m->mask)
+	if (!m->old && m->count > m->mask / 2)
 		grow(m);
 	chain = chain_of(m, hash);
 	n->hash = hash;

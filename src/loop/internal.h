@@ -64,7 +64,7 @@ bool poller_event(struct poller *p, const struct epoll_event *ev);
 /* ---- loop.c ---- */
 
 struct td_loop {
-	uint64_t now_us;
+	uint64_t now_us, wall_ms;
 	struct wheel wheel;
 	struct td_link soon; /* timers started with delay 0: next turn */
 	struct td_link defers, befores;

@@ -25,6 +25,16 @@ static uint64_t monotonic_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+/* Once a turn: what is handled in one turn happens at one time, by both clocks. */
+static void read_clocks(struct td_loop *loop)
+{
+	struct timespec ts;
+
+	loop->now_us = monotonic_us();
+	clock_gettime(CLOCK_REALTIME, &ts);
+	loop->wall_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
 int loop_new(struct td_loop **out, struct td_sim *sim, uint64_t now_us)
 {
 	struct td_loop *loop = calloc(1, sizeof(*loop));
@@ -55,6 +65,7 @@ int td_loop_open(struct td_loop **out)
 
 	if (err)
 		return err;
+	read_clocks(loop);
 	err = poller_open(&loop->poller, loop->mailbox.fd);
 	if (err) {
 		td_loop_close(loop);
@@ -88,12 +99,7 @@ uint64_t td_loop_now_us(const struct td_loop *loop)
 
 uint64_t td_loop_wall_ms(const struct td_loop *loop)
 {
-	struct timespec ts;
-
-	if (loop->sim)
-		return sim_wall_ms(loop->sim);
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return loop->sim ? sim_wall_ms(loop->sim) : loop->wall_ms;
 }
 
 uint64_t td_loop_wall_s(const struct td_loop *loop)
@@ -275,7 +281,7 @@ static int wait_events(struct td_loop *loop, struct epoll_event *events)
 	if (n < 0)
 		n = errno == EINTR ? 0 : -errno;
 	mailbox_awake(&loop->mailbox);
-	loop->now_us = monotonic_us();
+	read_clocks(loop);
 	return n;
 }
 
@@ -286,7 +292,7 @@ int td_loop_run(struct td_loop *loop)
 
 	if (loop->sim)
 		return TD_EUNSUPPORTED;
-	loop->now_us = monotonic_us();
+	read_clocks(loop);
 	while (!loop->stop) {
 		loop_timers(loop);
 		for (int i = 0; i < n; i++) {

@@ -175,9 +175,23 @@ static void on_io(struct td_io *io, unsigned events, void *arg)
 		receive(s);
 }
 
-static void set_buffers(int fd)
+/*
+ * Linux makes an IPv4 identification for every datagram that it might have to fragment, which is a keyed hash. Of those it may
+ * not, it makes none; so we ask it not to, and ask otherwise for the few that are too long (send_long).
+ */
+static void may_fragment(int fd, bool may)
+{
+	int how = may ? IP_PMTUDISC_WANT : IP_PMTUDISC_DO;
+
+	(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &how, sizeof(how));
+}
+
+static void set_options(int fd, const struct td_addr *local)
 {
 	int bytes = RCVBUF_BYTES;
+
+	if (local->family == TD_AF_V4)
+		may_fragment(fd, false);
 
 	/* Best effort: without CAP_NET_ADMIN the second is capped by net.core.rmem_max. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
@@ -198,7 +212,7 @@ int udp_socket_open(struct td_udp **out, struct td_net *net, const struct td_add
 	err = net_socket(&fd, &s->u.local, SOCK_DGRAM, local, flags & TD_UDP_REUSEPORT);
 	if (err)
 		goto fail;
-	set_buffers(fd);
+	set_options(fd, &s->u.local);
 	err = td_io_open(&s->io, net->loop, fd, TD_IO_READ, on_io, s);
 	if (err)
 		goto fail_fd;
@@ -236,6 +250,17 @@ static int send_some(struct udp_socket *s, unsigned n)
 	return sent < 0 ? -errno : sent;
 }
 
+/* The first of the queue, in fragments. */
+static int send_long(struct udp_socket *s)
+{
+	int sent;
+
+	may_fragment(s->io.fd, true);
+	sent = send_some(s, 1);
+	may_fragment(s->io.fd, false);
+	return sent;
+}
+
 /*
  * sendmmsg stops at the first datagram that fails and tells its error with the next call; that one is dropped, and
  * counted, and the others go on. UDP may lose it anyway: who needs an answer has a timer.
@@ -247,6 +272,8 @@ void udp_socket_flush(struct td_udp *u)
 	while (u->count > 0) {
 		int sent = send_some(s, u->count < NET_UDP_BATCH ? u->count : NET_UDP_BATCH);
 
+		if (sent == -EMSGSIZE && u->local.family == TD_AF_V4)
+			sent = send_long(s);
 		if (sent == -EINTR)
 			continue;
 		if (sent == -EAGAIN) {

@@ -279,7 +279,7 @@ static void grows_in_steps(void **state)
 		assert_true(!m.old || m.moved - before <= 8);
 	}
 	assert_true(steps >= N / 8 && steps <= N / 2);
-	assert_int_equal(m.mask, 2 * N - 1);
+	assert_int_equal(m.mask, 4 * N - 1);
 	td_map_free(&m);
 	free(items);
 }

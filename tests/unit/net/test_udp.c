@@ -2,6 +2,11 @@
 #include "world.h"
 
 #include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <net/internal.h>
 
@@ -82,7 +87,7 @@ static void echo(void **state)
 /* Around the size of a receive slot, and as large as UDP gets. */
 static void sizes(void **state)
 {
-	static const size_t rows[] = { 1, 2047, 2048, 2049, 4096, 60000, 65507 };
+	static const size_t rows[] = { 1, 1007, 1008, 1009, 4096, 60000, 65507 };
 	struct box server = { 0 }, client = { 0 };
 	size_t bytes = 0;
 	struct world w;
@@ -261,6 +266,42 @@ static void nowhere(void **state)
 	world_close(&w);
 }
 
+/* A network of our own whose loopback carries no more than an Ethernet would. False: this user may not make one. */
+static bool narrow_network(void)
+{
+	struct ifreq lo = { .ifr_name = "lo" };
+	int fd, err;
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) && unshare(CLONE_NEWNET))
+		return false;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	lo.ifr_mtu = 1500;
+	err = ioctl(fd, SIOCSIFMTU, &lo);
+	lo.ifr_flags = IFF_UP;
+	err |= ioctl(fd, SIOCSIFFLAGS, &lo);
+	close(fd);
+	return !err;
+}
+
+/* What a path cannot carry whole leaves in fragments, between others that need none. Last: the network stays narrow. */
+static void too_long_for_the_path(void **state)
+{
+	static const size_t rows[] = { 400, 1472, 1473, 9000, 400, 65507, 1472 };
+	struct box server = { .wanted = TD_ARRAY_LEN(rows) }, client = { 0 };
+	struct world w;
+
+	if (!narrow_network())
+		skip();
+	world_open(&w, state);
+	open_pair(&w, &server, &client);
+	for (unsigned i = 0; i < TD_ARRAY_LEN(rows); i++)
+		send_pattern(&client, &server, rows[i], i);
+	assert_true(world_run(&w, got_wanted, &server));
+	assert_true(server.in_order);
+	assert_int_equal(td_udp_stats(client.udp)->send_errors, 0);
+	close_pair(&w, &server, &client);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +314,7 @@ int main(void)
 		FOUR_MODES(shared_port),
 		FOUR_MODES(bounded_queue),
 		FOUR_MODES(nowhere),
+		{ "too_long_for_the_path", too_long_for_the_path, NULL, NULL, &modes[0] },
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
