@@ -80,12 +80,43 @@ static void t2_a_call_in_pieces(void **state)
 	}
 }
 
+/* A datagram needs no Content-Length; on a connection nothing else tells where the message ends (RFC 3261 §20.14). */
+static void length_of_a_datagram(void **state)
+{
+	struct phone a, b;
+	struct world w;
+	struct td_msg *m;
+	struct td_out o;
+	struct leg l;
+
+	world_open(&w, 4, 2, NULL);
+	phone_open(&a, &w, "alice", "10.0.1.1", 5060, TD_TCP);
+	phone_open(&b, &w, "bob", "10.0.1.2", 5060, TD_UDP);
+	phone_register(&b, "any.test");
+	leg_new(&l, &a, "any.test", "sip:bob@any.test");
+	for (int i = 0; i < 2; i++) {
+		leg_send(&l, "MESSAGE", NULL, NULL);
+		td_out_init(&o);
+		td_put_response_head(&o, want_request(&b, "MESSAGE"), 200, TD_STR_NULL, TD_STR("bob"), false);
+		td_out_z(&o, "Content-Type: text/plain\r\n\r\nhello");
+		phone_send_bytes(&b, td_out_view(&o));
+		td_out_free(&o);
+		m = want_status(&a, 200);
+		assert_string_equal(header(m, "Content-Length"), "5");
+		assert_true(td_str_eq(m->body, TD_STR("hello")));
+	}
+	phone_close(&a);
+	phone_close(&b);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t2_split_at_every_byte),
 		cmocka_unit_test(t2_pipelined_with_pings_between),
 		cmocka_unit_test(t2_a_call_in_pieces),
+		cmocka_unit_test(length_of_a_datagram),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 struct draft {
 	const struct px_copy *copy;
 	struct td_edits ed;
-	char via[320], rr[320], hops[12], length[40];
+	char via[320], rr[320], hops[12], length[PX_LENGTH_TEXT];
 };
 
 /* ---- 2. Request-URI: without what §19.1.1 (table 1) does not allow there ---- */
@@ -175,16 +175,15 @@ static void drop_credentials(struct draft *d)
 
 /* ---- 9. Content-Length for streams ---- */
 
-static void content_length(struct draft *d)
+void px_edit_length(struct td_edits *ed, char text[PX_LENGTH_TEXT], const struct td_msg *m, const struct td_flow *to)
 {
-	const struct td_msg *m = d->copy->msg;
 	struct td_out o;
 
-	if (!td_proto_reliable((enum td_proto)d->copy->out->proto) || td_msg_hdr(m, TD_HDR_CONTENT_LENGTH))
+	if (!td_proto_reliable((enum td_proto)to->proto) || td_msg_hdr(m, TD_HDR_CONTENT_LENGTH))
 		return;
-	td_out_init_fixed(&o, d->length, sizeof(d->length));
+	td_out_init_fixed(&o, text, PX_LENGTH_TEXT);
 	td_put_hdr_u64(&o, TD_HDR_CONTENT_LENGTH, m->body.n);
-	td_edit_append(&d->ed, td_out_view(&o));
+	td_edit_append(ed, td_out_view(&o));
 }
 
 int px_copy_build(struct td_buf **out, const struct px_copy *copy)
@@ -200,7 +199,7 @@ int px_copy_build(struct td_buf **out, const struct px_copy *copy)
 	if (!err) {
 		td_edit_via_received(&d.ed, copy->msg);
 		drop_credentials(&d);
-		content_length(&d);
+		px_edit_length(&d.ed, d.length, copy->msg, copy->out);
 		err = td_edits_apply(out, &d.ed);
 	}
 	td_edits_free(&d.ed);

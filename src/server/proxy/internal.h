@@ -136,6 +136,9 @@ struct px_copy {
 };
 
 int px_copy_build(struct td_buf **out, const struct px_copy *copy);
+/* A Content-Length for a message that came as a datagram without one and leaves by a stream (§20.14). text lives as long as ed. */
+enum { PX_LENGTH_TEXT = 40 };
+void px_edit_length(struct td_edits *ed, char text[PX_LENGTH_TEXT], const struct td_msg *m, const struct td_flow *to);
 
 /* record_route.c */
 bool px_wants_record_route(const struct td_msg *msg);

@@ -29,6 +29,7 @@ static void add_challenges(struct td_edits *ed, const struct px_context *c, cons
 static int forward(struct px_context *c, struct td_msg *m)
 {
 	struct td_edits ed TD_UNINIT;
+	char length[PX_LENGTH_TEXT];
 	struct td_buf *b;
 	int err;
 
@@ -36,6 +37,8 @@ static int forward(struct px_context *c, struct td_msg *m)
 	td_edit_remove_first_value(&ed, TD_HDR_VIA);
 	if (m->status == 401 || m->status == 407)
 		add_challenges(&ed, c, m);
+	if (c->st)
+		px_edit_length(&ed, length, m, td_srvtx_flow(c->st));
 	err = td_edits_apply(&b, &ed);
 	td_edits_free(&ed);
 	if (err)

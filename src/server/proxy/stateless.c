@@ -237,7 +237,7 @@ static struct td_buf *response_copy(const struct td_msg *m, struct td_str via, c
 {
 	const struct td_hdr *last = &m->hdr[m->nhdr - 1];
 	size_t head = (size_t)(via.p + via.n - m->bytes.p), end = (size_t)last->at + last->n; /* of our Via, of the header */
-	char text[40];
+	char text[PX_LENGTH_TEXT];
 	struct td_buf *b;
 	struct td_out o;
 
