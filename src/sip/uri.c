@@ -253,6 +253,8 @@ static void put_plain(struct td_out *o, struct td_str *v)
 
 	while (n < v->n && td_is(v->p[n], TD_CC_USER))
 		n++;
+	if (!n)
+		return;
 	td_out_str(o, td_str_n(v->p, n));
 	v->p += n;
 	v->n -= n;

@@ -88,9 +88,9 @@ static const struct td_binding *next_best(const struct td_binding *b, unsigned n
 {
 	const struct td_binding *best = NULL;
 
-	for (const struct td_binding *i = b; i < b + n; i++)
-		if ((!limit || i->q < limit->q || (i->q == limit->q && i < limit)) && (!best || i->q >= best->q))
-			best = i;
+	for (unsigned i = 0; i < n; i++)
+		if ((!limit || b[i].q < limit->q || (b[i].q == limit->q && &b[i] < limit)) && (!best || b[i].q >= best->q))
+			best = &b[i];
 	return best;
 }
 

@@ -25,7 +25,7 @@ static void round_trip(void **state)
 	assert_int_equal(p.type, TD_RTCP_SR);
 	assert_int_equal(td_rtcp_report(&ssrc, &s, &p), 0);
 	assert_int_equal(ssrc, 0xa);
-	assert_memory_equal(&s, &sender, sizeof(s));
+	assert_true(s.ntp == sender.ntp && s.ts == sender.ts && s.packets == sender.packets && s.octets == sender.octets);
 	assert_int_equal(td_rtcp_block(&b, &p, 0), 0);
 	assert_true(b.ssrc == 0xb && b.fraction == 255 && b.lost == -3 && b.ext_max == 4 && b.jitter == 5 && b.lsr == 6 &&
 		    b.dlsr == 7);
