@@ -103,6 +103,27 @@ static void answered(void **state)
 	rig_close(&r);
 }
 
+static void records_get_old(void **state)
+{
+	static const struct {
+		uint64_t after_ms;
+		unsigned left;
+	} rows[] = { { 0, 1 }, { 3500000, 2 }, { 3500000, 2 }, { 3700000, 1 } };
+	struct leg caller, callee;
+	struct rig r;
+
+	rig_open(&r, "calls: {keep: 1h}\n");
+	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
+		world_run(&r.w, rows[i].after_ms);
+		phone_register(&r.b, "any.test");
+		dial(&caller, &r);
+		call_up(&caller, &callee, &r.b);
+		hang_up(&caller, &r.b, 200);
+		want_record(&r, rows[i].left, 200, "caller");
+	}
+	rig_close(&r);
+}
+
 static void what_a_record_says(void **state)
 {
 	struct td_msg *invite;
@@ -725,6 +746,7 @@ static int with_1_worker(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(records_get_old),
 		cmocka_unit_test(answered),
 		cmocka_unit_test(what_a_record_says),
 		cmocka_unit_test(it_outlives_its_transactions),

@@ -42,8 +42,10 @@ static void submit(struct shard *sh)
 
 	sh->records = NULL;
 	td_timer_stop(sh->core->loop, &sh->submit);
-	if (w)
-		td_store_submit(w);
+	if (!w)
+		return;
+	td_store_forget_calls(w, td_loop_wall_ms(sh->core->loop) - (uint64_t)sh->core->cfg->calls.keep_s * 1000);
+	td_store_submit(w);
 }
 
 static void submit_fired(struct td_timer *tm, void *arg)

@@ -435,6 +435,7 @@ static void check_calls(struct td_config *c, const struct raw_calls *raw, struct
 	check_duration(&c->calls.longest_s, raw->longest, 60, r, AT("calls", "longest"));
 	if (c->calls.longest_s > LONGEST_CALL_S)
 		report_at(r, AT("calls", "longest"), "%s is too long (at most 30d)", raw->longest);
+	check_duration(&c->calls.keep_s, raw->keep, 3600, r, AT("calls", "keep"));
 }
 
 int config_check(struct td_config *c, const struct raw_config *raw, struct report *r)

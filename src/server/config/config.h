@@ -57,6 +57,7 @@ struct td_config {
 		bool records;       /* a row in the store for each that ended: yes */
 		uint32_t per_user;  /* calls of one user at a time, made and received: 0, any number */
 		uint32_t longest_s; /* a call is not tracked any longer: 43,200 */
+		uint32_t keep_s;    /* and its record is not kept any longer after its end: 90 days */
 	} calls;
 	struct {
 		uint32_t rate, burst;      /* requests a second per source address that is not under trust: 1000, 2000 */

@@ -27,6 +27,7 @@ int config_defaults(struct td_config *c)
 	c->calls.track = true;
 	c->calls.records = true;
 	c->calls.longest_s = 43200;
+	c->calls.keep_s = 90 * 86400;
 	c->limits.rate = 1000;
 	c->limits.burst = 2000;
 	c->limits.max_message = TD_SIP_MAX_MESSAGE;

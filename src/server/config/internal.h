@@ -26,7 +26,7 @@ struct raw_proxy {
 struct raw_calls {
 	char *track, *records;
 	uint32_t *per_user;
-	char *longest;
+	char *longest, *keep;
 };
 
 struct raw_limits {

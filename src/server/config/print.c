@@ -63,8 +63,9 @@ void td_config_print(struct td_out *o, const struct td_config *c)
 		   c->registrar.max_contacts);
 	td_out_fmt(o, "proxy:\n  timer_c: %us\n  max_branches: %u\n  max_pending: %u\n", c->proxy.timer_c_s,
 		   c->proxy.max_branches, c->proxy.max_pending);
-	td_out_fmt(o, "calls:\n  track: %s\n  records: %s\n  per_user: %u\n  longest: %us\n", c->calls.track ? "yes" : "no",
-		   c->calls.records ? "yes" : "no", c->calls.per_user, c->calls.longest_s);
+	td_out_fmt(o, "calls:\n  track: %s\n  records: %s\n  per_user: %u\n  longest: %us\n  keep: %us\n",
+		   c->calls.track ? "yes" : "no", c->calls.records ? "yes" : "no", c->calls.per_user, c->calls.longest_s,
+		   c->calls.keep_s);
 	td_out_fmt(o, "limits:\n  rate: %u\n  burst: %u\n  max_message: %u\n  connections_per_source: %u\n", c->limits.rate,
 		   c->limits.burst, c->limits.max_message, c->limits.conns_per_source);
 	td_out_fmt(o, "log: %s\n", levels[c->log_level]);

@@ -35,11 +35,9 @@ static const cyaml_schema_field_t proxy_fields[] = {
 };
 
 static const cyaml_schema_field_t calls_fields[] = {
-	TEXT("track", struct raw_calls, track),
-	TEXT("records", struct raw_calls, records),
-	NUMBER("per_user", struct raw_calls, per_user),
-	TEXT("longest", struct raw_calls, longest),
-	CYAML_FIELD_END,
+	TEXT("track", struct raw_calls, track),         TEXT("records", struct raw_calls, records),
+	NUMBER("per_user", struct raw_calls, per_user), TEXT("longest", struct raw_calls, longest),
+	TEXT("keep", struct raw_calls, keep),           CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t limits_fields[] = {

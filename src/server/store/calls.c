@@ -40,12 +40,30 @@ int td_store_put_call(struct td_store_write *w, const struct td_store_call *c)
 	return 0;
 }
 
+void td_store_forget_calls(struct td_store_write *w, uint64_t ended_before_ms)
+{
+	w->forget_ms = ended_before_ms;
+}
+
 static void bind_time(sqlite3_stmt *st, int at, uint64_t ms)
 {
 	if (ms)
 		sqlite3_bind_int64(st, at, (sqlite3_int64)ms);
 	else
 		sqlite3_bind_null(st, at);
+}
+
+/* Rows stand in the order of their ends, or nearly: the first ones are the oldest. */
+static int forget(struct td_store *s, const struct td_store_write *w)
+{
+	int err;
+	sqlite3_stmt *st = td_store_sql(s, TD_SQL_FORGET_CALLS, &err);
+
+	if (!st)
+		return err;
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)w->forget_ms);
+	sqlite3_bind_int64(st, 2, 2 * (sqlite3_int64)w->changes);
+	return td_store_run(st);
 }
 
 int td_store_apply_calls(struct td_store *s, const struct td_store_write *w)
@@ -73,7 +91,7 @@ int td_store_apply_calls(struct td_store *s, const struct td_store_write *w)
 		}
 		err = td_store_run(st);
 	}
-	return err;
+	return err || !w->forget_ms ? err : forget(s, w);
 }
 
 /* ---- reading ---- */

@@ -49,6 +49,7 @@ static const char *const sql[TD_SQL_COUNT] = {
 	[TD_SQL_EACH_CALL] =
 		"SELECT seq, id, start_ms, ring_ms, answer_ms, end_ms, status, ended_by, caller, callee, call_id FROM calls"
 		" WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
+	[TD_SQL_FORGET_CALLS] = "DELETE FROM calls WHERE seq IN (SELECT seq FROM calls ORDER BY seq LIMIT ?2) AND end_ms < ?1",
 	[TD_SQL_PUT_USER] = "INSERT INTO users(aor, domain, extension, ha1_sha256, ha1_md5) VALUES(?1, ?2, ?3, ?4, ?5)"
 			    " ON CONFLICT(aor) DO UPDATE SET extension = ?3, ha1_sha256 = ?4, ha1_md5 = ?5",
 	[TD_SQL_REMOVE_USER] = "DELETE FROM users WHERE aor = ?1",

@@ -24,6 +24,7 @@ enum td_store_sql {
 	TD_SQL_FIND_USER,
 	TD_SQL_PUT_CALL,
 	TD_SQL_EACH_CALL,
+	TD_SQL_FORGET_CALLS,
 	TD_SQL_COUNT
 };
 
@@ -37,8 +38,9 @@ struct td_store_write {
 	void *arg;
 	int err;
 	unsigned changes;
-	bool calls; /* what it holds: records of calls, or changes of bindings; never both */
-	char *ops;  /* operations in a row: struct op, then its bytes */
+	bool calls;         /* what it holds: records of calls, or changes of bindings; never both */
+	uint64_t forget_ms; /* records of calls that ended before are old; 0: none are */
+	char *ops;          /* operations in a row: struct op, then its bytes */
 	size_t n, cap;
 	char ops_inline[400]; /* a refresh of one contact fits */
 };

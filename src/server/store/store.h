@@ -93,6 +93,9 @@ struct td_store_call {
 
 /* Copies. A change set of records holds nothing else. */
 int td_store_put_call(struct td_store_write *w, const struct td_store_call *c);
+/* With these, the oldest records that ended before this time go, at most twice as many as come: no commit has to remove all that a
+ * shorter calls.keep makes old. */
+void td_store_forget_calls(struct td_store_write *w, uint64_t ended_before_ms);
 unsigned td_store_write_changes(const struct td_store_write *w);
 /* The last ones that ended, newest first; most 0: all. c is borrowed for the call. Returning non-zero stops and is returned. */
 int td_store_each_call(struct td_store *s, uint64_t most, int (*fn)(void *arg, const struct td_store_call *c), void *arg);

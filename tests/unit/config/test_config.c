@@ -101,6 +101,7 @@ static void default_is_safe(void **state)
 	assert_true(c->calls.track && c->calls.records);
 	assert_int_equal(c->calls.per_user, 0);
 	assert_int_equal(c->calls.longest_s, 43200);
+	assert_int_equal(c->calls.keep_s, 90 * 86400);
 	td_config_unref(c);
 	td_out_free(&e);
 }
@@ -182,7 +183,8 @@ static const struct {
 	{ "calls: {per_user: 1, track: no}\n", "t.yaml:1:19: calls.per_user: calls that are not tracked cannot be counted" },
 	{ "calls: {longest: 59s}\n", "59s is too short (at least 60s)" },
 	{ "calls: {longest: 31d}\n", "31d is too long (at most 30d)" },
-	{ "calls: {tracks: no}\n", "(want one of track, records, per_user, longest)" },
+	{ "calls: {keep: 59m}\n", "59m is too short (at least 3600s)" },
+	{ "calls: {tracks: no}\n", "(want one of track, records, per_user, longest, keep)" },
 	{ "a: [\n", "t.yaml:2:1: this is no YAML" },
 	{ "\tlog: x\n", "t.yaml:1:1: this is no YAML" },
 	{ "- 1\n", "t.yaml:1:1" },

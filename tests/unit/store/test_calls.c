@@ -65,7 +65,7 @@ static struct td_store_call call(uint64_t id)
 	};
 }
 
-static void put(struct fix *f, uint64_t first, uint64_t last)
+static void put_and_forget(struct fix *f, uint64_t first, uint64_t last, uint64_t before_ms)
 {
 	struct td_store_write *w = td_store_write_new(f->s, NULL, NULL, NULL);
 
@@ -76,7 +76,13 @@ static void put(struct fix *f, uint64_t first, uint64_t last)
 		assert_int_equal(td_store_put_call(w, &c), 0);
 	}
 	assert_int_equal(td_store_write_changes(w), last - first + 1);
+	td_store_forget_calls(w, before_ms);
 	td_store_submit(w);
+}
+
+static void put(struct fix *f, uint64_t first, uint64_t last)
+{
+	put_and_forget(f, first, last, 0);
 }
 
 struct expected {
@@ -118,6 +124,29 @@ static void newest_first(void **state)
 
 		assert_int_equal(td_store_each_call(f->s, rows[i].most, check_one, &e), 0);
 		assert_int_equal(e.n, rows[i].got);
+	}
+}
+
+/* What calls.keep made old goes, the oldest first, and never more at a time than twice what comes. */
+static void old_ones_go_as_new_ones_come(void **state)
+{
+	static const struct {
+		uint64_t first, last, before_ms, left;
+	} rows[] = {
+		{ 1, 1000, 4001, 1000 },   /* nothing has ended before the first */
+		{ 1001, 1010, 4501, 990 }, /* 1 to 500 are old: 20 of them go */
+		{ 1011, 2010, 4501, 1510 },
+		{ 2011, 2011, 9999, 1509 },
+	};
+	struct fix *f = *state;
+
+	open_store(f, false);
+	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
+		struct expected e = { .id = rows[i].last };
+
+		put_and_forget(f, rows[i].first, rows[i].last, rows[i].before_ms);
+		assert_int_equal(td_store_each_call(f->s, 0, check_one, &e), 0);
+		assert_int_equal(e.n, rows[i].left);
 	}
 }
 
@@ -217,10 +246,8 @@ static void a_database_of_before(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(newest_first),
-		TEST(reading_stops_when_told),
-		TEST(beside_registrations),
-		TEST(a_database_of_before),
+		TEST(newest_first),         TEST(old_ones_go_as_new_ones_come), TEST(reading_stops_when_told),
+		TEST(beside_registrations), TEST(a_database_of_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
