@@ -27,7 +27,10 @@ int td_clitx_open(struct td_clitx **out, struct td_txl *txl, const struct td_cli
 	ct = calloc(1, sizeof(*ct) + opt->branch.n);
 	if (!ct)
 		return -ENOMEM;
-	txn_init(&ct->t, txl, opt->method == TD_INVITE ? &td_invite_client_machine : &td_client_machine, &opt->to);
+	if (txn_init(&ct->t, txl, opt->method == TD_INVITE ? &td_invite_client_machine : &td_client_machine, &opt->to)) {
+		free(ct);
+		return -ENOMEM;
+	}
 	ct->t.out = td_buf_ref(opt->bytes);
 	ct->events = events;
 	ct->arg = arg;

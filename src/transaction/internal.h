@@ -97,9 +97,9 @@ struct txn {
 	struct td_txl *txl;
 	const struct machine *machine;
 	struct td_timer retry, life;
-	struct td_flow flow; /* client: where it was sent; server: where it came from */
-	struct td_flow_watch watch;
-	struct td_buf *out; /* the last bytes sent, for RESEND */
+	struct td_flow flow;         /* client: where it was sent; server: where it came from */
+	struct td_flow_watch *watch; /* of a connection; NULL for datagrams */
+	struct td_buf *out;          /* the last bytes sent, for RESEND */
 	uint32_t refs;
 	uint32_t retry_ms; /* the last interval of A, E, G */
 	uint8_t state;
@@ -164,7 +164,9 @@ struct td_txl {
 
 /* ---- machine.c ---- */
 
-void txn_init(struct txn *t, struct td_txl *txl, const struct machine *machine, const struct td_flow *flow);
+int txn_init(struct txn *t, struct td_txl *txl, const struct machine *machine, const struct td_flow *flow); /* -ENOMEM */
+/* Its connection's end is no news any more. */
+void txn_unwatch(struct txn *t);
 /* Follows the arrow for this event. TD_EORDER when there is none; else what the action SEND came to. May end t. */
 int txn_step(struct txn *t, enum txn_event ev, const struct stimulus *s);
 /* Takes it out of the layer, telling nobody. */

@@ -5,6 +5,9 @@
  */
 #include "internal.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 static const char *const state_names[TXN_STATES] = {
 	"none", "calling", "trying", "proceeding", "completed", "confirmed", "accepted", "terminated",
 };
@@ -39,15 +42,29 @@ static void on_flow_lost(struct td_flow_watch *w, int err, void *arg)
 	txn_step(arg, EV_TPORT_ERR, &(struct stimulus){ .err = err });
 }
 
-void txn_init(struct txn *t, struct td_txl *txl, const struct machine *machine, const struct td_flow *flow)
+int txn_init(struct txn *t, struct td_txl *txl, const struct machine *machine, const struct td_flow *flow)
 {
+	t->watch = flow->conn ? malloc(sizeof(*t->watch)) : NULL;
+	if (flow->conn && !t->watch)
+		return -ENOMEM;
 	t->txl = txl;
 	t->machine = machine;
 	t->flow = *flow;
 	t->refs = 1; /* the layer's */
 	td_timer_init(&t->retry, on_retry, t);
 	td_timer_init(&t->life, on_life, t);
-	td_flow_watch(txl->tp, flow, &t->watch, on_flow_lost, t);
+	if (t->watch)
+		td_flow_watch(txl->tp, flow, t->watch, on_flow_lost, t);
+	return 0;
+}
+
+void txn_unwatch(struct txn *t)
+{
+	if (!t->watch)
+		return;
+	td_flow_unwatch(t->txl->tp, t->watch);
+	free(t->watch);
+	t->watch = NULL;
 }
 
 void txn_ref(struct txn *t)
@@ -125,7 +142,7 @@ void txn_drop(struct txn *t)
 
 	td_timer_stop(txl->loop, &t->retry);
 	td_timer_stop(txl->loop, &t->life);
-	td_flow_unwatch(txl->tp, &t->watch);
+	txn_unwatch(t);
 	if (t->machine->client) {
 		td_map_del(&txl->clitxs, &t->node);
 		txl->stats.clitx_open--;

@@ -30,7 +30,10 @@ int td_srvtx_open(struct td_srvtx **out, struct td_txl *txl, struct td_msg *msg,
 	st = calloc(1, sizeof(*st) + txn_key_size(key));
 	if (!st)
 		return -ENOMEM;
-	txn_init(&st->t, txl, invite ? &td_invite_server_machine : &td_server_machine, from);
+	if (txn_init(&st->t, txl, invite ? &td_invite_server_machine : &td_server_machine, from)) {
+		free(st);
+		return -ENOMEM;
+	}
 	td_tp_response_flow(&to, msg, from);
 	st->reply_port = to.peer.port;
 	st->msg = td_msg_ref(msg);
@@ -139,7 +142,7 @@ static int send_response(struct td_srvtx *st, struct td_buf *bytes)
 	/* §18.2.2: the connection is gone, but where the request came from is known. */
 	if (td_tp_reconnect_flow(&to, tp, st->msg, &st->t.flow))
 		return err;
-	td_flow_unwatch(tp, &st->t.watch);
+	txn_unwatch(&st->t);
 	st->t.flow = to;
 	st->reply_port = to.peer.port;
 	return td_tp_send(tp, &to, bytes);
