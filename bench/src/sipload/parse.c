@@ -53,153 +53,203 @@ static int hname(const char *p, int n, const char *full, int fl, char compact)
 	return compact && n == 1 && (p[0] | 32) == compact;
 }
 
-/* 0: bad.  Header values run to the end of line; folded lines are joined by extent. */
-int parse(const char *b, int len, struct msg *m)
+static struct str request_uri(const char *uri, const char *nl)
 {
-	const char *end = b + len, *p = b, *nl;
-	m->is_req = m->method = m->status = m->cseq_m = m->nvia = m->nvial = m->nrr = m->nroute = 0;
+	const char *sp = memchr(uri, ' ', (size_t)(nl - uri));
+
+	return sp ? (struct str){ uri, (int)(sp - uri) } : (struct str){ NULL, 0 };
+}
+
+/* The byte after the start line; NULL: it is none. */
+static const char *start_line(struct msg *m, const char *b, const char *end)
+{
+	const char *nl = memchr(b, '\n', (size_t)(end - b)), *sp;
+
+	if (!nl)
+		return NULL;
+	if (end - b > 12 && !memcmp(b, "SIP/2.0 ", 8)) {
+		m->status = (b[8] - '0') * 100 + (b[9] - '0') * 10 + (b[10] - '0');
+		return m->status < 100 || m->status > 699 ? NULL : nl + 1;
+	}
+	sp = memchr(b, ' ', (size_t)(nl - b));
+	if (!sp)
+		return NULL;
+	m->is_req = 1;
+	m->method = method_id(b, (int)(sp - b));
+	m->ruri = request_uri(sp + 1, nl);
+	return m->ruri.p ? nl + 1 : NULL;
+}
+
+struct field {
+	const char *name;
+	int name_n;
+	struct str value, line;
+};
+
+/* The field at p, folded lines joined by extent; the byte after it, NULL: it is none. */
+static const char *next_field(struct field *f, const char *p, const char *end)
+{
+	const char *nl = memchr(p, '\n', (size_t)(end - p)), *colon, *v, *ve;
+
+	while (nl && nl + 1 < end && (nl[1] == ' ' || nl[1] == '\t'))
+		nl = memchr(nl + 1, '\n', (size_t)(end - nl - 1));
+	colon = nl ? memchr(p, ':', (size_t)(nl - p)) : NULL;
+	if (!colon)
+		return NULL;
+	f->name = p;
+	f->name_n = (int)(colon - p);
+	while (f->name_n && (p[f->name_n - 1] == ' ' || p[f->name_n - 1] == '\t'))
+		f->name_n--;
+	for (v = colon + 1; v < nl && (*v == ' ' || *v == '\t'); v++)
+		;
+	for (ve = nl; ve > v && (ve[-1] == '\r' || ve[-1] == ' '); ve--)
+		;
+	f->value = (struct str){ v, (int)(ve - v) };
+	f->line = (struct str){ p, (int)(nl + 1 - p) };
+	return nl + 1;
+}
+
+static int is(const struct field *f, const char *full, char compact)
+{
+	return hname(f->name, f->name_n, full, (int)strlen(full), compact);
+}
+
+static int number_of(const struct field *f)
+{
+	return (int)strtol(f->value.p, NULL, 10);
+}
+
+static void take_via(struct msg *m, const struct field *f)
+{
+	const char *comma = memchr(f->value.p, ',', (size_t)f->value.n), *end = f->value.p + f->value.n;
+
+	if (m->nvial < MAX_HEADERS)
+		m->vial[m->nvial++] = f->line;
+	if (m->nvial == 1) {
+		m->via1 = f->value;
+		if (comma)
+			m->via1.n = (int)(comma - f->value.p);
+		m->branch = param(m->via1, "branch", 6);
+	}
+	m->nvia++;
+	for (; comma; comma = memchr(comma + 1, ',', (size_t)(end - comma - 1)))
+		m->nvia++;
+}
+
+static void take_cseq(struct msg *m, const struct field *f)
+{
+	const char *t = f->value.p, *end = t + f->value.n;
+
+	for (m->cseq = 0; t < end && *t >= '0' && *t <= '9'; t++)
+		m->cseq = m->cseq * 10 + (uint32_t)(*t - '0');
+	while (t < end && *t == ' ')
+		t++;
+	m->cseq_m = method_id(t, (int)(end - t));
+	m->cseqv = f->value;
+}
+
+static void take_contact(struct msg *m, const struct field *f)
+{
+	if (!m->has_contact++)
+		m->contact = f->value;
+}
+
+static void take_record_route(struct msg *m, const struct field *f)
+{
+	if (m->nrr >= MAX_HEADERS)
+		return;
+	m->rrl[m->nrr] = f->line;
+	m->rr[m->nrr++] = f->value;
+}
+
+static void take_address(struct str *value, struct str *tag, const struct field *f)
+{
+	*value = f->value;
+	*tag = param(f->value, "tag", 3);
+}
+
+static void take_field(struct msg *m, const struct field *f)
+{
+	switch (f->name[0] | 32) {
+	case 'v':
+		if (is(f, "via", 'v'))
+			take_via(m, f);
+		break;
+	case 'r':
+		if (is(f, "record-route", 0))
+			take_record_route(m, f);
+		else if (is(f, "route", 0))
+			m->nroute++;
+		break;
+	case 'f':
+		if (is(f, "from", 'f'))
+			take_address(&m->from, &m->ftag, f);
+		break;
+	case 't':
+		if (is(f, "to", 't'))
+			take_address(&m->to, &m->ttag, f);
+		break;
+	case 'i':
+		if (f->name_n == 1)
+			m->callid = f->value;
+		break;
+	case 'l':
+		if (f->name_n == 1)
+			m->clen = number_of(f);
+		break;
+	case 'c':
+		if (is(f, "call-id", 0))
+			m->callid = f->value;
+		else if (is(f, "cseq", 0))
+			take_cseq(m, f);
+		else if (is(f, "contact", 0))
+			take_contact(m, f);
+		else if (is(f, "content-length", 0))
+			m->clen = number_of(f);
+		break;
+	case 'm':
+		if (f->name_n == 1)
+			take_contact(m, f);
+		else if (is(f, "max-forwards", 0))
+			m->maxfwd = number_of(f);
+		break;
+	case 'w':
+	case 'p':
+		if (!m->auth.n && (is(f, "www-authenticate", 0) || is(f, "proxy-authenticate", 0)))
+			m->auth = f->value;
+		break;
+	}
+}
+
+static void clear(struct msg *m)
+{
+	/* not the tables, whose numbers say how much of them is used */
+	m->is_req = m->method = m->status = m->cseq_m = m->nvia = m->nvial = m->nrr = m->nroute = m->has_contact = 0;
 	m->clen = m->maxfwd = -1;
 	m->cseq = 0;
-	m->has_contact = 0;
 	m->from = m->to = m->ftag = m->ttag = m->callid = m->cseqv = m->contact = m->branch = m->auth = m->body = m->ruri =
 		m->via1 = (struct str){ "", 0 };
-	if (!(nl = memchr(p, '\n', (size_t)(end - p))))
+}
+
+/* 0: bad. Header values run to the end of line. */
+int parse(const char *b, int len, struct msg *m)
+{
+	const char *end = b + len, *p;
+	struct field f;
+
+	clear(m);
+	for (p = start_line(m, b, end); p && p < end && *p != '\r' && *p != '\n';) {
+		p = next_field(&f, p, end);
+		if (p)
+			take_field(m, &f);
+	}
+	if (!p || p >= end)
 		return 0;
-	if (len > 12 && !memcmp(p, "SIP/2.0 ", 8)) {
-		m->status = (p[8] - '0') * 100 + (p[9] - '0') * 10 + (p[10] - '0');
-		if (m->status < 100 || m->status > 699)
-			return 0;
-	} else {
-		const char *sp = memchr(p, ' ', (size_t)(nl - p));
-		if (!sp)
-			return 0;
-		m->is_req = 1;
-		m->method = method_id(p, (int)(sp - p));
-		const char *u = sp + 1, *sp2 = memchr(u, ' ', (size_t)(nl - u));
-		if (!sp2)
-			return 0;
-		m->ruri = (struct str){ u, (int)(sp2 - u) };
-	}
-	p = nl + 1;
-	for (;;) {
-		if (p >= end)
-			return 0;
-		if (*p == '\r' || *p == '\n') {
-			p += (*p == '\r') ? 2 : 1;
-			break;
-		}
-		const char *ls = p;
-		if (!(nl = memchr(p, '\n', (size_t)(end - p))))
-			return 0;
-		while (nl + 1 < end && (nl[1] == ' ' || nl[1] == '\t')) {
-			const char *n2 = memchr(nl + 1, '\n', (size_t)(end - nl - 1));
-			if (!n2)
-				return 0;
-			nl = n2;
-		}
-		const char *c = memchr(p, ':', (size_t)(nl - p));
-		if (!c)
-			return 0;
-		int hn = (int)(c - p);
-		while (hn && (p[hn - 1] == ' ' || p[hn - 1] == '\t'))
-			hn--;
-		const char *v = c + 1;
-		while (v < nl && (*v == ' ' || *v == '\t'))
-			v++;
-		const char *ve = nl;
-		while (ve > v && (ve[-1] == '\r' || ve[-1] == ' '))
-			ve--;
-		struct str val = { v, (int)(ve - v) }, line = { ls, (int)(nl + 1 - ls) };
-		switch (p[0] | 32) {
-		case 'v':
-			if (hname(p, hn, "via", 3, 'v')) {
-				if (m->nvial < MAX_HEADERS)
-					m->vial[m->nvial++] = line;
-				if (m->nvial == 1) {
-					m->via1 = val;
-					const char *cm = memchr(val.p, ',', (size_t)val.n);
-					if (cm)
-						m->via1.n = (int)(cm - val.p);
-					m->branch = param(m->via1, "branch", 6);
-				}
-				m->nvia++;
-				for (const char *t = val.p; (t = memchr(t, ',', (size_t)(ve - t))); t++)
-					m->nvia++;
-			}
-			break;
-		case 'r':
-			if (hname(p, hn, "record-route", 12, 0)) {
-				if (m->nrr < MAX_HEADERS) {
-					m->rrl[m->nrr] = line;
-					m->rr[m->nrr++] = val;
-				}
-			} else if (hname(p, hn, "route", 5, 0))
-				m->nroute++;
-			break;
-		case 'f':
-			if (hname(p, hn, "from", 4, 'f')) {
-				m->from = val;
-				m->ftag = param(val, "tag", 3);
-			}
-			break;
-		case 't':
-			if (hname(p, hn, "to", 2, 't')) {
-				m->to = val;
-				m->ttag = param(val, "tag", 3);
-			}
-			break;
-		case 'i':
-			if (hn == 1)
-				m->callid = val;
-			break;
-		case 'l':
-			if (hn == 1)
-				m->clen = (int)strtol(val.p, NULL, 10);
-			break;
-		case 'c':
-			if (hname(p, hn, "call-id", 7, 0))
-				m->callid = val;
-			else if (hname(p, hn, "cseq", 4, 0)) {
-				const char *t = val.p;
-				uint32_t x = 0;
-				while (t < ve && *t >= '0' && *t <= '9')
-					x = x * 10 + (uint32_t)(*t++ - '0');
-				while (t < ve && *t == ' ')
-					t++;
-				m->cseq = x;
-				m->cseq_m = method_id(t, (int)(ve - t));
-				m->cseqv = val;
-			} else if (hname(p, hn, "contact", 7, 0)) {
-				m->has_contact++;
-				if (m->has_contact == 1)
-					m->contact = val;
-			} else if (hname(p, hn, "content-length", 14, 0))
-				m->clen = (int)strtol(val.p, NULL, 10);
-			break;
-		case 'm':
-			if (hn == 1) {
-				m->has_contact++;
-				if (m->has_contact == 1)
-					m->contact = val;
-			} else if (hname(p, hn, "max-forwards", 12, 0))
-				m->maxfwd = (int)strtol(val.p, NULL, 10);
-			break;
-		case 'w':
-			if (hname(p, hn, "www-authenticate", 16, 0) && !m->auth.n)
-				m->auth = val;
-			break;
-		case 'p':
-			if (hname(p, hn, "proxy-authenticate", 18, 0) && !m->auth.n)
-				m->auth = val;
-			break;
-		}
-		p = nl + 1;
-	}
+	p += *p == '\r' ? 2 : 1;
 	m->body = (struct str){ p, (int)(end - p) };
-	if (m->clen >= 0) {
-		if (m->clen > m->body.n)
-			return 0;
+	if (m->clen > m->body.n)
+		return 0;
+	if (m->clen >= 0)
 		m->body.n = m->clen;
-	}
 	return m->from.n && m->to.n && m->callid.n && m->cseqv.n && m->nvia;
 }
