@@ -87,8 +87,7 @@ class Bench:
             load = measure.run_load([udpecho, "client", "127.0.0.1:%d" % self.port, "500", "128", str(self.seconds)], self.load_core)
             return (measure.cpu_s([server.pid]) - c0) / load["ok"] * 1e6
         finally:
-            server.terminate()
-            server.wait()
+            measure.end(server)
 
 
 def progress(text):
