@@ -247,22 +247,31 @@ uint64_t td_hasher_end(struct td_hasher *h);
 
 /*
  * Intrusive hash map: an element embeds a node, the owner computes the hash with its own secret key and compares
- * elements itself. It grows a few buckets per insertion, so no single insertion is long. One thread.
+ * elements itself. It grows a bucket per insertion, so no single insertion is long. One thread.
  */
 struct td_map_node {
-	struct td_map_node *next;
+	struct td_map_node *next; /* for the map: in its bucket there was no slot left */
 	uint64_t hash;
 };
 
+enum { TD_MAP_SLOTS = 6 };
+
+/* What a look at one line of the processor's cache tells: who is here, and of most who are not, that they are not. */
+struct td_map_bucket {
+	uint8_t tags[8]; /* of each slot a byte of its hash, 0: free; the last two are none */
+	struct td_map_node *slots[TD_MAP_SLOTS];
+	struct td_map_node *more; /* for whom there was no slot */
+};
+
 struct td_map {
-	struct td_map_node **buckets, **old;
+	struct td_map_bucket *buckets, *old;
 	size_t mask, old_mask, moved, count;
 };
 
 typedef bool td_map_eq_fn(const struct td_map_node *node, const void *key);
 
-int td_map_init(struct td_map *m, size_t initial_buckets); /* rounded up to a power of two; -ENOMEM */
-void td_map_free(struct td_map *m);                        /* the table; elements belong to the caller */
+int td_map_init(struct td_map *m, size_t initial); /* elements it will hold before it grows, about; -ENOMEM */
+void td_map_free(struct td_map *m);                /* the table; elements belong to the caller */
 struct td_map_node *td_map_find(const struct td_map *m, uint64_t hash, td_map_eq_fn *eq, const void *key);
 void td_map_add(struct td_map *m, struct td_map_node *n, uint64_t hash); /* never fails: growth is put off when memory is out */
 void td_map_del(struct td_map *m, struct td_map_node *n);                /* n must be in m */

@@ -1,16 +1,26 @@
 /*
- * Hash map with chains that grows without a long stop: when there are more elements than half the buckets (what is looked for is
- * mostly not there, and in an empty bucket no element has to be fetched from far to find that out), a table of twice the
- * size is put beside the old one, and every insertion and deletion after that moves four of the old buckets over. An
- * element is in the old table exactly while its old bucket has not been moved, so each hash has one chain to look at.
- * Tables do not shrink: what was needed once will be needed again.
+ * Hash map of buckets that are a line of the processor's cache each. What is looked for is mostly not there, and of what is not
+ * there nothing has to be fetched from far but the bucket: a byte of the hash stands in it beside each element. Elements that find
+ * no slot in their bucket hang on a chain from it.
+ *
+ * It grows without a long stop: when there are more than four elements a bucket, a table of twice the size is put
+ * beside the old one, and every insertion and deletion after that moves one of the old buckets over. An element is in the old
+ * table exactly while its old bucket has not been moved, so each hash has one bucket to look at. Tables do not shrink: what was
+ * needed once will be needed again.
  */
 #include <tandem/base.h>
 
 #include <errno.h>
 #include <stdlib.h>
 
-enum { MOVES_PER_STEP = 4, BUCKETS_MIN = 8 };
+enum {
+	FULL = 4, /* elements of a bucket, on average, at which the table grows */
+	BUCKETS_MIN = 2,
+	AHEAD = 8,              /* buckets that are fetched before it is their turn to move */
+	LARGE_BYTES = 64 << 10, /* tables from here on are pages of their own, zero when they are first touched */
+};
+
+static_assert(sizeof(struct td_map_bucket) == 64, "a bucket is a line of the cache");
 
 /* Owners also shard by hash modulo workers, which leaves the low bits alike within one worker: fold the high ones in. */
 static size_t spread(uint64_t hash)
@@ -18,7 +28,15 @@ static size_t spread(uint64_t hash)
 	return (size_t)(hash ^ hash >> 32);
 }
 
-static struct td_map_node **chain_of(const struct td_map *m, uint64_t hash)
+/* Of bits that do not choose the bucket, as long as there are fewer than 2^24 of these. Never 0. */
+static uint8_t tag_of(uint64_t hash)
+{
+	uint8_t tag = (uint8_t)(spread(hash) >> 24);
+
+	return tag ? tag : 1;
+}
+
+static struct td_map_bucket *bucket_of(const struct td_map *m, uint64_t hash)
 {
 	size_t at = spread(hash);
 
@@ -27,16 +45,33 @@ static struct td_map_node **chain_of(const struct td_map *m, uint64_t hash)
 	return &m->buckets[at & m->mask];
 }
 
-int td_map_init(struct td_map *m, size_t initial_buckets)
+static struct td_map_bucket *table_new(size_t buckets)
+{
+	size_t bytes = buckets * sizeof(struct td_map_bucket);
+
+	return bytes >= LARGE_BYTES ? td_table_new(bytes) : calloc(1, bytes);
+}
+
+static void table_free(struct td_map_bucket *table, size_t buckets)
+{
+	size_t bytes = buckets * sizeof(*table);
+
+	if (bytes >= LARGE_BYTES)
+		td_table_free(table, bytes);
+	else
+		free(table);
+}
+
+int td_map_init(struct td_map *m, size_t initial)
 {
 	size_t n = BUCKETS_MIN;
-	struct td_map_node **buckets;
+	struct td_map_bucket *buckets;
 
-	if (initial_buckets > SIZE_MAX / 4 / sizeof(*buckets))
+	if (initial > SIZE_MAX / 4 / sizeof(*buckets))
 		return -ENOMEM;
-	while (n < initial_buckets)
+	while (n * FULL < initial)
 		n *= 2;
-	buckets = calloc(n, sizeof(*buckets));
+	buckets = table_new(n);
 	if (!buckets)
 		return -ENOMEM;
 	*m = (struct td_map){ .buckets = buckets, .mask = n - 1 };
@@ -45,35 +80,94 @@ int td_map_init(struct td_map *m, size_t initial_buckets)
 
 void td_map_free(struct td_map *m)
 {
-	free(m->buckets);
-	free(m->old);
+	if (m->buckets)
+		table_free(m->buckets, m->mask + 1);
+	if (m->old)
+		table_free(m->old, m->old_mask + 1);
 	*m = (struct td_map){ 0 };
+}
+
+static uint64_t tags_of(const struct td_map_bucket *b)
+{
+	uint64_t tags;
+
+	memcpy(&tags, b->tags, sizeof(tags));
+	return tags;
+}
+
+/* The high bit of each byte of tags that equals tag. */
+static uint64_t alike(uint64_t tags, uint8_t tag)
+{
+	const uint64_t low = 0x7f7f7f7f7f7f7f7f;
+	uint64_t differ = tags ^ UINT64_C(0x0101010101010101) * tag;
+
+	return ~(((differ & low) + low) | differ | low);
 }
 
 struct td_map_node *td_map_find(const struct td_map *m, uint64_t hash, td_map_eq_fn *eq, const void *key)
 {
+	const struct td_map_bucket *b = bucket_of(m, hash);
 	struct td_map_node *n;
 
-	for (n = *chain_of(m, hash); n; n = n->next) {
+	for (uint64_t found = alike(tags_of(b), tag_of(hash)); found; found &= found - 1) {
+		n = b->slots[__builtin_ctzll(found) / 8];
+		if (n->hash == hash && eq(n, key))
+			return n;
+	}
+	for (n = b->more; n; n = n->next) {
 		if (n->hash == hash && eq(n, key))
 			return n;
 	}
 	return NULL;
 }
 
+static void put(struct td_map_bucket *b, struct td_map_node *n)
+{
+	for (unsigned i = 0; i < TD_MAP_SLOTS; i++) {
+		if (!b->tags[i]) {
+			b->tags[i] = tag_of(n->hash);
+			b->slots[i] = n;
+			return;
+		}
+	}
+	n->next = b->more;
+	b->more = n;
+}
+
+static void move(struct td_map *m, struct td_map_node *n)
+{
+	put(&m->buckets[spread(n->hash) & m->mask], n);
+}
+
+/* The elements of an old bucket lie anywhere: their lines come while others are moved. */
+static void fetch_ahead(const struct td_map *m)
+{
+	const struct td_map_bucket *b = &m->old[m->moved + AHEAD];
+
+	if (m->moved + AHEAD > m->old_mask)
+		return;
+	for (unsigned i = 0; i < TD_MAP_SLOTS; i++) {
+		if (b->tags[i])
+			__builtin_prefetch(&b->slots[i]->hash);
+	}
+}
+
 static void move_bucket(struct td_map *m)
 {
-	struct td_map_node *n = m->old[m->moved], *next;
+	struct td_map_bucket *b = &m->old[m->moved];
+	struct td_map_node *n = b->more, *next;
 
+	fetch_ahead(m);
+	for (unsigned i = 0; i < TD_MAP_SLOTS; i++) {
+		if (b->tags[i])
+			move(m, b->slots[i]);
+	}
 	for (; n; n = next) {
-		struct td_map_node **to = &m->buckets[spread(n->hash) & m->mask];
-
 		next = n->next;
-		n->next = *to;
-		*to = n;
+		move(m, n);
 	}
 	if (++m->moved > m->old_mask) {
-		free(m->old);
+		table_free(m->old, m->old_mask + 1);
 		m->old = NULL;
 	}
 }
@@ -81,7 +175,7 @@ static void move_bucket(struct td_map *m)
 static void grow(struct td_map *m)
 {
 	size_t n = (m->mask + 1) * 2;
-	struct td_map_node **buckets = calloc(n, sizeof(*buckets));
+	struct td_map_bucket *buckets = table_new(n);
 
 	if (!buckets)
 		return; /* chains get longer; the next insertion tries again */
@@ -92,52 +186,70 @@ static void grow(struct td_map *m)
 	m->mask = n - 1;
 }
 
-static void step(struct td_map *m)
-{
-	for (int i = 0; m->old && i < MOVES_PER_STEP; i++)
-		move_bucket(m);
-}
-
 void td_map_add(struct td_map *m, struct td_map_node *n, uint64_t hash)
 {
-	struct td_map_node **chain;
-
-	step(m);
-	if (!m->old && m->count > m->mask / 2)
+	if (m->old)
+		move_bucket(m);
+	else if (m->count / FULL > m->mask)
 		grow(m);
-	chain = chain_of(m, hash);
 	n->hash = hash;
-	n->next = *chain;
-	*chain = n;
+	n->next = NULL;
+	put(bucket_of(m, hash), n);
 	m->count++;
 }
 
-void td_map_del(struct td_map *m, struct td_map_node *n)
+static void unchain(struct td_map_bucket *b, struct td_map_node *n)
 {
-	struct td_map_node **at = chain_of(m, n->hash);
+	struct td_map_node **at = &b->more;
 
 	while (*at != n) {
 		assert(*at);
 		at = &(*at)->next;
 	}
 	*at = n->next;
+}
+
+void td_map_del(struct td_map *m, struct td_map_node *n)
+{
+	struct td_map_bucket *b = bucket_of(m, n->hash);
+	unsigned i = 0;
+
+	while (i < TD_MAP_SLOTS && !(b->tags[i] && b->slots[i] == n))
+		i++;
+	if (i < TD_MAP_SLOTS)
+		b->tags[i] = 0;
+	else
+		unchain(b, n);
 	n->next = NULL;
 	m->count--;
-	step(m);
+	if (m->old)
+		move_bucket(m);
+}
+
+/* fn may take its element out. False: fn had enough. */
+static bool each_of(struct td_map_bucket *b, bool (*fn)(struct td_map_node *n, void *arg), void *arg)
+{
+	struct td_map_node *n = b->more, *next;
+
+	for (unsigned i = 0; i < TD_MAP_SLOTS; i++) {
+		if (b->tags[i] && !fn(b->slots[i], arg))
+			return false;
+	}
+	for (; n; n = next) {
+		next = n->next;
+		if (!fn(n, arg))
+			return false;
+	}
+	return true;
 }
 
 void td_map_each(struct td_map *m, bool (*fn)(struct td_map_node *n, void *arg), void *arg)
 {
-	struct td_map_node *n, *next;
-
 	/* With one table only, a deletion by fn moves nothing under our feet. */
 	while (m->old)
 		move_bucket(m);
 	for (size_t i = 0; i <= m->mask; i++) {
-		for (n = m->buckets[i]; n; n = next) {
-			next = n->next;
-			if (!fn(n, arg))
-				return;
-		}
+		if (!each_of(&m->buckets[i], fn, arg))
+			return;
 	}
 }
