@@ -67,6 +67,24 @@ enum td_auth_verdict td_auth_find(struct td_auth *out, enum td_digest_alg *alg, 
  */
 enum td_auth_verdict td_auth_check(struct td_nonces *n, const struct td_auth *cred, enum td_digest_alg alg,
 				   const struct td_ha1 *ha1, const struct td_msg *m, uint64_t now_ms);
+/*
+ * The same in two steps: what needs no secret first, so that one that is far away can be on its way meanwhile. After TD_AUTH_OK
+ * td_auth_end() has the verdict; any other is final. cred is borrowed until then.
+ */
+struct td_auth_trial {
+	struct td_nonces *nonces;
+	const struct td_auth *cred;
+	enum td_digest_alg alg;
+	bool here;                          /* the credentials name the request's target */
+	bool fresh;                         /* the nonce is ours and not too old */
+	uint64_t nonce_issued_ms, nonce_id; /* of a fresh one */
+	uint64_t now_ms;
+	uint8_t ha2[32];
+};
+
+enum td_auth_verdict td_auth_begin(struct td_auth_trial *out, struct td_nonces *n, const struct td_auth *cred,
+				   enum td_digest_alg alg, const struct td_msg *m, uint64_t now_ms);
+enum td_auth_verdict td_auth_end(const struct td_auth_trial *t, const struct td_ha1 *ha1);
 enum { TD_AUTH_CHALLENGE_MAX = 160 };
 /*
  * A WWW-Authenticate or Proxy-Authenticate line for each algorithm in the set (bit 1 << alg), strongest first: each at most

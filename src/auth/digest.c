@@ -155,16 +155,22 @@ static void add_hex(struct td_digest *d, const uint8_t *bytes, size_t n)
 	td_digest_add(d, td_str_n(text, 2 * n));
 }
 
-size_t td_digest_response(char out[TD_DIGEST_HEX_MAX], const struct td_ha1 *ha1, const struct td_digest_input *in)
+void td_digest_ha2(uint8_t out[32], const struct td_digest_input *in)
 {
-	size_t n = td_digest_size(in->alg);
-	uint8_t ha2[32], sum[32];
-	struct td_digest d;
+	struct td_digest d TD_UNINIT;
 
 	td_digest_init(&d, in->alg); /* A2 = Method ":" request-uri (§3.4.3) */
 	td_digest_add(&d, in->method);
 	td_digest_add_colon(&d, in->uri);
-	td_digest_end(ha2, &d);
+	td_digest_end(out, &d);
+}
+
+size_t td_digest_answer(char out[TD_DIGEST_HEX_MAX], const struct td_ha1 *ha1, const uint8_t ha2[32],
+			const struct td_digest_input *in)
+{
+	size_t n = td_digest_size(in->alg);
+	struct td_digest d TD_UNINIT;
+	uint8_t sum[32];
 
 	td_digest_init(&d, in->alg); /* KD(H(A1), nonce ":" nc ":" cnonce ":" qop ":" H(A2)) (§3.4.1) */
 	add_hex(&d, ha1->bytes, n);
@@ -180,4 +186,12 @@ size_t td_digest_response(char out[TD_DIGEST_HEX_MAX], const struct td_ha1 *ha1,
 	explicit_bzero(d.text, sizeof(d.text)); /* HA1 */
 	hex(out, sum, n);
 	return 2 * n;
+}
+
+size_t td_digest_response(char out[TD_DIGEST_HEX_MAX], const struct td_ha1 *ha1, const struct td_digest_input *in)
+{
+	uint8_t ha2[32];
+
+	td_digest_ha2(ha2, in);
+	return td_digest_answer(out, ha1, ha2, in);
 }

@@ -36,6 +36,10 @@ void td_digest_add(struct td_digest *d, struct td_str s);
 void td_digest_add_colon(struct td_digest *d, struct td_str s);
 size_t td_digest_end(uint8_t out[32], struct td_digest *d); /* returns 16 or 32 */
 size_t td_digest_size(enum td_digest_alg alg);
+/* The two parts of td_digest_response(): H(A2) does not need the secret. */
+void td_digest_ha2(uint8_t out[32], const struct td_digest_input *in);
+size_t td_digest_answer(char out[TD_DIGEST_HEX_MAX], const struct td_ha1 *ha1, const uint8_t ha2[32],
+			const struct td_digest_input *in);
 
 /* SipHash-2-4 with 64 bits of output, whose first byte on paper is the lowest here. */
 uint64_t td_siphash64(const uint8_t key[16], const void *in, size_t n);
@@ -55,6 +59,8 @@ struct td_nonce {
 
 enum td_nonce_state td_nonce_check(struct td_nonce *out, const struct td_nonces *n, uint64_t now_ms, struct td_str text,
 				   struct td_str realm);
+/* It will be used soon: what is remembered of it may be far away. */
+void td_nonce_expect(const struct td_nonces *n, const struct td_nonce *nonce);
 /* Uses up one count. False: it was used, or it may have been (the nonce's window was forgotten). */
 bool td_nonce_use(struct td_nonces *n, const struct td_nonce *nonce, uint32_t count, uint64_t now_ms);
 

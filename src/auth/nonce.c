@@ -170,6 +170,16 @@ static uint64_t with_count(uint64_t word, uint32_t count)
 	return word_of(owner_of(word), top, seen | 1u << down);
 }
 
+static struct set *set_of(const struct td_nonces *n, const struct td_nonce *nonce)
+{
+	return &n->sets[nonce->id & n->mask];
+}
+
+void td_nonce_expect(const struct td_nonces *n, const struct td_nonce *nonce)
+{
+	__builtin_prefetch(set_of(n, nonce), 1);
+}
+
 /* When the window's nonce was issued, in units. Units wrap; a clock a little behind the issuer's must not read it as ancient. */
 static uint64_t unit_of(uint64_t word, uint64_t now_unit)
 {
@@ -233,7 +243,7 @@ static int take_place(struct set *s, uint64_t mine, uint64_t now_unit)
  */
 bool td_nonce_use(struct td_nonces *n, const struct td_nonce *nonce, uint32_t count, uint64_t now_ms)
 {
-	struct set *s = &n->sets[nonce->id & n->mask];
+	struct set *s = set_of(n, nonce);
 	uint64_t unit = nonce->issued_ms / n->unit_ms + 1; /* above a fresh set's watermark */
 	uint64_t now_unit = now_ms / n->unit_ms + 1;
 	uint64_t owner = nonce->id >> (64 - TAG_BITS) << UNIT_BITS | (unit & (UNITS - 1));

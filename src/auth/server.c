@@ -65,40 +65,70 @@ static bool same_target(struct td_str uri, struct td_str request_uri)
 	return !td_uri_parse(&a, uri) && !td_uri_parse(&b, request_uri) && td_uri_eq(&a, &b);
 }
 
-enum td_auth_verdict td_auth_check(struct td_nonces *n, const struct td_auth *cred, enum td_digest_alg alg,
-				   const struct td_ha1 *ha1, const struct td_msg *m, uint64_t now_ms)
+static struct td_digest_input input_of(const struct td_auth *cred, enum td_digest_alg alg, struct td_str method)
 {
-	static const struct td_ha1 dummy;
-	struct td_nonce nonce;
-	char want[TD_DIGEST_HEX_MAX];
+	return (struct td_digest_input){
+		.alg = alg,
+		.method = method,
+		.uri = cred->uri,
+		.nonce = cred->nonce,
+		.nc = cred->nc,
+		.cnonce = cred->cnonce,
+		.qop = cred->qop,
+	};
+}
+
+enum td_auth_verdict td_auth_begin(struct td_auth_trial *out, struct td_nonces *n, const struct td_auth *cred,
+				   enum td_digest_alg alg, const struct td_msg *m, uint64_t now_ms)
+{
+	struct td_digest_input in = input_of(cred, alg, m->method_name);
+	struct td_nonce nonce = { 0 };
 
 	if (!complete(cred, alg))
 		return TD_AUTH_MALFORMED;
 	if (!td_str_ieq(cred->qop, TD_STR("auth")))
 		return TD_AUTH_WRONG; /* without qop there is no count: replays would pass (A2) */
-	enum td_nonce_state state = td_nonce_check(&nonce, n, now_ms, cred->nonce, cred->realm);
-	size_t len = td_digest_response(want, ha1 ? ha1 : &dummy,
-					&(struct td_digest_input){
-						.alg = alg,
-						.method = m->method_name,
-						.uri = cred->uri,
-						.nonce = cred->nonce,
-						.nc = cred->nc,
-						.cnonce = cred->cnonce,
-						.qop = cred->qop,
-					});
-	bool right = td_str_eq_secret(td_str_n(want, len), cred->response);
-	bool here = same_target(cred->uri, m->uri);
+	out->fresh = td_nonce_check(&nonce, n, now_ms, cred->nonce, cred->realm) == TD_NONCE_GOOD;
+	if (out->fresh)
+		td_nonce_expect(n, &nonce);
+	out->nonces = n;
+	out->cred = cred;
+	out->alg = alg;
+	out->nonce_issued_ms = nonce.issued_ms;
+	out->nonce_id = nonce.id;
+	out->now_ms = now_ms;
+	out->here = same_target(cred->uri, m->uri);
+	td_digest_ha2(out->ha2, &in);
+	return TD_AUTH_OK;
+}
 
-	if (!right || !here || !ha1)
+enum td_auth_verdict td_auth_end(const struct td_auth_trial *t, const struct td_ha1 *ha1)
+{
+	static const struct td_ha1 dummy;
+	struct td_digest_input in = input_of(t->cred, t->alg, TD_STR_NULL);
+	struct td_nonce nonce = { t->nonce_issued_ms, t->nonce_id };
+	char want[TD_DIGEST_HEX_MAX];
+	size_t len = td_digest_answer(want, ha1 ? ha1 : &dummy, t->ha2, &in);
+	bool right = td_str_eq_secret(td_str_n(want, len), t->cred->response);
+
+	if (!right || !t->here || !ha1)
 		return TD_AUTH_WRONG;
 	/*
 	 * Whoever answers a foreign nonce rightly knows the password and holds a nonce from before our restart: stale, so
 	 * that phones try again by themselves (RFC 7616 §3.3).
 	 */
-	if (state != TD_NONCE_GOOD)
+	if (!t->fresh)
 		return TD_AUTH_STALE;
-	return td_nonce_use(n, &nonce, count_of(cred->nc), now_ms) ? TD_AUTH_OK : TD_AUTH_STALE;
+	return td_nonce_use(t->nonces, &nonce, count_of(t->cred->nc), t->now_ms) ? TD_AUTH_OK : TD_AUTH_STALE;
+}
+
+enum td_auth_verdict td_auth_check(struct td_nonces *n, const struct td_auth *cred, enum td_digest_alg alg,
+				   const struct td_ha1 *ha1, const struct td_msg *m, uint64_t now_ms)
+{
+	struct td_auth_trial t;
+	enum td_auth_verdict v = td_auth_begin(&t, n, cred, alg, m, now_ms);
+
+	return v == TD_AUTH_OK ? td_auth_end(&t, ha1) : v;
 }
 
 /* What stands round the realm and the nonce of a challenge. */

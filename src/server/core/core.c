@@ -16,11 +16,7 @@ const struct td_domain *td_core_domain(const struct td_core *core, const struct 
 
 int td_core_aor(struct td_out *o, const struct td_uri *uri, const struct td_domain *domain)
 {
-	struct td_uri u = *uri;
+	const struct td_uri u = { .scheme = TD_SCHEME_SIP, .user = uri->user, .host = domain->name };
 
-	u.scheme = TD_SCHEME_SIP;
-	u.host = domain->name;
-	u.host_v6 = false;
-	u.port = 0;
 	return td_uri_aor(o, &u);
 }

@@ -15,6 +15,7 @@ struct asked {
 	const struct td_uri *speaker; /* who it says it is from; a REGISTER, who it speaks for (RFC 3261 §10.3 step 4) */
 	const struct td_domain *own;  /* the speaker's, if it is ours */
 	struct td_str realm;
+	struct td_users_key expected; /* the user whose credentials they should be: the speaker. No aor: it has none */
 };
 
 static int refuse(const struct asked *q, unsigned status, struct td_str reason)
@@ -93,59 +94,79 @@ static int aor_of_username(struct td_str *out, const struct asked *q, struct td_
 	return 0;
 }
 
-/* Is the speaker the user, or his extension in the same domain? 1, 0, or -ENOMEM. */
-static int is_user(const struct asked *q, const struct td_user *user)
+/* Is the speaker the user, or his extension in the same domain? */
+static bool is_user(const struct asked *q, const struct td_user *user)
 {
-	struct td_str domain = user->aor, name = td_str_split(&domain, '@'), aor;
-	struct td_out o;
-	int err;
+	struct td_str domain = user->aor, said = q->expected.aor, name, said_name;
 
-	if (!q->own || !q->speaker->user.n || !td_str_eq(q->own->name, domain))
-		return 0;
-	if (td_str_eq(q->speaker->user, name)) /* what is written the one way an address of record is, is that one */
-		return 1;
-	td_out_init(&o);
-	err = td_core_aor(&o, q->speaker, q->own);
-	if (!err && !o.failed)
-		err = td_arena_dup(&aor, &q->msg->arena, td_out_view(&o));
-	if (o.failed)
-		err = -ENOMEM;
-	td_out_free(&o);
-	if (err)
-		return err == -ENOMEM ? err : 0;
-	struct td_str said = td_str_split(&aor, '@');
-	return td_str_eq(said, name) || (user->extension.n && td_str_eq(said, user->extension));
+	if (!said.n)
+		return false;
+	if (td_str_eq(said, user->aor))
+		return true;
+	name = td_str_split(&domain, '@');
+	said_name = td_str_split(&said, '@');
+	return td_str_eq(said, domain) &&
+	       (td_str_eq(said_name, name) || (user->extension.n && td_str_eq(said_name, user->extension)));
 }
 
 static int pass_user(const struct asked *q, const struct td_user *user, struct td_str aor)
 {
-	int own = is_user(q, user);
-
-	if (own < 0)
-		return own;
-	if (!own) { /* A7, A10: right password, somebody else's name */
+	if (!is_user(q, user)) { /* A7, A10: right password, somebody else's name */
 		td_count(&q->core->counters->auth_failed);
 		return refuse(q, 403, q->msg->method == TD_REGISTER ? TD_STR("Not your address") : TD_STR("From is not you"));
 	}
 	td_count(&q->core->counters->auth_ok);
 	td_tp_trust_conn(q->core->tp, q->from);
 	q->out->aor = aor;
+	q->out->speaker = q->expected.aor;
 	return 0;
+}
+
+/*
+ * Nearly always the credentials are the speaker's own. So who that is gets looked for before they are read: in a large directory
+ * that means waiting for the memory several times, and there is work enough to do meanwhile.
+ */
+static int expect_speaker(struct asked *q)
+{
+	struct td_out o;
+
+	if (!q->own || !q->speaker->user.n)
+		return 0;
+	if (!text_begin(&o, q->msg, 3 * q->speaker->user.n + 1 + q->own->name.n + 1))
+		return -ENOMEM;
+	if (!td_core_aor(&o, q->speaker, q->own) && !o.failed)
+		q->expected = td_users_expect(q->core->users, td_out_view(&o));
+	return 0;
+}
+
+static const struct td_user *find_user(const struct asked *q, struct td_str aor)
+{
+	if (q->expected.aor.n && td_str_eq(aor, q->expected.aor))
+		return td_users_find_expected(q->core->users, &q->expected);
+	return td_users_find(q->core->users, aor);
 }
 
 static int check_user(const struct asked *q, const struct td_auth *cred, enum td_digest_alg alg)
 {
 	const struct td_core *core = q->core;
-	const struct td_user *user;
+	const struct td_user *user = NULL;
+	enum td_auth_verdict verdict;
+	struct td_auth_trial trial;
 	struct td_str aor;
 	int err = aor_of_username(&aor, q, cred->username);
 
 	if (err)
 		return err;
-	user = td_users_find(core->users, aor);
-	if (user && !user->has[alg])
-		user = NULL;
-	switch (td_auth_check(core->nonces, cred, alg, user ? &user->ha1[alg] : NULL, q->msg, td_loop_now_ms(core->loop))) {
+	if (q->expected.aor.n)
+		td_users_approach(core->users, &q->expected);
+	verdict = td_auth_begin(&trial, core->nonces, cred, alg, q->msg, td_loop_now_ms(core->loop));
+	if (verdict == TD_AUTH_OK) {
+		user = find_user(q, aor);
+		if (user && !user->has[alg])
+			user = NULL;
+		verdict = td_auth_end(&trial, user ? &user->ha1[alg] : NULL);
+	}
+	switch (verdict) {
 	case TD_AUTH_OK: return pass_user(q, user, aor);
 	case TD_AUTH_STALE: return challenge(q, true);
 	case TD_AUTH_MALFORMED: return refuse(q, 400, TD_STR("Malformed credentials"));
@@ -160,8 +181,10 @@ int td_gate_check(struct td_gate *out, const struct td_core *core, struct td_msg
 		  struct td_str domain)
 {
 	struct asked q = { .out = out, .core = core, .msg = msg, .from = from };
+	bool proxy = msg->method != TD_REGISTER;
 	enum td_digest_alg alg;
 	struct td_auth cred;
+	int err;
 
 	*out = (struct td_gate){ 0 };
 	if (td_config_trusts(core->cfg, &from->peer)) {
@@ -169,10 +192,15 @@ int td_gate_check(struct td_gate *out, const struct td_core *core, struct td_msg
 		td_tp_trust_conn(core->tp, from);
 		return 0;
 	}
-	q.speaker = msg->method == TD_REGISTER ? &msg->to.uri : &msg->from.uri;
+	q.speaker = proxy ? &msg->from.uri : &msg->to.uri;
 	q.own = td_core_domain(core, q.speaker);
 	q.realm = q.own ? q.own->name : domain.n ? domain : core->cfg->domains[0].name;
-	switch (td_auth_find(&cred, &alg, msg, msg->method != TD_REGISTER, q.realm)) {
+	if (!td_msg_hdr(msg, proxy ? TD_HDR_PROXY_AUTHORIZATION : TD_HDR_AUTHORIZATION))
+		return challenge(&q, false);
+	err = expect_speaker(&q);
+	if (err)
+		return err;
+	switch (td_auth_find(&cred, &alg, msg, proxy, q.realm)) {
 	case TD_AUTH_OK:
 		if (core->cfg->digest_algs & 1u << alg)
 			return check_user(&q, &cred, alg);

@@ -11,8 +11,9 @@
 #include "server/core/core.h"
 
 struct td_gate {
-	bool trusted;      /* it came from a source under trust; nobody was asked for a password */
-	struct td_str aor; /* the authenticated user, in the message's arena; empty when trusted */
+	bool trusted;          /* it came from a source under trust; nobody was asked for a password */
+	struct td_str aor;     /* the authenticated user, in the message's arena; empty when trusted */
+	struct td_str speaker; /* the address he speaks as, his own or his extension; as aor */
 	/* TD_EDENIED: the answer. reason is static; extra is in the message's arena. */
 	unsigned status; /* 401 or 407 (with a challenge per algorithm), 400, 403 */
 	struct td_str reason, extra;

@@ -197,10 +197,14 @@ static void index_del(struct index *x, _Atomic(struct entry *) *slot)
 	x->live--;
 }
 
+static _Atomic(struct entry *) *slot_of_key(const struct td_users *u, const struct td_users_key *key)
+{
+	return probe(atomic_load_explicit(&u->by_aor.table, memory_order_acquire), key->hash, false, same_aor, &key->aor);
+}
+
 static _Atomic(struct entry *) *slot_of_aor(const struct td_users *u, struct td_str aor)
 {
-	return probe(atomic_load_explicit(&u->by_aor.table, memory_order_acquire), td_hash_str(&u->key, aor), false, same_aor,
-		     &aor);
+	return slot_of_key(u, &(struct td_users_key){ aor, td_hash_str(&u->key, aor) });
 }
 
 static _Atomic(struct entry *) *slot_of_extension(const struct td_users *u, struct td_str extension, struct td_str domain)
@@ -376,6 +380,11 @@ void td_users_end(struct td_users *u)
 	}
 }
 
+static bool any_user(const struct td_users *u)
+{
+	return atomic_load_explicit(&u->by_aor.live, memory_order_relaxed);
+}
+
 size_t td_users_count(const struct td_users *u)
 {
 	return atomic_load(&u->count);
@@ -383,8 +392,36 @@ size_t td_users_count(const struct td_users *u)
 
 const struct td_user *td_users_find(const struct td_users *u, struct td_str aor)
 {
-	bool any = atomic_load_explicit(&u->by_aor.live, memory_order_relaxed);
-	_Atomic(struct entry *) *slot = any ? slot_of_aor(u, aor) : NULL;
+	struct td_users_key key = { .aor = aor };
+
+	if (!any_user(u))
+		return NULL;
+	key.hash = td_hash_str(&u->key, aor);
+	return td_users_find_expected(u, &key);
+}
+
+struct td_users_key td_users_expect(const struct td_users *u, struct td_str aor)
+{
+	struct td_users_key key = { aor, td_hash_str(&u->key, aor) };
+	struct table *t = atomic_load_explicit(&u->by_aor.table, memory_order_acquire);
+
+	__builtin_prefetch(&t->slot[key.hash & t->mask]);
+	return key;
+}
+
+/* Nearly all are where their hash points, and an entry with its text takes three cache lines. */
+void td_users_approach(const struct td_users *u, const struct td_users_key *key)
+{
+	struct table *t = atomic_load_explicit(&u->by_aor.table, memory_order_acquire);
+	const char *e = (const char *)atomic_load_explicit(&t->slot[key->hash & t->mask], memory_order_relaxed);
+
+	for (unsigned line = 0; e && line < 3; line++)
+		__builtin_prefetch(e + 64 * line);
+}
+
+const struct td_user *td_users_find_expected(const struct td_users *u, const struct td_users_key *key)
+{
+	_Atomic(struct entry *) *slot = any_user(u) ? slot_of_key(u, key) : NULL;
 	struct entry *e = slot ? atomic_load_explicit(slot, memory_order_acquire) : NULL;
 
 	return e && e != TOMBSTONE ? &e->user : NULL;

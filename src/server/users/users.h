@@ -34,6 +34,18 @@ void td_users_end(struct td_users *u);
 size_t td_users_count(const struct td_users *u);
 /* Any reader. The result stays valid until the end of the reader's loop turn. NULL: unknown. */
 const struct td_user *td_users_find(const struct td_users *u, struct td_str aor);
+/*
+ * The same in three steps, for who has other work to do between them: a large directory is in no cache, and each step asks the memory
+ * for what the next one reads. The key views aor.
+ */
+struct td_users_key {
+	struct td_str aor;
+	uint64_t hash;
+};
+
+struct td_users_key td_users_expect(const struct td_users *u, struct td_str aor);
+void td_users_approach(const struct td_users *u, const struct td_users_key *key); /* may be left out */
+const struct td_user *td_users_find_expected(const struct td_users *u, const struct td_users_key *key);
 const struct td_user *td_users_find_extension(const struct td_users *u, struct td_str domain, struct td_str extension);
 
 #endif

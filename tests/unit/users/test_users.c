@@ -109,6 +109,9 @@ static void as_a_model(void **state)
 		snprintf(name, sizeof(name), "user%d@example.test", k);
 		const struct td_user *found = td_users_find(u, td_str_of(name));
 		assert_int_equal(found != NULL, there[k]);
+		struct td_users_key key = td_users_expect(u, td_str_of(name));
+		td_users_approach(u, &key);
+		assert_ptr_equal(td_users_find_expected(u, &key), found);
 	}
 	td_users_close(u);
 }
