@@ -273,6 +273,10 @@ typedef bool td_map_eq_fn(const struct td_map_node *node, const void *key);
 int td_map_init(struct td_map *m, size_t initial); /* elements it will hold before it grows, about; -ENOMEM */
 void td_map_free(struct td_map *m);                /* the table; elements belong to the caller */
 struct td_map_node *td_map_find(const struct td_map *m, uint64_t hash, td_map_eq_fn *eq, const void *key);
+/* A find will come. Each asks the memory for what the next one reads, so that with other work between them nobody waits for it:
+ * the bucket; then the element it leads to, `bytes` from its node on. Only the find is needed. */
+void td_map_expect(const struct td_map *m, uint64_t hash);
+void td_map_approach(const struct td_map *m, uint64_t hash, size_t bytes);
 void td_map_add(struct td_map *m, struct td_map_node *n, uint64_t hash); /* never fails: growth is put off when memory is out */
 void td_map_del(struct td_map *m, struct td_map_node *n);                /* n must be in m */
 /* Walks all elements; fn may delete the node it is given, nothing else. fn returns false to stop. */

@@ -121,6 +121,23 @@ struct td_map_node *td_map_find(const struct td_map *m, uint64_t hash, td_map_eq
 	return NULL;
 }
 
+void td_map_expect(const struct td_map *m, uint64_t hash)
+{
+	__builtin_prefetch(bucket_of(m, hash));
+}
+
+void td_map_approach(const struct td_map *m, uint64_t hash, size_t bytes)
+{
+	const struct td_map_bucket *b = bucket_of(m, hash);
+
+	for (uint64_t found = alike(tags_of(b), tag_of(hash)); found; found &= found - 1) {
+		const char *n = (const char *)b->slots[__builtin_ctzll(found) / 8];
+
+		for (size_t at = 0; at < bytes; at += sizeof(*b))
+			__builtin_prefetch(n + at);
+	}
+}
+
 static void put(struct td_map_bucket *b, struct td_map_node *n)
 {
 	for (unsigned i = 0; i < TD_MAP_SLOTS; i++) {

@@ -169,7 +169,7 @@ int shard_update(struct td_loc_call *call, const struct td_loc_update *up);
 void call_finish(struct td_loc_call *call);
 int call_keep_request(struct td_loc_call *call, const struct td_loc_update *up, bool lookup);
 void call_free(struct td_loc_call *call);
-struct shard *shard_of(struct td_location *loc, uint64_t hash);
+struct shard *shard_of(const struct td_location *loc, uint64_t hash);
 
 /* ---- load.c, list.c ---- */
 

@@ -7,7 +7,7 @@
 
 enum { ANSWER_INLINE = 2 };
 
-struct shard *shard_of(struct td_location *loc, uint64_t hash)
+struct shard *shard_of(const struct td_location *loc, uint64_t hash)
 {
 	return &loc->shards[(hash >> 32) % loc->workers]; /* the map uses the low bits */
 }
@@ -163,7 +163,7 @@ static bool too_long(const struct td_loc_update *up)
 int td_location_update(struct td_loc_call **out, struct td_location *loc, unsigned worker, const struct td_loc_update *up,
 		       td_loc_fn *fn, void *arg)
 {
-	uint64_t hash = td_hash_str(&loc->key, up->aor);
+	uint64_t hash = up->hash ? up->hash : td_hash_str(&loc->key, up->aor);
 	struct shard *from = &loc->shards[worker], *at = shard_of(loc, hash);
 	struct image *result = NULL;
 	struct td_loc_call *call;
@@ -214,6 +214,24 @@ int td_location_lookup(struct td_loc_call **out, struct td_location *loc, unsign
 	}
 	*out = call;
 	return 0;
+}
+
+uint64_t td_location_expect(const struct td_location *loc, unsigned worker, struct td_str aor)
+{
+	uint64_t hash = td_hash_str(&loc->key, aor);
+
+	if (shard_of(loc, hash) == &loc->shards[worker])
+		td_map_expect(&loc->shards[worker].map, hash);
+	return hash;
+}
+
+/* An image of one binding is seldom longer. */
+enum { IMAGE_USUAL_BYTES = 256 };
+
+void td_location_approach(const struct td_location *loc, unsigned worker, uint64_t hash)
+{
+	if (shard_of(loc, hash) == &loc->shards[worker])
+		td_map_approach(&loc->shards[worker].map, hash, IMAGE_USUAL_BYTES);
 }
 
 void td_loc_cancel(struct td_loc_call *call)

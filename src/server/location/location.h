@@ -38,6 +38,7 @@ struct td_loc_change {
 struct td_loc_update {
 	enum td_loc_kind kind;
 	struct td_str aor;
+	uint64_t hash; /* of aor, from td_location_expect(); 0: nobody asked */
 	struct td_str call_id, user_agent;
 	uint32_t cseq;
 	const struct td_loc_change *changes;
@@ -82,6 +83,13 @@ int td_location_update(struct td_loc_call **out, struct td_location *loc, unsign
 int td_location_lookup(struct td_loc_call **out, struct td_location *loc, unsigned worker, struct td_str aor, td_loc_fn *fn,
 		       void *arg);
 void td_loc_cancel(struct td_loc_call *call); /* fn is not called any more */
+
+/*
+ * For who knows an address before he has all of his question: among a million of them what is asked for is in no cache. Each step asks
+ * the memory for what the next one reads; they may be left out. The hash is td_loc_update's.
+ */
+uint64_t td_location_expect(const struct td_location *loc, unsigned worker, struct td_str aor);
+void td_location_approach(const struct td_location *loc, unsigned worker, uint64_t hash);
 
 struct td_location_stats {
 	uint64_t aors, contacts;

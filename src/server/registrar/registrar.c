@@ -84,37 +84,55 @@ static struct verdict check_require(struct td_msg *msg)
 
 /* ---- step 5: the address of record ---- */
 
-static struct verdict find_aor(struct td_str *out, const struct td_core *core, struct td_msg *msg, const struct td_gate *who)
+/* The address of record in To as one of ours is written, in the message's arena. */
+static struct verdict read_aor(struct td_str *out, const struct td_domain **domain, const struct td_core *core,
+			       struct td_msg *msg)
 {
 	const struct td_uri *to = &msg->to.uri;
-	const struct td_domain *domain;
-	const struct td_user *user;
 	struct td_out o;
 	size_t most;
 	char *mem;
 
 	if (to->scheme != TD_SCHEME_SIP && to->scheme != TD_SCHEME_SIPS)
 		return no(404, TD_STR_NULL);
-	domain = td_core_domain(core, to);
-	if (!domain)
+	*domain = td_core_domain(core, to);
+	if (!*domain)
 		return no(403, TD_STR("Not a domain of ours"));
 	if (!to->user.n)
 		return no(404, TD_STR_NULL);
-	most = sizeof("sip:@") + 3 * to->user.n + domain->name.n; /* every byte of the user may have to be escaped */
+	most = 3 * to->user.n + sizeof("@") + (*domain)->name.n; /* every byte of the user may have to be escaped */
 	mem = td_arena_alloc(&msg->arena, most);
 	if (!mem)
 		return no(500, TD_STR_NULL);
 	td_out_init_fixed(&o, mem, most);
-	if (td_core_aor(&o, to, domain) || o.failed)
+	if (td_core_aor(&o, to, *domain) || o.failed)
 		return no(400, TD_STR("Bad address of record"));
 	*out = td_out_view(&o);
-	if (td_users_find(core->users, *out))
+	return fine;
+}
+
+static struct verdict find_aor(struct td_str *out, const struct td_core *core, struct td_msg *msg, const struct td_gate *who)
+{
+	const struct td_domain *domain = NULL;
+	const struct td_user *user;
+	struct td_str rest, name;
+
+	if (who->speaker.n) {
+		*out = who->speaker;
+	} else {
+		struct verdict v = read_aor(out, &domain, core, msg);
+
+		if (v.status)
+			return v;
+	}
+	if (td_str_eq(*out, who->aor) || td_users_find(core->users, *out))
 		return fine;
-	struct td_str rest = *out;
-	user = td_users_find_extension(core->users, domain->name, td_str_split(&rest, '@'));
+	rest = *out;
+	name = td_str_split(&rest, '@');
+	user = td_users_find_extension(core->users, rest, name);
 	if (user) /* one who dials 100 and one who dials alice reach the same phones */
 		return td_arena_dup(out, &msg->arena, user->aor) ? no(500, TD_STR_NULL) : fine;
-	return domain->users == TD_USERS_ANY && who->trusted ? fine : no(404, TD_STR_NULL);
+	return domain && domain->users == TD_USERS_ANY && who->trusted ? fine : no(404, TD_STR_NULL);
 }
 
 /* ---- steps 6 and 7: what is asked for ---- */
@@ -257,6 +275,8 @@ static struct verdict read_contacts(struct td_loc_update *up, struct td_loc_chan
 
 		if (got < 0 || td_contact_parse(&c, value))
 			return no(400, TD_STR("Bad Contact"));
+		if (n == 0)
+			td_location_approach(core->location, core->worker, up->hash);
 		if (n == MAX_CHANGES)
 			return no(403, TD_STR("Too many contacts"));
 		if (n == 1) {
@@ -392,6 +412,8 @@ void td_registrar_request(struct td_registrar *r, struct td_msg *msg, const stru
 
 	if (!v.status)
 		v = find_aor(&up.aor, core, msg, who);
+	if (!v.status)
+		up.hash = td_location_expect(core->location, core->worker, up.aor);
 	if (!v.status)
 		v = read_contacts(&up, &one, core, msg);
 	if (!v.status)
