@@ -204,6 +204,7 @@ struct td_buf *td_out_buf(struct td_out *o);
 
 /* ---- text codings ---- */
 
+void td_hex_encode(char *out, const void *bytes, size_t n);     /* 2 * n digits, lower case */
 int td_hex_decode(uint8_t *out, size_t out_n, struct td_str s); /* exactly out_n bytes, or TD_ESYNTAX */
 void td_base64_encode(struct td_out *o, const void *bytes, size_t n);
 /* RFC 4648 §4, padded, no line breaks, no stray bits: TD_ESYNTAX otherwise; -ENOMEM when o fails. */

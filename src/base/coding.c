@@ -1,26 +1,64 @@
 /* Hexadecimal and base64 (RFC 4648 §4). Decoders check the whole text before they write a byte. */
 #include <tandem/base.h>
 
+#include <endian.h>
 #include <errno.h>
 
-static int hex_digit(char c)
+/* Eight digits of four bytes at once, the first byte lowest in v. */
+static inline uint64_t eight_digits(uint32_t v)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = td_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	uint64_t x = v, letters;
+
+	x = (x | x << 16) & 0x0000ffff0000ffff;
+	x = (x | x << 8) & 0x00ff00ff00ff00ff;
+	x = (x >> 4 | x << 8) & 0x0f0f0f0f0f0f0f0f; /* a byte per digit */
+	letters = ((x + 0x0606060606060606) >> 4) & 0x0101010101010101;
+	return x + 0x3030303030303030 + letters * ('a' - '9' - 1);
 }
+
+void td_hex_encode(char *out, const void *bytes, size_t n)
+{
+	const uint8_t *b = bytes;
+	uint64_t digits;
+	uint32_t v;
+
+	for (; n >= sizeof(v); n -= sizeof(v), b += sizeof(v), out += sizeof(digits)) {
+		memcpy(&v, b, sizeof(v));
+		digits = htole64(eight_digits(le32toh(v)));
+		memcpy(out, &digits, sizeof(digits));
+	}
+	for (; n; n--, b++, out += 2) {
+		digits = eight_digits(*b);
+		out[0] = (char)digits;
+		out[1] = (char)(digits >> 8);
+	}
+}
+
+enum { IS_DIGIT = 16 };
+
+/* The value of each character that is a hexadecimal digit. */
+static const uint8_t nibbles[256] = {
+	/* clang-format off */
+	['0'] = IS_DIGIT | 0, ['1'] = IS_DIGIT | 1, ['2'] = IS_DIGIT | 2, ['3'] = IS_DIGIT | 3, ['4'] = IS_DIGIT | 4,
+	['5'] = IS_DIGIT | 5, ['6'] = IS_DIGIT | 6, ['7'] = IS_DIGIT | 7, ['8'] = IS_DIGIT | 8, ['9'] = IS_DIGIT | 9,
+	['a'] = IS_DIGIT | 10, ['b'] = IS_DIGIT | 11, ['c'] = IS_DIGIT | 12, ['d'] = IS_DIGIT | 13, ['e'] = IS_DIGIT | 14, ['f'] = IS_DIGIT | 15,
+	['A'] = IS_DIGIT | 10, ['B'] = IS_DIGIT | 11, ['C'] = IS_DIGIT | 12, ['D'] = IS_DIGIT | 13, ['E'] = IS_DIGIT | 14, ['F'] = IS_DIGIT | 15,
+	/* clang-format on */
+};
 
 int td_hex_decode(uint8_t *out, size_t out_n, struct td_str s)
 {
+	const uint8_t *p = (const uint8_t *)s.p;
+	uint8_t all = IS_DIGIT;
+
 	if (s.n % 2 || s.n / 2 != out_n)
 		return TD_ESYNTAX;
-	for (size_t i = 0; i < s.n; i++) {
-		if (hex_digit(s.p[i]) < 0)
-			return TD_ESYNTAX;
-	}
-	for (size_t i = 0; i < out_n; i++)
-		out[i] = (uint8_t)(hex_digit(s.p[2 * i]) << 4 | hex_digit(s.p[2 * i + 1]));
+	for (size_t i = 0; i < s.n; i++)
+		all &= nibbles[p[i]];
+	if (!all)
+		return TD_ESYNTAX;
+	for (size_t i = 0; i < out_n; i++, p += 2)
+		out[i] = (uint8_t)(nibbles[p[0]] << 4 | (nibbles[p[1]] & 15));
 	return 0;
 }
 

@@ -63,16 +63,28 @@ char *td_out_room(struct td_out *o, size_t n)
 	return p;
 }
 
+/* How many digits v has: most numbers here have few. */
+static inline size_t digits_of(uint64_t v)
+{
+	for (size_t n = 1;; n += 4, v /= 10000) {
+		if (v < 10)
+			return n;
+		if (v < 100)
+			return n + 1;
+		if (v < 1000)
+			return n + 2;
+		if (v < 10000)
+			return n + 3;
+	}
+}
+
 void td_out_u64(struct td_out *o, uint64_t v)
 {
-	char digits[20];
-	size_t i = sizeof(digits);
+	size_t n = digits_of(v);
+	char *p = td_out_room(o, n);
 
-	do {
-		digits[--i] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	td_out_str(o, td_str_n(digits + i, sizeof(digits) - i));
+	for (; p && n; v /= 10)
+		p[--n] = (char)('0' + v % 10);
 }
 
 void td_out_i64(struct td_out *o, int64_t v)
@@ -90,8 +102,6 @@ void td_out_i64(struct td_out *o, int64_t v)
 
 void td_out_hex(struct td_out *o, const void *bytes, size_t n)
 {
-	static const char digit[16] = "0123456789abcdef";
-	const uint8_t *b = bytes;
 	char *p;
 
 	if (n > SIZE_MAX / 4) {
@@ -99,10 +109,8 @@ void td_out_hex(struct td_out *o, const void *bytes, size_t n)
 		return;
 	}
 	p = td_out_room(o, 2 * n);
-	for (size_t i = 0; p && i < n; i++) {
-		*p++ = digit[b[i] >> 4];
-		*p++ = digit[b[i] & 15];
-	}
+	if (p)
+		td_hex_encode(p, bytes, n);
 }
 
 void td_out_fmt(struct td_out *o, const char *fmt, ...)

@@ -27,18 +27,11 @@ bool td_str_ends(struct td_str s, struct td_str suffix)
 
 bool td_str_istarts(struct td_str s, struct td_str prefix)
 {
-	uint64_t x, y;
-	size_t i = 0;
-
 	if (s.n < prefix.n)
 		return false;
-	for (; i + sizeof(x) <= prefix.n; i += sizeof(x)) { /* mostly the case is the same as well */
-		memcpy(&x, s.p + i, sizeof(x));
-		memcpy(&y, prefix.p + i, sizeof(y));
-		if (x != y)
-			break;
-	}
-	for (; i < prefix.n; i++) {
+	if (!prefix.n || memcmp(s.p, prefix.p, prefix.n) == 0) /* mostly the case is the same as well */
+		return true;
+	for (size_t i = 0; i < prefix.n; i++) {
 		if (s.p[i] != prefix.p[i] && td_lower(s.p[i]) != td_lower(prefix.p[i]))
 			return false;
 	}

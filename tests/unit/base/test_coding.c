@@ -1,5 +1,7 @@
 #include "support.h"
 
+#include <stdio.h>
+
 static void hex(void **state)
 {
 	static const struct {
@@ -33,6 +35,29 @@ static void hex(void **state)
 		assert_int_equal(out[rows[i].n], 0x55);
 		free(out);
 		exact_free(s);
+	}
+}
+
+/* Every byte at every place of every length that is written four bytes at a time. */
+static void hex_there_and_back(void **state)
+{
+	for (size_t n = 0; n <= 9; n++) {
+		for (size_t at = 0; at < n; at++) {
+			for (unsigned v = 0; v < 256; v++) {
+				uint8_t *in = calloc(n, 1), back[9];
+				char *text = malloc(2 * n), want[3];
+
+				in[at] = (uint8_t)v;
+				td_hex_encode(text, in, n);
+				snprintf(want, sizeof(want), "%02x", v);
+				for (size_t i = 0; i < n; i++)
+					assert_memory_equal(text + 2 * i, i == at ? want : "00", 2);
+				assert_int_equal(td_hex_decode(back, n, td_str_n(text, 2 * n)), 0);
+				assert_memory_equal(back, in, n);
+				free(in);
+				free(text);
+			}
+		}
 	}
 }
 
@@ -123,6 +148,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hex),
+		cmocka_unit_test(hex_there_and_back),
 		cmocka_unit_test(base64),
 		cmocka_unit_test(base64_round_trip),
 		cmocka_unit_test(base64_no_room),

@@ -2,6 +2,8 @@
 #include "support.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 static void buf_counts(void **state)
 {
@@ -109,6 +111,28 @@ static void out_grows(void **state)
 	td_buf_unref(b);
 }
 
+static void out_numbers_of_every_length(void **state)
+{
+	char want[24], mem[20];
+	struct td_out o;
+	uint64_t v = 1;
+
+	for (size_t n = 1; n <= 20; n++, v *= 10) { /* 1, 10, … and the number before each */
+		snprintf(want, sizeof(want), "%" PRIu64, v);
+		td_out_init_fixed(&o, mem, n);
+		td_out_u64(&o, v);
+		assert_str(td_out_view(&o), want);
+		snprintf(want, sizeof(want), "%" PRIu64, v - 1);
+		td_out_init_fixed(&o, mem, n);
+		td_out_u64(&o, v - 1);
+		assert_str(td_out_view(&o), want);
+		td_out_init_fixed(&o, mem, n - 1);
+		td_out_u64(&o, v);
+		assert_true(o.failed);
+		assert_int_equal(o.n, 0);
+	}
+}
+
 static void out_fails_for_good(void **state)
 {
 	struct td_out o;
@@ -154,8 +178,13 @@ static void out_fixed_is_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(buf_counts), cmocka_unit_test(arena_pieces),       cmocka_unit_test(arena_in_own_memory),
-		cmocka_unit_test(out_grows),  cmocka_unit_test(out_fails_for_good), cmocka_unit_test(out_fixed_is_full),
+		cmocka_unit_test(buf_counts),
+		cmocka_unit_test(arena_pieces),
+		cmocka_unit_test(arena_in_own_memory),
+		cmocka_unit_test(out_grows),
+		cmocka_unit_test(out_numbers_of_every_length),
+		cmocka_unit_test(out_fails_for_good),
+		cmocka_unit_test(out_fixed_is_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
