@@ -8,6 +8,7 @@ enum {
 	TP_MAX_LISTENERS = 64,
 	TP_CONN_SERIAL_BITS = 56, /* of td_flow.conn; above it stands the worker */
 	TP_REMOTE_BUCKETS = 64,
+	TP_VIA_MAX = 32 + TD_ADDR_TEXT,
 };
 
 struct tp_listener {
@@ -19,10 +20,10 @@ struct tp_listener {
 	/* For one that listens on every address (0.0.0.0): the one we have towards the last peer asked about. */
 	struct td_addr peer, ours;
 	uint64_t asked_ms;
-	/* The last address of ours that was written, and its text: nearly always the same one. */
+	/* The last address of ours that was written, nearly always the same one, and a Via that names it, up to the branch. */
 	struct td_addr written;
-	char written_text[TD_ADDR_TEXT];
-	size_t written_n;
+	char via[TP_VIA_MAX];
+	uint8_t via_n, sent_by_at, sent_by_n;
 };
 
 /* One address that connects to us (T1): how often, and which of its connections nobody has vouched for yet. */

@@ -149,28 +149,39 @@ bool td_tp_is_me(const struct td_tp *tp, struct td_str host, uint16_t port)
 	return td_tp_is_my_addr(tp, &addr);
 }
 
-/* The port is always written: elements disagree about which one is meant without it. */
-void td_tp_put_sent_by(struct td_out *o, const struct td_tp *tp, const struct td_flow *f)
+/* Our side of f as its Vias name it. The port is always written: elements disagree about which one is meant without it. */
+static const struct tp_listener *written(const struct td_tp *tp, const struct td_flow *f)
 {
 	struct tp_listener *ln = tp->listeners[f->listener];
 	struct td_addr ours = own_address(tp, f);
-	struct td_out text;
+	struct td_out o;
 
-	if (!td_addr_eq(&ours, &ln->written)) {
-		td_out_init_fixed(&text, ln->written_text, sizeof(ln->written_text));
-		td_addr_print(&text, &ours);
-		ln->written = ours;
-		ln->written_n = text.n;
-	}
-	td_out_str(o, td_str_n(ln->written_text, ln->written_n));
+	if (td_addr_eq(&ours, &ln->written))
+		return ln;
+	td_out_init_fixed(&o, ln->via, sizeof(ln->via));
+	td_out_str(&o, TD_STR("SIP/2.0/"));
+	td_out_str(&o, proto_names[ln->proto]);
+	td_out_char(&o, ' ');
+	ln->sent_by_at = (uint8_t)o.n;
+	td_addr_print(&o, &ours);
+	ln->sent_by_n = (uint8_t)(o.n - ln->sent_by_at);
+	td_out_str(&o, TD_STR(";rport;branch="));
+	ln->via_n = (uint8_t)o.n;
+	ln->written = ours;
+	return ln;
+}
+
+void td_tp_put_sent_by(struct td_out *o, const struct td_tp *tp, const struct td_flow *f)
+{
+	const struct tp_listener *ln = written(tp, f);
+
+	td_out_str(o, td_str_n(ln->via + ln->sent_by_at, ln->sent_by_n));
 }
 
 void td_tp_put_via(struct td_out *o, const struct td_tp *tp, const struct td_flow *f, struct td_str branch)
 {
-	td_out_str(o, TD_STR("SIP/2.0/"));
-	td_out_str(o, proto_names[f->proto]);
-	td_out_char(o, ' ');
-	td_tp_put_sent_by(o, tp, f);
-	td_out_str(o, TD_STR(";rport;branch="));
+	const struct tp_listener *ln = written(tp, f);
+
+	td_out_str(o, td_str_n(ln->via, ln->via_n));
 	td_out_str(o, branch);
 }

@@ -135,14 +135,13 @@ static int tops(struct draft *d)
 	struct td_out o;
 
 	td_out_init_fixed(&o, d->via, sizeof(d->via));
-	td_out_z(&o, "Via: ");
+	td_out_str(&o, TD_STR("Via: "));
 	td_tp_put_via(&o, copy->core->tp, copy->out, copy->branch);
-	td_out_z(&o, "\r\n");
 	if (!td_msg_hdr(m, TD_HDR_MAX_FORWARDS))
-		td_out_z(&o, "Max-Forwards: 70\r\n");
-	td_out_z(&o, "Max-Breadth: ");
+		td_out_str(&o, TD_STR("\r\nMax-Forwards: 70"));
+	td_out_str(&o, TD_STR("\r\nMax-Breadth: "));
 	td_out_u64(&o, copy->breadth);
-	td_out_z(&o, "\r\n");
+	td_out_str(&o, TD_STR("\r\n"));
 	if (o.failed)
 		return TD_ELIMIT;
 	td_edit_insert_before(&d->ed, TD_HDR_VIA, td_out_view(&o));
@@ -192,12 +191,13 @@ int px_copy_build(struct td_buf **out, const struct px_copy *copy)
 	int err;
 
 	d.copy = copy;
+	/* in the order in which most messages have what is changed */
 	td_edits_init(&d.ed, copy->msg);
-	max_forwards(&d);
 	routing(&d);
 	err = tops(&d);
 	if (!err) {
 		td_edit_via_received(&d.ed, copy->msg);
+		max_forwards(&d);
 		drop_credentials(&d);
 		px_edit_length(&d.ed, d.length, copy->msg, copy->out);
 		err = td_edits_apply(out, &d.ed);

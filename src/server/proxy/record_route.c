@@ -20,13 +20,13 @@ bool px_wants_record_route(const struct td_msg *msg)
 
 static void put_one(struct td_out *o, const struct px_copy *copy, const struct td_flow *side, const char cookie[TD_COOKIE_LEN])
 {
-	td_out_z(o, "Record-Route: <sip:");
+	td_out_str(o, TD_STR("Record-Route: <sip:"));
 	td_tp_put_sent_by(o, copy->core->tp, side);
 	if (side->proto == TD_TCP)
-		td_out_z(o, ";transport=tcp");
-	td_out_z(o, ";lr;" TD_COOKIE_PARAM "=");
+		td_out_str(o, TD_STR(";transport=tcp"));
+	td_out_str(o, TD_STR(";lr;" TD_COOKIE_PARAM "="));
 	td_out_str(o, td_str_n(cookie, TD_COOKIE_LEN));
-	td_out_z(o, ">\r\n");
+	td_out_str(o, TD_STR(">\r\n"));
 }
 
 void px_put_record_route(struct td_out *o, const struct px_copy *copy)
