@@ -32,8 +32,9 @@ struct td_digest_input {
 /* The response value in hex (32 or 64 characters); returns its length. */
 size_t td_digest_response(char out[TD_DIGEST_HEX_MAX], const struct td_ha1 *ha1, const struct td_digest_input *in);
 
-/* A keyed MAC for short inputs: SipHash-2-4 with 128 bits of output. */
+/* A keyed MAC for short inputs: SipHash-2-4 with 128 bits of output, or 64, of which the first byte on paper is the lowest here. */
 void td_siphash128(uint8_t out[16], const uint8_t key[16], const void *in, size_t n);
+uint64_t td_siphash64(const uint8_t key[16], const void *in, size_t n);
 
 /* ---- nonces: one object for all workers of a server; every function is safe from any thread and takes no lock ---- */
 

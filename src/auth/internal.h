@@ -41,9 +41,6 @@ void td_digest_ha2(uint8_t out[32], const struct td_digest_input *in);
 size_t td_digest_answer(char out[TD_DIGEST_HEX_MAX], const struct td_ha1 *ha1, const uint8_t ha2[32],
 			const struct td_digest_input *in);
 
-/* SipHash-2-4 with 64 bits of output, whose first byte on paper is the lowest here. */
-uint64_t td_siphash64(const uint8_t key[16], const void *in, size_t n);
-
 enum { TD_NONCE_TEXT = 20 }; /* characters of a nonce */
 
 enum td_nonce_state {

@@ -518,6 +518,10 @@ static void d2_loop(void **state)
 		   (int)(m->bytes.n - (size_t)(find(m, "Via:") - m->bytes.p)), find(m, "Via:"));
 	want_status(&r.b, 482);
 	assert_int_equal(world_status(&r.w)->count.loops, 1);
+	phone_send(&r.b, "MESSAGE sip:bob@quick.test SIP/2.0\n%.*s", /* as if we had sent it to ourselves */
+		   (int)(m->bytes.n - (size_t)(find(m, "Via:") - m->bytes.p)), find(m, "Via:"));
+	want_status(&r.b, 482);
+	assert_int_equal(world_status(&r.w)->count.loops, 2);
 	want_silence(&r.a, 100);
 	rig_close(&r);
 }

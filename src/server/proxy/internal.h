@@ -20,7 +20,7 @@
 
 #include "server/proxy/proxy.h"
 
-enum { PX_BRANCH_LEN = TD_BRANCH_LEN + 1 + TD_LOOP_LEN, PX_STATELESS_BRANCH_MAX = 133, PX_DATAGRAM_MAX = 65535 - 20 - 8 };
+enum { PX_BRANCH_LEN = TD_BRANCH_LEN + 1 + TD_LOOP_LEN, PX_STATELESS_BRANCH_MAX = 125, PX_DATAGRAM_MAX = 65535 - 20 - 8 };
 
 struct px_context;
 
@@ -161,7 +161,7 @@ void px_stateless_close(struct td_proxy *p);
 
 /* stateless_branch.c */
 void px_stateless_key(struct td_proxy *p);
-/* Writes it (out NULL: not), and returns a number that stands for it. */
+/* Writes it, and returns a number that stands for it. */
 uint64_t px_stateless_branch(char out[PX_STATELESS_BRANCH_MAX], size_t *n, const struct td_proxy *p, const struct td_msg *msg,
 			     const struct td_flow *from, const struct td_route *route);
 bool px_is_stateless_branch(struct td_str branch); /* by its form */

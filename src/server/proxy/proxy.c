@@ -211,12 +211,10 @@ static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px
 		.breadth = c->breadth,
 	};
 	struct td_clitx_options opt = { .method = c->msg->method, .branch = copy.branch, .to = t->flow, .forwarded = true };
-	struct td_out o;
 	int err;
 
 	td_branch_make(text, core->txl);
-	td_out_init_fixed(&o, text + TD_BRANCH_LEN, sizeof(text) - TD_BRANCH_LEN);
-	td_route_put_loop(&o, c->setup->route.loop);
+	td_route_loop_text(text + TD_BRANCH_LEN, c->setup->route.loop);
 	err = px_copy_build(&opt.bytes, &copy);
 	if (err)
 		return err == TD_ELIMIT ? -EMSGSIZE : err;

@@ -34,7 +34,7 @@ static void refuse(struct td_proxy *p, struct td_msg *msg, const struct td_flow 
 static int send_copy(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from, const struct td_route *route,
 		     const struct px_target *t)
 {
-	char text[PX_STATELESS_BRANCH_MAX];
+	char text[PX_STATELESS_BRANCH_MAX] TD_UNINIT;
 	struct px_copy copy = {
 		.core = p->core,
 		.msg = msg,
@@ -169,13 +169,23 @@ static void to_next_hop(struct td_proxy *p, struct td_msg *msg, const struct td_
 		refuse(p, msg, from, 502, TD_STR("No Way to Next Hop"));
 }
 
+/* What stands for it among the notes. */
+static uint64_t number_of(const struct td_proxy *p, const struct td_msg *msg, const struct td_flow *from,
+			  const struct td_route *route)
+{
+	char text[PX_STATELESS_BRANCH_MAX] TD_UNINIT;
+	size_t n;
+
+	return px_stateless_branch(text, &n, p, msg, from, route);
+}
+
 void td_proxy_forward(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from, const struct td_route *route, bool note)
 {
 	if (note) {
 		bool invite =
 			msg->method == TD_INVITE; /* for its CANCEL, as long as it may ring; else for retransmissions (64*T1) */
 
-		px_note(&p->notes[invite], px_stateless_branch(NULL, NULL, p, msg, from, route),
+		px_note(&p->notes[invite], number_of(p, msg, from, route),
 			invite ? (uint64_t)p->core->cfg->proxy.timer_c_s * 1000 : 64 * 500);
 	}
 	td_count(&p->core->counters->forwarded);
@@ -190,7 +200,7 @@ bool td_proxy_noted(const struct td_proxy *p, const struct td_msg *msg, const st
 	bool invite = msg->method == TD_INVITE || msg->method == TD_ACK || msg->method == TD_CANCEL;
 	const struct px_notes *ns = &p->notes[invite];
 
-	return (ns->young.n || ns->old.n) && px_noted(ns, px_stateless_branch(NULL, NULL, p, msg, from, route));
+	return (ns->young.n || ns->old.n) && px_noted(ns, number_of(p, msg, from, route));
 }
 
 void px_stateless_open(struct td_proxy *p)

@@ -8,7 +8,8 @@
  *           nothing: its topmost Via takes the place of the branch.
  *   LOOP    td_route.loop, as in every branch of ours
  *   BACK    the way the request came, where its responses go
- *   MAC     24 hex digits: SipHash-2-4 of UNIQUE, BACK, CSeq number and Call-ID under a key made of the server's secret
+ *   MAC     16 hex digits: SipHash-2-4 of UNIQUE, BACK, CSeq number and Call-ID under a key made of the server's secret. UNIQUE and
+ *           BACK are signed as they are written, so a response is judged before anything in it is read
  *
  * So any worker knows a response for ours, and where it goes, by this alone, even after a restart. Who never saw a branch of ours
  * cannot make one, and who saw one cannot use it for another destination nor for another request (D4). BACK says what the next Via
@@ -16,12 +17,12 @@
  */
 #include "server/proxy/internal.h"
 
-enum { UNIQUE_LEN = 16, MAC_BYTES = 12, MAC_AT = PX_BRANCH_LEN + 1, BACK_AT = MAC_AT + 2 * MAC_BYTES };
+enum { UNIQUE_AT = 7 + 2, UNIQUE_LEN = 16, MAC_AT = PX_BRANCH_LEN + 1, MAC_LEN = 16, BACK_AT = MAC_AT + MAC_LEN };
 /* listener, family and kind in one byte; address, scope, port; connection and sent-by's port */
 enum { BACK_MAX = 1 + 16 + 4 + 2 + 8 + 2, BACK_V6 = 0x80, BACK_STREAM = 0x40, BACK_LISTENER = 0x3f };
 
 _Static_assert(BACK_AT + 2 * BACK_MAX == PX_STATELESS_BRANCH_MAX, "the longest way back fits");
-_Static_assert(PX_BRANCH_LEN == TD_BRANCH_LEN + 1 + TD_LOOP_LEN && TD_BRANCH_LEN == 7 + 2 + UNIQUE_LEN,
+_Static_assert(PX_BRANCH_LEN == TD_BRANCH_LEN + 1 + TD_LOOP_LEN && TD_BRANCH_LEN == UNIQUE_AT + UNIQUE_LEN,
 	       "laid out as other branches are");
 
 void px_stateless_key(struct td_proxy *p)
@@ -98,18 +99,17 @@ static bool back_unpack(struct px_back *out, const struct td_tp *tp, const uint8
 
 /* ---- the branch ---- */
 
-/* Of what both the request and its responses show. */
-static void sign(uint8_t mac[16], const struct td_proxy *p, const uint8_t unique[UNIQUE_LEN / 2], const uint8_t *back,
-		 size_t back_n, const struct td_msg *m)
+/* Of what both the request and its responses show. `back` is as long as its first byte says. */
+static uint64_t sign(const struct td_proxy *p, const char unique[UNIQUE_LEN], struct td_str back, const struct td_msg *m)
 {
-	uint8_t in[UNIQUE_LEN / 2 + BACK_MAX + 4 + TD_SIP_MAX_TOKEN], *at = in;
+	uint8_t in[UNIQUE_LEN + 4 + 2 * BACK_MAX + TD_SIP_MAX_TOKEN] TD_UNINIT, *at = in;
 	size_t n = m->call_id.n < TD_SIP_MAX_TOKEN ? m->call_id.n : TD_SIP_MAX_TOKEN; /* no parsed message has a longer one */
 
-	at = put(at, unique, UNIQUE_LEN / 2);
-	at = put(at, back, back_n);
+	at = put(at, unique, UNIQUE_LEN);
 	at = put(at, &m->cseq.num, 4);
+	at = put(at, back.p, back.n);
 	at = put(at, m->call_id.p, n);
-	td_siphash128(mac, p->branch_key, in, (size_t)(at - in));
+	return td_siphash64(p->branch_key, in, (size_t)(at - in));
 }
 
 static uint64_t unique_of(const struct td_proxy *p, const struct td_msg *msg, const struct td_route *route)
@@ -128,27 +128,22 @@ static void way_back(struct px_back *out, const struct td_msg *msg, const struct
 uint64_t px_stateless_branch(char out[PX_STATELESS_BRANCH_MAX], size_t *n, const struct td_proxy *p, const struct td_msg *msg,
 			     const struct td_flow *from, const struct td_route *route)
 {
-	uint64_t unique = unique_of(p, msg, route), id;
-	uint8_t back[BACK_MAX], mac[16];
+	uint64_t unique = unique_of(p, msg, route), mac;
+	uint8_t back[BACK_MAX];
 	struct px_back way;
 	size_t back_n;
-	struct td_out o;
 
 	way_back(&way, msg, from);
 	back_n = back_pack(back, &way);
-	sign(mac, p, (const uint8_t *)&unique, back, back_n, msg);
-	memcpy(&id, mac, sizeof(id));
-	if (!out)
-		return id;
-	td_out_init_fixed(&o, out, PX_STATELESS_BRANCH_MAX);
-	td_out_str(&o, TD_STR("z9hG4bK00"));
-	td_out_hex(&o, &unique, sizeof(unique));
-	td_route_put_loop(&o, route->loop);
-	td_out_char(&o, '.');
-	td_out_hex(&o, mac, MAC_BYTES);
-	td_out_hex(&o, back, back_n);
-	*n = o.n;
-	return id;
+	memcpy(out, "z9hG4bK00", UNIQUE_AT);
+	td_hex_encode(out + UNIQUE_AT, &unique, sizeof(unique));
+	td_route_loop_text(out + TD_BRANCH_LEN, route->loop);
+	out[PX_BRANCH_LEN] = '.';
+	td_hex_encode(out + BACK_AT, back, back_n);
+	*n = BACK_AT + 2 * back_n;
+	mac = sign(p, out + UNIQUE_AT, td_str_n(out + BACK_AT, 2 * back_n), msg);
+	td_hex_encode(out + MAC_AT, &mac, sizeof(mac));
+	return mac;
 }
 
 bool px_is_stateless_branch(struct td_str b)
@@ -159,16 +154,12 @@ bool px_is_stateless_branch(struct td_str b)
 bool px_stateless_branch_read(struct px_back *out, const struct td_proxy *p, const struct td_msg *response)
 {
 	struct td_str b = response->via.branch, text = td_str_n(b.p + BACK_AT, b.n - BACK_AT);
-	uint8_t unique[UNIQUE_LEN / 2], back[BACK_MAX], mac[16];
-	char want[2 * MAC_BYTES];
-	struct td_out o;
+	uint64_t mac = sign(p, b.p + UNIQUE_AT, text, response);
+	char want[MAC_LEN];
+	uint8_t back[BACK_MAX];
 
-	if (td_hex_decode(unique, sizeof(unique), td_str_n(b.p + 9, UNIQUE_LEN)) || td_hex_decode(back, text.n / 2, text) ||
-	    text.n / 2 != back_size(back[0]))
-		return false;
-	sign(mac, p, unique, back, text.n / 2, response);
-	td_out_init_fixed(&o, want, sizeof(want));
-	td_out_hex(&o, mac, MAC_BYTES);
-	return td_str_eq_secret(td_str_n(b.p + MAC_AT, sizeof(want)), td_str_n(want, sizeof(want))) &&
-	       back_unpack(out, p->core->tp, back);
+	td_hex_encode(want, &mac, sizeof(mac));
+	/* Another length than the way's own: what follows it is the beginning of another Call-ID. */
+	return td_str_eq_secret(td_str_n(b.p + MAC_AT, MAC_LEN), td_str_n(want, MAC_LEN)) &&
+	       !td_hex_decode(back, text.n / 2, text) && text.n / 2 == back_size(back[0]) && back_unpack(out, p->core->tp, back);
 }

@@ -123,33 +123,36 @@ static uint64_t loop_hash(const struct td_core *core, const struct td_msg *msg)
 	return td_hasher_end(&h);
 }
 
-void td_route_put_loop(struct td_out *o, uint64_t loop)
+void td_route_loop_text(char out[1 + TD_LOOP_LEN], uint64_t loop)
 {
 	uint64_t big = htobe64(loop);
 
-	td_out_char(o, '.');
-	td_out_hex(o, &big, sizeof(big));
+	out[0] = '.';
+	td_hex_encode(out + 1, &big, sizeof(big));
+}
+
+/* May it be one of ours? */
+static bool has_place_for_loop(struct td_str branch)
+{
+	return branch.n >= TD_BRANCH_LEN + 1 + TD_LOOP_LEN && branch.p[TD_BRANCH_LEN] == '.';
 }
 
 /* Only we can have written that hash, so finding it in any Via is finding ourselves with the same request. */
 static bool looped(const struct td_route *r, const struct td_msg *msg)
 {
-	char hex[1 + TD_LOOP_LEN];
-	struct td_out o;
+	const struct td_hdr *first = td_msg_hdr(msg, TD_HDR_VIA);
+	/* A single value, which is the one that is parsed: where it would be is known. */
+	bool simple = first->value_n == msg->via.text.n;
+	char text[1 + TD_LOOP_LEN];
 
-	td_out_init_fixed(&o, hex, sizeof(hex));
-	td_route_put_loop(&o, r->loop);
-	for (const struct td_hdr *f = td_msg_hdr(msg, TD_HDR_VIA); f; f = td_msg_hdr_next(msg, f)) {
-		struct td_str v = td_hdr_value(msg, f);
-
-		/* A single value, which is the one that is parsed: where it would be is known. */
-		if (v.p == msg->via.text.p && v.n == msg->via.text.n) {
-			if (td_str_ends(msg->via.branch, td_out_view(&o)))
-				return true;
-		} else if (v.n && memmem(v.p, v.n, hex, 1 + TD_LOOP_LEN)) {
+	if (simple && !first->next && !has_place_for_loop(msg->via.branch))
+		return false;
+	td_route_loop_text(text, r->loop);
+	if (simple && has_place_for_loop(msg->via.branch) && !memcmp(msg->via.branch.p + TD_BRANCH_LEN, text, sizeof(text)))
+		return true;
+	for (const struct td_hdr *f = simple ? td_msg_hdr_next(msg, first) : first; f; f = td_msg_hdr_next(msg, f))
+		if (memmem(td_hdr_value(msg, f).p, f->value_n, text, sizeof(text)))
 			return true;
-		}
-	}
 	return false;
 }
 
@@ -203,9 +206,10 @@ static int set_user(struct td_route *r, struct td_msg *msg, const struct td_uri 
 		return 0;
 	}
 	r->aor = td_out_view(&o);
+	r->domain = td_str_n(o.p + o.n - d->name.n, d->name.n); /* what an address of record ends with */
 	r->kind = TD_ROUTE_USER;
 	r->stateless = d->mode == TD_MODE_STATELESS;
-	return td_arena_dup(&r->domain, &msg->arena, d->name);
+	return 0;
 }
 
 /* tel:+49-30-123 → 4930123 at the default domain, where it may be a user or an extension. */

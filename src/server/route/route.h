@@ -62,7 +62,7 @@ void td_route_cookie(char out[TD_COOKIE_LEN], const uint8_t key[16], enum td_coo
 /* Which one, if uri is one we put into a Record-Route of the dialog msg belongs to? */
 enum td_cookie td_route_cookie_of(const uint8_t key[16], const struct td_uri *uri, const struct td_msg *msg);
 
-enum { TD_LOOP_LEN = 16 };                               /* hex digits of td_route.loop in a branch, after its "." */
-void td_route_put_loop(struct td_out *o, uint64_t loop); /* "." and them */
+enum { TD_LOOP_LEN = 16 }; /* hex digits of td_route.loop in a branch, after a "." that follows TD_BRANCH_LEN characters */
+void td_route_loop_text(char out[1 + TD_LOOP_LEN], uint64_t loop); /* "." and them */
 
 #endif
