@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { WAYS = 4, SETS = TD_GUARD_SOURCES / WAYS };
+enum { WAYS = 4, SETS = TD_GUARD_SOURCES / WAYS, MAX_METHOD = 65 };
 
 struct bucket {
 	uint64_t hash; /* 0: free */
@@ -96,10 +96,11 @@ static bool take(struct td_guard *g, uint64_t hash, uint32_t rate, uint32_t burs
 	return true;
 }
 
-static bool is_token_char(unsigned char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c && strchr("-.!%*_+`'~", c));
-}
+/* token (RFC 3261 §25.1) */
+static const bool token_char[256] = {
+	['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['-'] = true, ['.'] = true,  ['!'] = true, ['%'] = true,
+	['*'] = true,         ['_'] = true,         ['+'] = true,         ['`'] = true, ['\''] = true, ['~'] = true,
+};
 
 static bool is_alpha(unsigned char c)
 {
@@ -110,22 +111,21 @@ static bool is_alpha(unsigned char c)
  * or "SIP/2.0" and a status. HTTP's and RTSP's "/" and "*" fall out here, STUN and other binary at the first byte. */
 bool td_guard_plausible(struct td_str bytes)
 {
-	size_t i = 0, start;
+	const unsigned char *p = (const unsigned char *)bytes.p, *end = p + bytes.n, *method;
 
-	while (i < bytes.n && (bytes.p[i] == '\r' || bytes.p[i] == '\n'))
-		i++;
-	if (i == bytes.n)
-		return i <= 4; /* keep-alives: CRLF, or CRLF CRLF (RFC 5626 §3.5.1) */
-	if (td_str_istarts(td_str_n(bytes.p + i, bytes.n - i), TD_STR("SIP/")))
+	while (p < end && (*p == '\r' || *p == '\n'))
+		p++;
+	if (p == end)
+		return bytes.n <= 4; /* keep-alives: CRLF, or CRLF CRLF (RFC 5626 §3.5.1) */
+	if (td_lower((char)*p) == 's' && td_str_istarts(td_str_n((const char *)p, (size_t)(end - p)), TD_STR("SIP/")))
 		return true;
-	start = i;
-	while (i < bytes.n && i - start <= 64 && is_token_char((unsigned char)bytes.p[i]))
-		i++;
-	if (i == start || i == bytes.n || bytes.p[i] != ' ')
+	for (method = p; p < end && p - method < MAX_METHOD && token_char[*p]; p++)
+		;
+	if (p == method || p == end || *p != ' ')
 		return false;
-	while (i < bytes.n && bytes.p[i] == ' ')
-		i++;
-	return i < bytes.n && (is_alpha((unsigned char)bytes.p[i]) || bytes.p[i] == '<');
+	while (p < end && *p == ' ')
+		p++;
+	return p < end && (is_alpha(*p) || *p == '<');
 }
 
 bool td_guard_admit(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, struct td_str bytes,
