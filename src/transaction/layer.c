@@ -66,10 +66,13 @@ static void receive_ack(struct td_txl *txl, struct td_srvtx *st, struct td_msg *
 
 static void receive_request(struct td_txl *txl, struct td_msg *msg, const struct td_flow *from)
 {
-	struct td_srvtx *st;
+	struct td_srvtx *st = NULL;
+	bool any = txl->srvtxs.count > 0; /* none, where all is forwarded without state */
 
-	txn_key_of(&txl->recent, txl, msg);
-	st = txn_find_server(txl, &txl->recent);
+	if (any) {
+		txn_key_of(&txl->recent, txl, msg);
+		st = txn_find_server(txl, &txl->recent);
+	}
 	if (msg->method == TD_ACK) {
 		receive_ack(txl, st, msg, from);
 	} else if (msg->method == TD_CANCEL) {
@@ -81,7 +84,7 @@ static void receive_request(struct td_txl *txl, struct td_msg *msg, const struct
 		txl->stats.retransmissions_in++;
 		txn_step(&st->t, EV_REQUEST, &(struct stimulus){ .msg = msg, .from = from });
 	} else if (txl->events->request) {
-		txl->recent_of = msg;
+		txl->recent_of = any ? msg : NULL;
 		txl->events->request(txl->arg, msg, from);
 		txl->recent_of = NULL;
 	}
