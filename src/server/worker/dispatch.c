@@ -79,7 +79,7 @@ static void on_request(void *arg, struct td_msg *msg, const struct td_flow *from
 	struct worker *w = arg;
 	struct td_core *core = &w->core;
 	struct td_gate who = { 0 };
-	struct td_route r;
+	struct td_route r TD_UNINIT;
 	int err = td_route_decide(&r, core, msg, from);
 
 	if (!err && r.in_dialog)
@@ -111,7 +111,7 @@ static void on_ack(void *arg, struct td_msg *msg, const struct td_flow *from)
 static void on_cancel(void *arg, struct td_msg *msg, const struct td_flow *from)
 {
 	struct worker *w = arg;
-	struct td_route r;
+	struct td_route r TD_UNINIT;
 
 	if (!td_route_decide(&r, &w->core, msg, from) && r.stateless && passes_unasked(w, msg, from, &r) &&
 	    !td_route_admitted(&r, &w->core, msg) && r.kind != TD_ROUTE_REJECT)
