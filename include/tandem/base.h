@@ -247,21 +247,30 @@ void td_hasher_add_u64(struct td_hasher *h, uint64_t n);
 uint64_t td_hasher_end(struct td_hasher *h);
 
 /*
+ * Brings the line of the cache at p near. The empty asm is for gcc, which takes a function that does nothing else for one without
+ * effect and leaves its calls out.
+ */
+static inline void td_fetch(const void *p)
+{
+	__builtin_prefetch(p);
+	__asm__ volatile("" : : "r"(p));
+}
+
+/*
  * Intrusive hash map: an element embeds a node, the owner computes the hash with its own secret key and compares
  * elements itself. It grows a bucket per insertion, so no single insertion is long. One thread.
  */
 struct td_map_node {
-	struct td_map_node *next; /* for the map: in its bucket there was no slot left */
+	struct td_map_node *next; /* of those who share a slot */
 	uint64_t hash;
 };
 
-enum { TD_MAP_SLOTS = 6 };
+enum { TD_MAP_SLOTS = 7 };
 
 /* What a look at one line of the processor's cache tells: who is here, and of most who are not, that they are not. */
 struct td_map_bucket {
-	uint8_t tags[8]; /* of each slot a byte of its hash, 0: free; the last two are none */
+	uint8_t tags[8]; /* of each slot a byte of its hash, 0: free; the last stands for none */
 	struct td_map_node *slots[TD_MAP_SLOTS];
-	struct td_map_node *more; /* for whom there was no slot */
 };
 
 struct td_map {
@@ -271,8 +280,9 @@ struct td_map {
 
 typedef bool td_map_eq_fn(const struct td_map_node *node, const void *key);
 
-int td_map_init(struct td_map *m, size_t initial); /* elements it will hold before it grows, about; -ENOMEM */
-void td_map_free(struct td_map *m);                /* the table; elements belong to the caller */
+int td_map_init(struct td_map *m, size_t initial);        /* elements it will hold before it grows, about; -ENOMEM */
+void td_map_free(struct td_map *m);                       /* the table; elements belong to the caller */
+void td_map_fetch(const struct td_map *m, uint64_t hash); /* soon looked for or added: brings its bucket into the cache */
 struct td_map_node *td_map_find(const struct td_map *m, uint64_t hash, td_map_eq_fn *eq, const void *key);
 /* A find will come. Each asks the memory for what the next one reads, so that with other work between them nobody waits for it:
  * the bucket; then the element it leads to, `bytes` from its node on. Only the find is needed. */

@@ -77,6 +77,10 @@ enum { TD_UDP_REUSEPORT = 1 };
 int td_udp_open(struct td_udp **out, struct td_net *net, const struct td_addr *local, unsigned flags, td_udp_recv_fn *fn,
 		void *arg);
 void td_udp_close(struct td_udp *udp); /* sends what is queued; safe in its own callback */
+/* fn is called after the last datagram of each batch, with td_udp_open()'s arg. Until then, who put datagrams off may keep their buffers:
+ * those let go of by its end serve the next batch. */
+typedef void td_udp_pause_fn(struct td_udp *udp, void *arg);
+void td_udp_on_pause(struct td_udp *udp, td_udp_pause_fn *fn);
 const struct td_addr *td_udp_local(const struct td_udp *udp);
 /*
  * Queues; leaves with the others of this turn in one sendmmsg. buf is kept (counted) until then.

@@ -286,6 +286,7 @@ struct td_msg {
 	/* What the transport saw (§18.2.1, RFC 3581 §4): set by it, printed wherever the top Via is copied. Empty: nothing. */
 	struct td_str received;
 	uint16_t rport;
+	uint64_t hash;               /* of who matches messages by one, to make it once; 0: none yet */
 	void *user;                  /* for the element that handles it (e.g. its flow); not touched here */
 	struct td_arena arena;       /* dies with the message */
 	uint8_t first[TD_HDR_COUNT]; /* 1 + index of the first field with this id; 0: absent */

@@ -37,6 +37,9 @@ int td_txl_open(struct td_txl **out, struct td_tp *tp, const struct td_txn_timer
 void td_txl_close(struct td_txl *txl); /* ends all transactions without callbacks */
 /* Feeds a message (already on its owner worker). msg borrowed. Requests with a defect never come here. */
 void td_txl_receive(struct td_txl *txl, struct td_msg *msg, const struct td_flow *from);
+/* A message that will come soon, perhaps: has the place it will be looked for in brought near. Its hash is kept in msg->hash: for
+ * another txl it is to be 0 again. */
+void td_txl_coming(struct td_txl *txl, struct td_msg *msg);
 
 struct td_txl_stats {
 	uint64_t srvtx_open, clitx_open, retransmissions_in, retransmissions_out, timeouts; /* the first two: now */

@@ -57,6 +57,9 @@ struct td_tp_stats {
 struct td_tp_events {
 	/* Asked with the raw bytes before anything is parsed (guard); false drops. May be NULL. bytes may be 0 long: a new connection. */
 	bool (*admit)(void *arg, const struct td_flow *from, struct td_str bytes);
+	/* A datagram's message that `message` will be called with, after those before it: what will be read of far memory may be fetched
+	 * meanwhile. May be NULL. */
+	void (*coming)(void *arg, struct td_msg *msg);
 	/* A message: requests may carry a defect. msg is handed over (unref it). flow is borrowed. */
 	void (*message)(void *arg, struct td_msg *msg, const struct td_flow *from);
 	/* A connection is gone (all flows with this conn are dead). May be NULL. */

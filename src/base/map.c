@@ -1,7 +1,7 @@
 /*
  * Hash map of buckets that are a line of the processor's cache each. What is looked for is mostly not there, and of what is not
- * there nothing has to be fetched from far but the bucket: a byte of the hash stands in it beside each element. Elements that find
- * no slot in their bucket hang on a chain from it.
+ * there nothing has to be fetched from far but the bucket: a byte of the hash stands in it beside each element. In a full
+ * bucket the last slot is a chain, whose elements have no such byte.
  *
  * It grows without a long stop: when there are more than four elements a bucket, a table of twice the size is put
  * beside the old one, and every insertion and deletion after that moves one of the old buckets over. An element is in the old
@@ -10,10 +10,14 @@
  */
 #include <tandem/base.h>
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 
+enum { FREE, CHAIN, FIRST_TAG }; /* a slot's tag: it is none; it is a chain; the first of those that are of a hash */
+
 enum {
+	LAST = TD_MAP_SLOTS - 1,
 	FULL = 4, /* elements of a bucket, on average, at which the table grows */
 	BUCKETS_MIN = 2,
 	AHEAD = 8,              /* buckets that are fetched before it is their turn to move */
@@ -28,12 +32,12 @@ static size_t spread(uint64_t hash)
 	return (size_t)(hash ^ hash >> 32);
 }
 
-/* Of bits that do not choose the bucket, as long as there are fewer than 2^24 of these. Never 0. */
+/* Of bits that do not choose the bucket, as long as there are fewer than 2^24 of these. */
 static uint8_t tag_of(uint64_t hash)
 {
 	uint8_t tag = (uint8_t)(spread(hash) >> 24);
 
-	return tag ? tag : 1;
+	return tag < FIRST_TAG ? tag + FIRST_TAG : tag;
 }
 
 static struct td_map_bucket *bucket_of(const struct td_map *m, uint64_t hash)
@@ -87,12 +91,17 @@ void td_map_free(struct td_map *m)
 	*m = (struct td_map){ 0 };
 }
 
+void td_map_fetch(const struct td_map *m, uint64_t hash)
+{
+	td_fetch(bucket_of(m, hash));
+}
+
 static uint64_t tags_of(const struct td_map_bucket *b)
 {
 	uint64_t tags;
 
 	memcpy(&tags, b->tags, sizeof(tags));
-	return tags;
+	return le64toh(tags);
 }
 
 /* The high bit of each byte of tags that equals tag. */
@@ -102,6 +111,11 @@ static uint64_t alike(uint64_t tags, uint8_t tag)
 	uint64_t differ = tags ^ UINT64_C(0x0101010101010101) * tag;
 
 	return ~(((differ & low) + low) | differ | low);
+}
+
+static struct td_map_node *chain_of(const struct td_map_bucket *b)
+{
+	return b->tags[LAST] == CHAIN ? b->slots[LAST] : NULL;
 }
 
 struct td_map_node *td_map_find(const struct td_map *m, uint64_t hash, td_map_eq_fn *eq, const void *key)
@@ -114,7 +128,7 @@ struct td_map_node *td_map_find(const struct td_map *m, uint64_t hash, td_map_eq
 		if (n->hash == hash && eq(n, key))
 			return n;
 	}
-	for (n = b->more; n; n = n->next) {
+	for (n = chain_of(b); n; n = n->next) {
 		if (n->hash == hash && eq(n, key))
 			return n;
 	}
@@ -140,20 +154,18 @@ void td_map_approach(const struct td_map *m, uint64_t hash, size_t bytes)
 
 static void put(struct td_map_bucket *b, struct td_map_node *n)
 {
-	for (unsigned i = 0; i < TD_MAP_SLOTS; i++) {
-		if (!b->tags[i]) {
-			b->tags[i] = tag_of(n->hash);
-			b->slots[i] = n;
-			return;
-		}
-	}
-	n->next = b->more;
-	b->more = n;
-}
+	unsigned i = (unsigned)__builtin_ctzll(alike(tags_of(b), FREE)) / 8; /* the tag that stands for none ends the search */
 
-static void move(struct td_map *m, struct td_map_node *n)
-{
-	put(&m->buckets[spread(n->hash) & m->mask], n);
+	if (i < TD_MAP_SLOTS) {
+		b->tags[i] = tag_of(n->hash);
+		b->slots[i] = n;
+		return;
+	}
+	if (b->tags[LAST] != CHAIN)
+		b->slots[LAST]->next = NULL;
+	n->next = b->slots[LAST];
+	b->slots[LAST] = n;
+	b->tags[LAST] = CHAIN;
 }
 
 /* The elements of an old bucket lie anywhere: their lines come while others are moved. */
@@ -164,25 +176,40 @@ static void fetch_ahead(const struct td_map *m)
 	if (m->moved + AHEAD > m->old_mask)
 		return;
 	for (unsigned i = 0; i < TD_MAP_SLOTS; i++) {
-		if (b->tags[i])
-			__builtin_prefetch(&b->slots[i]->hash);
+		if (b->tags[i] != FREE)
+			td_fetch(&b->slots[i]->hash);
 	}
+}
+
+static bool move_one(struct td_map_node *n, void *arg)
+{
+	struct td_map *m = arg;
+
+	put(&m->buckets[spread(n->hash) & m->mask], n);
+	return true;
+}
+
+/* fn may take its element out, or put it elsewhere. False: fn had enough. */
+static bool each_of(struct td_map_bucket *b, bool (*fn)(struct td_map_node *n, void *arg), void *arg)
+{
+	struct td_map_node *n = chain_of(b), *next;
+
+	for (unsigned i = 0; i < TD_MAP_SLOTS; i++) {
+		if (b->tags[i] >= FIRST_TAG && !fn(b->slots[i], arg))
+			return false;
+	}
+	for (; n; n = next) {
+		next = n->next;
+		if (!fn(n, arg))
+			return false;
+	}
+	return true;
 }
 
 static void move_bucket(struct td_map *m)
 {
-	struct td_map_bucket *b = &m->old[m->moved];
-	struct td_map_node *n = b->more, *next;
-
 	fetch_ahead(m);
-	for (unsigned i = 0; i < TD_MAP_SLOTS; i++) {
-		if (b->tags[i])
-			move(m, b->slots[i]);
-	}
-	for (; n; n = next) {
-		next = n->next;
-		move(m, n);
-	}
+	each_of(&m->old[m->moved], move_one, m);
 	if (++m->moved > m->old_mask) {
 		table_free(m->old, m->old_mask + 1);
 		m->old = NULL;
@@ -210,54 +237,39 @@ void td_map_add(struct td_map *m, struct td_map_node *n, uint64_t hash)
 	else if (m->count / FULL > m->mask)
 		grow(m);
 	n->hash = hash;
-	n->next = NULL;
 	put(bucket_of(m, hash), n);
 	m->count++;
 }
 
 static void unchain(struct td_map_bucket *b, struct td_map_node *n)
 {
-	struct td_map_node **at = &b->more;
+	struct td_map_node **at = &b->slots[LAST];
 
+	assert(b->tags[LAST] == CHAIN);
 	while (*at != n) {
 		assert(*at);
 		at = &(*at)->next;
 	}
 	*at = n->next;
+	if (!b->slots[LAST])
+		b->tags[LAST] = FREE;
 }
 
 void td_map_del(struct td_map *m, struct td_map_node *n)
 {
 	struct td_map_bucket *b = bucket_of(m, n->hash);
-	unsigned i = 0;
+	uint64_t found = alike(tags_of(b), tag_of(n->hash));
 
-	while (i < TD_MAP_SLOTS && !(b->tags[i] && b->slots[i] == n))
-		i++;
-	if (i < TD_MAP_SLOTS)
-		b->tags[i] = 0;
+	while (found && b->slots[__builtin_ctzll(found) / 8] != n)
+		found &= found - 1;
+	if (found)
+		b->tags[__builtin_ctzll(found) / 8] = FREE;
 	else
 		unchain(b, n);
 	n->next = NULL;
 	m->count--;
 	if (m->old)
 		move_bucket(m);
-}
-
-/* fn may take its element out. False: fn had enough. */
-static bool each_of(struct td_map_bucket *b, bool (*fn)(struct td_map_node *n, void *arg), void *arg)
-{
-	struct td_map_node *n = b->more, *next;
-
-	for (unsigned i = 0; i < TD_MAP_SLOTS; i++) {
-		if (b->tags[i] && !fn(b->slots[i], arg))
-			return false;
-	}
-	for (; n; n = next) {
-		next = n->next;
-		if (!fn(n, arg))
-			return false;
-	}
-	return true;
 }
 
 void td_map_each(struct td_map *m, bool (*fn)(struct td_map_node *n, void *arg), void *arg)

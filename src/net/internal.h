@@ -69,6 +69,7 @@ struct td_udp {
 	struct td_link link;
 	struct td_net *net;
 	td_udp_recv_fn *fn;
+	td_udp_pause_fn *pause; /* may be NULL */
 	void *arg;
 	struct td_addr local;
 	bool closed, blocked;
@@ -81,6 +82,8 @@ struct net_datagram *net_udp_queued(struct td_udp *u, uint32_t i); /* the i-th f
 void net_udp_pop(struct td_udp *u);
 /* Counts and delivers; u may be closed after. */
 void net_udp_deliver(struct td_udp *u, struct td_buf *buf, const struct td_addr *from);
+/* After the last datagram of a batch. u may be closed before and after. */
+void net_udp_pause(struct td_udp *u);
 
 /* ---- TCP ---- */
 

@@ -117,3 +117,14 @@ void net_udp_deliver(struct td_udp *u, struct td_buf *buf, const struct td_addr 
 	u->stats.received++;
 	u->fn(u, buf, from, u->arg);
 }
+
+void td_udp_on_pause(struct td_udp *u, td_udp_pause_fn *fn)
+{
+	u->pause = fn;
+}
+
+void net_udp_pause(struct td_udp *u)
+{
+	if (!u->closed && u->pause)
+		u->pause(u, u->arg);
+}

@@ -118,9 +118,14 @@ static void deliver(struct td_udp *u, struct net_udp_batch *b, unsigned i)
 	}
 	buf->len = b->msgs[i].msg_len;
 	net_udp_deliver(u, buf, &from);
-	if (atomic_load_explicit(&buf->refs, memory_order_acquire) > 1) {
+}
+
+/* A buffer that somebody kept is his. */
+static void let_go(struct net_udp_batch *b, unsigned i)
+{
+	if (atomic_load_explicit(&b->bufs[i]->refs, memory_order_acquire) > 1) {
+		td_buf_unref(b->bufs[i]);
 		b->bufs[i] = NULL;
-		td_buf_unref(buf);
 	}
 }
 
@@ -150,6 +155,9 @@ static void receive(struct udp_socket *s)
 			return;
 		for (int i = 0; i < got && !s->u.closed; i++)
 			deliver(&s->u, b, (unsigned)i);
+		net_udp_pause(&s->u);
+		for (int i = 0; i < got; i++)
+			let_go(b, (unsigned)i);
 		if (s->u.closed)
 			return;
 		if ((unsigned)got < n) {

@@ -83,6 +83,23 @@ void wire_hand_over(struct wire_packet *p, struct wire_host *h)
 	td_loop_defer(h->net.loop, &h->take);
 }
 
+/* Datagrams that arrived together, and for the same socket, are a batch. */
+static bool ends_batch(const struct wire_host *h, const struct wire_packet *p)
+{
+	return td_list_empty(&h->inbox) || TD_CONTAINER_OF(h->inbox.next, struct wire_packet, link)->target != p->target;
+}
+
+static void take_datagram(struct wire_host *h, struct wire_packet *p)
+{
+	struct td_udp *u = p->target;
+
+	if (!u)
+		return;
+	net_udp_deliver(u, p->buf, &p->src);
+	if (ends_batch(h, p))
+		net_udp_pause(u);
+}
+
 /* A turn of the host's loop. Callbacks may close any socket of the host, which takes its packets out of the inbox. */
 static void take(struct td_defer *d, void *arg)
 {
@@ -94,8 +111,8 @@ static void take(struct td_defer *d, void *arg)
 		td_list_del(&p->link);
 		if (p->stream)
 			wire_stream_take(h, p);
-		else if (p->target)
-			net_udp_deliver(p->target, p->buf, &p->src);
+		else
+			take_datagram(h, p);
 		wire_packet_free(p);
 	}
 }

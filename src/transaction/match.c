@@ -21,18 +21,23 @@ static uint8_t method_of(const struct td_msg *req)
 	return req->method == TD_ACK || req->method == TD_CANCEL ? TD_INVITE : (uint8_t)req->method;
 }
 
+uint64_t txn_request_hash(const struct td_txl *txl, const struct td_msg *req)
+{
+	return td_hash_str(&txl->key, td_str_istarts(req->via.branch, cookie) ? req->via.branch : req->call_id);
+}
+
 void txn_key_of(struct txn_key *out, const struct td_txl *txl, const struct td_msg *req)
 {
 	unsigned i;
 
 	*out = (struct txn_key){ .head.method = method_of(req), .ack = req->method == TD_ACK };
+	out->hash = req->hash ? req->hash : txn_request_hash(txl, req);
 	if (req->method == TD_METHOD_OTHER)
 		out->part[4] = req->method_name;
 	if (td_str_istarts(req->via.branch, cookie)) {
 		out->head.num = req->via.port;
 		out->part[0] = req->via.branch;
 		out->part[LAST] = req->via.host;
-		out->hash = td_hash_str(&txl->key, req->via.branch);
 	} else {
 		out->head.legacy = 1;
 		out->head.num = req->cseq.num;
@@ -41,7 +46,6 @@ void txn_key_of(struct txn_key *out, const struct td_txl *txl, const struct td_m
 		out->part[2] = req->from_tag;
 		out->part[3] = req->call_id;
 		out->part[LAST] = req->to_tag;
-		out->hash = td_hash_str(&txl->key, req->call_id);
 	}
 	for (i = 0; i < KEY_PARTS; i++)
 		out->head.n[i] = (uint16_t)out->part[i].n;
@@ -173,6 +177,7 @@ void td_branch_make(char out[TD_BRANCH_LEN], struct td_txl *txl)
 	out[7] = hex[worker >> 4 & 15];
 	out[8] = hex[worker & 15];
 	td_rng_token(td_loop_rng(txl->loop), out + BRANCH_TOKEN, TD_BRANCH_LEN - BRANCH_TOKEN);
+	td_map_fetch(&txl->clitxs, txn_branch_hash(txl, td_str_n(out, TD_BRANCH_LEN)));
 }
 
 int td_branch_owner(unsigned *out, struct td_str branch)

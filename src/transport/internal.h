@@ -68,6 +68,8 @@ struct td_tp {
 	struct td_hash_key key;
 	struct tp_listener *listeners[TP_MAX_LISTENERS];
 	unsigned n_listeners;
+	struct td_msg *held; /* the last datagram's message, until there is another behind it or no more: see udp.c */
+	struct td_flow held_from;
 	struct td_map conns, peers, sources;
 	struct tp_conn *recent; /* the one a message came by last: what is asked for next is mostly the same */
 	uint64_t serial;
@@ -78,8 +80,9 @@ struct td_tp {
 	bool closing;
 };
 
-/* transport.c: parse, note where it came from, hand up. 0 or why not. buf is borrowed. */
-int tp_deliver(struct td_tp *tp, struct td_buf *buf, size_t at, size_t n, const struct td_flow *from);
+/* transport.c: parse and note where it came from. 0 or why not; counted. buf is borrowed. */
+int tp_parse(struct td_msg **out, struct td_tp *tp, struct td_buf *buf, size_t at, size_t n, const struct td_flow *from);
+void tp_deliver(struct td_tp *tp, struct td_msg *msg, const struct td_flow *from); /* msg is handed over */
 bool tp_admit(struct td_tp *tp, const struct td_flow *from, struct td_str bytes);
 struct tp_listener *tp_listener_for(const struct td_tp *tp, enum td_proto proto, const struct td_addr *peer);
 
@@ -87,6 +90,7 @@ struct tp_listener *tp_listener_for(const struct td_tp *tp, enum td_proto proto,
 
 /* udp.c */
 void tp_udp_received(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg);
+void tp_udp_paused(struct td_udp *udp, void *arg);
 
 /* A start line begins with "SIP/2.0" or a method, which is a token (RFC 3261 §25.1). */
 static inline bool tp_starts_like_sip(char c)

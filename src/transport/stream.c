@@ -112,6 +112,7 @@ static void keep(struct tp_conn *c, struct td_buf *b, size_t at)
 static void cut(struct tp_conn *c, struct td_buf *b)
 {
 	size_t at = 0, n;
+	struct td_msg *msg;
 	int err;
 
 	for (;;) {
@@ -143,8 +144,8 @@ static void cut(struct tp_conn *c, struct td_buf *b)
 		}
 		c->begun_ms = c->active_ms = td_loop_now_ms(c->tp->loop);
 		c->tp->recent = c;
-		if (tp_admit(c->tp, &flow, td_str_n(b->data + at, n)))
-			tp_deliver(c->tp, b, at, n, &flow);
+		if (tp_admit(c->tp, &flow, td_str_n(b->data + at, n)) && !tp_parse(&msg, c->tp, b, at, n, &flow))
+			tp_deliver(c->tp, msg, &flow);
 		if (c->gone)
 			return;
 		at += n;

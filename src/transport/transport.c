@@ -59,6 +59,7 @@ void td_tp_close(struct td_tp *tp)
 		if (tp->listeners[i]->stream)
 			td_listener_close(tp->listeners[i]->stream);
 	}
+	td_msg_unref(tp->held);
 	tp_conns_free(tp);
 	for (i = 0; i < tp->n_listeners; i++)
 		free(tp->listeners[i]);
@@ -91,6 +92,8 @@ int td_tp_listen(struct td_tp *tp, unsigned *index, enum td_proto proto, const s
 		free(ln);
 		return err;
 	}
+	if (ln->udp)
+		td_udp_on_pause(ln->udp, tp_udp_paused);
 	ln->addr = ln->udp ? *td_udp_local(ln->udp) : *td_listener_local(ln->stream);
 	tp->listeners[tp->n_listeners++] = ln;
 	*index = ln->index;
@@ -141,7 +144,7 @@ bool tp_admit(struct td_tp *tp, const struct td_flow *from, struct td_str bytes)
 	return false;
 }
 
-int tp_deliver(struct td_tp *tp, struct td_buf *buf, size_t at, size_t n, const struct td_flow *from)
+int tp_parse(struct td_msg **out, struct td_tp *tp, struct td_buf *buf, size_t at, size_t n, const struct td_flow *from)
 {
 	struct td_msg *msg;
 	int err = td_msg_parse(&msg, buf, at, n);
@@ -151,13 +154,17 @@ int tp_deliver(struct td_tp *tp, struct td_buf *buf, size_t at, size_t n, const 
 		if (err)
 			td_msg_unref(msg);
 	}
-	if (err) {
+	if (err)
 		tp->stats.dropped_syntax++;
-		return err;
-	}
+	else
+		*out = msg;
+	return err;
+}
+
+void tp_deliver(struct td_tp *tp, struct td_msg *msg, const struct td_flow *from)
+{
 	tp->stats.messages++;
 	tp->events->message(tp->arg, msg, from);
-	return 0;
 }
 
 /* ---- sending ---- */

@@ -16,12 +16,27 @@ static bool only_crlf(struct td_str bytes)
 	return true;
 }
 
+/*
+ * A message is handed up while the next one of its batch stands parsed behind it. What its owner will look for lies far away in
+ * tables larger than any cache; it is fetched (td_tp_events.coming) in the time the message before takes.
+ */
+static void deliver_held(struct td_tp *tp)
+{
+	struct td_msg *msg = tp->held;
+	struct td_flow from = tp->held_from;
+
+	tp->held = NULL;
+	if (msg)
+		tp_deliver(tp, msg, &from);
+}
+
 void tp_udp_received(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg)
 {
 	struct tp_listener *ln = arg;
 	struct td_tp *tp = ln->tp;
 	struct td_str bytes = td_buf_str(buf);
 	struct td_flow flow = { .peer = *from, .proto = TD_UDP, .listener = ln->index };
+	struct td_msg *msg;
 
 	/* T9: an answer to such a source would go nowhere, or to many. */
 	if (from->port == 0 || td_ip_is_any(from) || td_ip_is_multicast(from)) {
@@ -36,7 +51,18 @@ void tp_udp_received(struct td_udp *udp, struct td_buf *buf, const struct td_add
 			tp->stats.dropped_junk++;
 		return;
 	}
-	if (!tp_admit(tp, &flow, bytes))
+	if (!tp_admit(tp, &flow, bytes) || tp_parse(&msg, tp, buf, 0, bytes.n, &flow))
 		return;
-	tp_deliver(tp, buf, 0, bytes.n, &flow);
+	if (tp->events->coming)
+		tp->events->coming(tp->arg, msg);
+	deliver_held(tp);
+	tp->held = msg;
+	tp->held_from = flow;
+}
+
+void tp_udp_paused(struct td_udp *udp, void *arg)
+{
+	struct tp_listener *ln = arg;
+
+	deliver_held(ln->tp);
 }

@@ -200,6 +200,7 @@ static void hand_over(struct worker *w, struct worker *to, struct td_msg *msg, c
 	}
 	*h = (struct handover){ .mail.fn = received_handover, .to = to, .msg = msg, .from = *from };
 	atomic_fetch_add_explicit(&to->handed, 1, memory_order_relaxed);
+	msg->hash = 0; /* it was ours */
 	td_loop_post(to->core.loop, &h->mail);
 }
 
@@ -221,6 +222,11 @@ static void on_message(void *arg, struct td_msg *msg, const struct td_flow *from
 	}
 }
 
+static void on_coming(void *arg, struct td_msg *msg)
+{
+	td_txl_coming(((struct worker *)arg)->core.txl, msg);
+}
+
 static bool on_admit(void *arg, const struct td_flow *from, struct td_str bytes)
 {
 	struct worker *w = arg;
@@ -231,4 +237,4 @@ static bool on_admit(void *arg, const struct td_flow *from, struct td_str bytes)
 	return false;
 }
 
-const struct td_tp_events worker_tp_events = { .admit = on_admit, .message = on_message };
+const struct td_tp_events worker_tp_events = { .admit = on_admit, .coming = on_coming, .message = on_message };

@@ -129,6 +129,87 @@ static void batches(void **state)
 	close_pair(&w, &server, &client);
 }
 
+/* Keeps every buffer, as one who puts datagrams off, until the batch's end. */
+struct patient {
+	struct td_buf *kept[200];
+	unsigned n, done, pauses;
+	bool close;
+};
+
+static void put_off(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg)
+{
+	struct patient *p = arg;
+
+	p->kept[p->n++] = td_buf_ref(buf);
+	if (p->close)
+		td_udp_close(udp);
+}
+
+static void at_pause(struct td_udp *udp, void *arg)
+{
+	struct patient *p = arg;
+
+	p->pauses++;
+	for (; p->done < p->n; p->done++) {
+		assert_int_equal(p->kept[p->done]->len, 100 + p->done);
+		assert_true(is_pattern(td_buf_str(p->kept[p->done]), 0, p->done));
+		td_buf_unref(p->kept[p->done]);
+	}
+}
+
+static bool all_done(void *arg)
+{
+	return ((struct patient *)arg)->done == TD_ARRAY_LEN(((struct patient *)arg)->kept);
+}
+
+/* After each batch there is a pause, also where its last datagram was an empty one; none is delivered without one after it. */
+static void pauses(void **state)
+{
+	struct patient p = { 0 };
+	struct box server = { 0 }, client = { 0 };
+	struct world w;
+
+	world_open(&w, state);
+	assert_int_equal(td_udp_open(&server.udp, w.server_net, &w.server_ip, 0, put_off, &p), 0);
+	td_udp_on_pause(server.udp, at_pause);
+	assert_int_equal(td_udp_open(&client.udp, w.client_net, &w.client_ip, 0, on_datagram, &client), 0);
+	for (unsigned i = 0; i < TD_ARRAY_LEN(p.kept); i++) {
+		send_pattern(&client, &server, 100 + i, i);
+		if (i % 16 == 15)
+			send_pattern(&client, &server, 0, 0);
+	}
+	assert_true(world_run(&w, all_done, &p));
+	assert_int_equal(p.n, TD_ARRAY_LEN(p.kept));
+	assert_in_range(p.pauses, 1, TD_ARRAY_LEN(p.kept) / 4); /* they came in batches */
+	close_pair(&w, &server, &client);
+}
+
+static bool got_one(void *arg)
+{
+	return ((struct patient *)arg)->n > 0;
+}
+
+static void no_pause_after_close(void **state)
+{
+	struct patient p = { .close = true };
+	struct box server = { 0 }, client = { 0 };
+	struct world w;
+
+	world_open(&w, state);
+	assert_int_equal(td_udp_open(&server.udp, w.server_net, &w.server_ip, 0, put_off, &p), 0);
+	td_udp_on_pause(server.udp, at_pause);
+	assert_int_equal(td_udp_open(&client.udp, w.client_net, &w.client_ip, 0, on_datagram, &client), 0);
+	for (unsigned i = 0; i < 3; i++)
+		send_pattern(&client, &server, 100, 0);
+	assert_true(world_run(&w, got_one, &p));
+	world_settle(&w);
+	assert_int_equal(p.n, 1);
+	assert_int_equal(p.pauses, 0);
+	td_buf_unref(p.kept[0]);
+	td_udp_close(client.udp);
+	world_close(&w);
+}
+
 static void p10_empty_datagram(void **state)
 {
 	struct box server = { .wanted = 1 }, client = { 0 };
@@ -308,6 +389,8 @@ int main(void)
 		FOUR_MODES(echo),
 		FOUR_MODES(sizes),
 		FOUR_MODES(batches),
+		FOUR_MODES(pauses),
+		FOUR_MODES(no_pause_after_close),
 		FOUR_MODES(p10_empty_datagram),
 		FOUR_MODES(close_in_callback),
 		FOUR_MODES(bad_datagram_in_batch),
