@@ -14,6 +14,7 @@ CASES = {
     "register_md5": ("auth", None, "register --users {n}"),
     "message": ("plain", REG, "message --users 200 --random --count {n}"),
     "message_stateless": ("stateless", REG, "message --users 200 --random --count {n}"),
+    "malformed": ("plain", None, "malformed --quiet --count {n}"),
     "call": ("plain", REG, "call --users 200 --random --count {n}"),
     "call_dialog": ("dialog", REG, "call --users 200 --random --count {n}"),
 }
