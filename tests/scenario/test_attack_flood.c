@@ -108,6 +108,39 @@ static void p10_flood_is_not_logged(void **state)
 	attack_close(&r);
 }
 
+/* Whoever is trusted and sends what cannot be read learns why, but not as often as he likes; good requests are answered meanwhile. */
+static void t7_broken_requests_of_a_trusted_source(void **state)
+{
+	unsigned told = 0, lines;
+	struct rig r;
+
+	attack_open(&r, 2, "limits: {rate: 20, burst: 30}\n");
+	lines = r.w.log_lines;
+	for (int i = 0; i < 500; i++) {
+		phone_send(&r.a,
+			   "OPTIONS sip:example.test SIP/2.0\nVia: SIP/2.0/UDP 10.0.1.1;rport;branch=z9hG4bK%d\nFrom: "
+			   "<sip:alice@example.test>;tag=1\nTo: <sip:example.test>\nCall-ID: broken-%d\nCSeq: 1 "
+			   "OPTIONS\nMax-Forwards: x\n\n",
+			   i, i);
+		if (i % 100 == 99)
+			assert_int_equal(ask(&r.b, "OPTIONS", "sip:example.test", NULL), 200);
+	}
+	world_run(&r.w, 100);
+	for (unsigned i = 0; i < r.a.n; i++)
+		told += r.a.inbox[i]->status == 400;
+	assert_true(told >= 30);
+	assert_true(told <= 2 * (30 + 20)); /* burst and refill of each of two workers */
+	assert_int_equal(world_status(&r.w)->count.bad_requests, 500);
+	assert_true(r.w.log_lines - lines <= 5);
+	world_run(&r.w, 1000);
+	phone_forget(&r.a);
+	phone_send(&r.a,
+		   "OPTIONS sip:example.test SIP/2.0\nVia: SIP/2.0/UDP 10.0.1.1;rport;branch=z9hG4bKlast\nFrom: "
+		   "<sip:alice@example.test>;tag=1\nTo: <sip:example.test>\nCall-ID: last\nCSeq: 1 OPTIONS\nMax-Forwards: x\n\n");
+	assert_str(want_status(&r.a, 400)->reason, "Malformed Max-Forwards");
+	attack_close(&r);
+}
+
 /* Call-IDs found to fall on one worker of one server are spread over those of the next: its key is another (P12). */
 static void p12_call_ids_do_not_choose_a_worker(void **state)
 {
@@ -153,6 +186,7 @@ int main(void)
 		cmocka_unit_test(t1_slow_peers_beside_a_call),
 		cmocka_unit_test(t3_phone_that_never_reads),
 		cmocka_unit_test(p10_flood_is_not_logged),
+		cmocka_unit_test(t7_broken_requests_of_a_trusted_source),
 		cmocka_unit_test(p12_call_ids_do_not_choose_a_worker),
 	};
 

@@ -152,13 +152,23 @@ bool td_guard_admit(struct td_guard *g, const struct td_config *cfg, const struc
 	return true;
 }
 
-bool td_guard_may_answer(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, uint64_t now_us)
+/* One answer of the budget that the network of a datagram's source has for answers of this kind. */
+static bool within_budget(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, char what, uint64_t now_us)
 {
-	if (td_proto_reliable((enum td_proto)from->proto) || td_config_trusts(cfg, &from->peer))
-		return true;
-	if (take(g, bucket_hash(g, &from->peer, from->peer.family == TD_AF_V6 ? 56 : 24, 'a'), cfg->limits.rate,
+	if (take(g, bucket_hash(g, &from->peer, from->peer.family == TD_AF_V6 ? 56 : 24, what), cfg->limits.rate,
 		 cfg->limits.burst, now_us))
 		return true;
 	g->stats.replies_limited++;
 	return false;
+}
+
+bool td_guard_may_answer(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, uint64_t now_us)
+{
+	return td_proto_reliable((enum td_proto)from->proto) || td_config_trusts(cfg, &from->peer) ||
+	       within_budget(g, cfg, from, 'a', now_us);
+}
+
+bool td_guard_may_correct(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, uint64_t now_us)
+{
+	return td_proto_reliable((enum td_proto)from->proto) || within_budget(g, cfg, from, 'c', now_us);
 }

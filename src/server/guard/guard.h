@@ -30,6 +30,13 @@ bool td_guard_admit(struct td_guard *g, const struct td_config *cfg, const struc
  */
 bool td_guard_may_answer(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, uint64_t now_us);
 
+/*
+ * May a datagram that breaks the grammar be told so? Nobody under trust is asked who he is, so a flood of broken requests in his name
+ * would be answered one by one, at ten times the cost of dropping them. Whoever sends one by mistake learns of it all the same: this
+ * budget is as large as the other one, and apart from it, so that broken requests do not use up what others are answered with.
+ */
+bool td_guard_may_correct(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, uint64_t now_us);
+
 /* Could these be the first bytes of a SIP message, or a keep-alive of CR LF? Cheap, and generous towards broken messages that
  * deserve a 400 (P10). */
 bool td_guard_plausible(struct td_str bytes);

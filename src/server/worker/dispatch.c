@@ -139,8 +139,9 @@ static void handle_request(struct worker *w, struct td_msg *msg, const struct td
 		return;
 	}
 	td_count(&w->counters.bad_requests);
-	if (answerable(msg))
-		answer(w, msg, from, msg->defect.status, td_str_of(msg->defect.why), TD_STR_NULL);
+	if (msg->method != TD_ACK && answerable(msg) &&
+	    td_guard_may_correct(w->guard, w->core.cfg, from, td_loop_now_us(w->core.loop)))
+		td_reply_stateless(w->core.txl, msg, from, msg->defect.status, td_str_of(msg->defect.why), TD_STR_NULL);
 }
 
 static void handle(struct worker *w, struct td_msg *msg, const struct td_flow *from)

@@ -163,6 +163,34 @@ static void t7_answers_have_a_budget_per_network(void **state)
 	td_guard_close(g);
 }
 
+/* Trust excuses from the one budget, not from the other; what one of them is used up by, the other has left. */
+static void t7_broken_requests_have_a_budget_of_their_own(void **state)
+{
+	struct td_prefix trusted = { .bits = 32 };
+	struct td_config c = cfg(10, 5);
+	struct td_guard *g = open_guard();
+	struct td_flow f = udp_from("198.51.100.1", 5060), stranger = udp_from("203.0.113.1", 5060), tcp = f;
+	int n = 0;
+
+	trusted.net = f.peer;
+	c.trust = &trusted;
+	c.trust_n = 1;
+	for (int i = 0; i < 200; i++)
+		n += td_guard_may_correct(g, &c, &f, 1000);
+	assert_int_equal(n, 5);
+	assert_int_equal(td_guard_stats(g)->replies_limited, 195);
+	assert_true(td_guard_may_answer(g, &c, &f, 1000));
+	assert_true(td_guard_may_correct(g, &c, &f, 1000 + 100000)); /* 1/rate later */
+	for (n = 0; td_guard_may_correct(g, &c, &stranger, 1000); n++)
+		;
+	assert_int_equal(n, 5);
+	assert_true(td_guard_may_answer(g, &c, &stranger, 1000));
+	tcp.proto = TD_TCP;
+	for (int i = 0; i < 200; i++)
+		assert_true(td_guard_may_correct(g, &c, &tcp, 1000));
+	td_guard_close(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +200,7 @@ int main(void)
 		cmocka_unit_test(a_v6_source_is_its_64),
 		cmocka_unit_test(many_sources_do_not_free_a_flooder),
 		cmocka_unit_test(t7_answers_have_a_budget_per_network),
+		cmocka_unit_test(t7_broken_requests_have_a_budget_of_their_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
