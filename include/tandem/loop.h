@@ -1,5 +1,5 @@
 /*
- * loop: one thread, one loop. Descriptors, timers, deferred calls, and a mailbox other threads post to. The same
+ * loop: one thread at a time, one loop. Descriptors, timers, deferred calls, and a mailbox other threads post to. The same
  * interface runs on a simulated clock (td_sim), where a whole server and its peers share one thread and a seed.
  *
  * A callback never fires inside the call that registered it. Time is read once per turn and is monotonic.
@@ -119,6 +119,17 @@ struct td_mail {
 void td_loop_post(struct td_loop *loop, struct td_mail *m);
 /* Delivers all mail now: when shutting down, between the end of the threads that post and td_loop_close(). False: there was none. */
 bool td_loop_drain(struct td_loop *loop);
+
+/*
+ * ---- loops that share a thread while there is little to do ----
+ *
+ * Lets the thread in td_loop_run(with) run loop's turns beside its own, while that in td_loop_run(loop) sleeps; the two are
+ * woken as one then. When there is more to do, loop goes back to its own thread. It is run by one thread at any time, and that
+ * sees what the other did; so a callback may not care which one it is on. Before either runs; with may be shared with by
+ * many, but not share itself. `with` is not closed before td_loop_run(loop) has returned. 0, -ENOMEM, -EINVAL,
+ * TD_EUNSUPPORTED in a simulation.
+ */
+int td_loop_share(struct td_loop *loop, struct td_loop *with);
 
 /* ---- simulation: many loops, one thread, one seed ---- */
 

@@ -1,6 +1,9 @@
 #ifndef LOOP_INTERNAL_H
 #define LOOP_INTERNAL_H
 
+#include <pthread.h>
+#include <semaphore.h>
+
 #include <tandem/loop.h>
 
 /* ---- wheel.c ---- */
@@ -61,6 +64,48 @@ void poller_close(struct poller *p);
 /* Calls back for one event; true when it was the mailbox's. */
 bool poller_event(struct poller *p, const struct epoll_event *ev);
 
+/* ---- carrier.c ---- */
+
+/* How much CPU time a thread took since a time on the loop's clock. */
+struct meter {
+	uint64_t from_us, cpu_us;
+	long sleeps;
+};
+
+/* Of a loop whose thread may run others as well. */
+struct carrier {
+	pthread_mutex_t lock;
+	bool running;          /* under lock: its thread takes loops */
+	struct td_link guests; /* all that may come */
+	struct td_link carried;
+	unsigned carried_n;
+	_Atomic unsigned load; /* percent of a core: its thread in the last window, and who asked since */
+};
+
+/* Of a loop that may be run by another's thread. */
+struct guest {
+	struct td_loop *loop, *with;
+	enum { GUEST_HOME, GUEST_ASKED, GUEST_CARRIED } state; /* under the carrier's lock */
+	bool posted;                                           /* so is this: mail is on its way */
+	struct td_mail mail;
+	sem_t back;
+	/* the carrier's thread alone: */
+	struct td_io io; /* its poller, watched */
+	bool ready, failed;
+	struct td_link link, all;
+};
+
+/* The loops that this one's thread runs beside it just now. */
+struct guest *carrier_first(const struct td_loop *loop);
+struct guest *carrier_next(const struct guest *g);
+/* What was stopped goes home, where td_loop_run() returns. */
+void carrier_return_stopped(struct td_loop *loop);
+/* After each wait. True: another thread ran this loop meanwhile, and events that were waited for before are old. */
+bool carrier_weigh(struct td_loop *loop);
+void carrier_begin(struct td_loop *loop);
+void carrier_end(struct td_loop *loop);
+void carrier_close(struct td_loop *loop);
+
 /* ---- loop.c ---- */
 
 struct td_loop {
@@ -74,8 +119,12 @@ struct td_loop {
 	struct td_sim *sim; /* NULL: a real loop */
 	struct td_link sim_link;
 	struct mailbox mailbox;
+	struct meter meter;
+	struct carrier *carrier; /* NULL: no loop was shared with it */
+	struct guest *guest;     /* NULL: it was shared with none */
 };
 
+void loop_read_clocks(struct td_loop *loop);
 int loop_new(struct td_loop **out, struct td_sim *sim, uint64_t now_us);
 /* One turn but for descriptors and sleep: timers, then (finish) mail, deferred calls, calls before sleep. True: something ran. */
 bool loop_timers(struct td_loop *loop);

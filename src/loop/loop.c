@@ -26,7 +26,7 @@ static uint64_t monotonic_us(void)
 }
 
 /* Once a turn: what is handled in one turn happens at one time, by both clocks. */
-static void read_clocks(struct td_loop *loop)
+void loop_read_clocks(struct td_loop *loop)
 {
 	struct timespec ts;
 
@@ -65,7 +65,7 @@ int td_loop_open(struct td_loop **out)
 
 	if (err)
 		return err;
-	read_clocks(loop);
+	loop_read_clocks(loop);
 	err = poller_open(&loop->poller, loop->mailbox.fd);
 	if (err) {
 		td_loop_close(loop);
@@ -81,6 +81,7 @@ void td_loop_close(struct td_loop *loop)
 	if (!loop)
 		return;
 	td_list_del(&loop->sim_link);
+	carrier_close(loop);
 	poller_close(&loop->poller);
 	mailbox_close(&loop->mailbox);
 	explicit_bzero(&loop->rng, sizeof(loop->rng));
@@ -252,15 +253,36 @@ bool td_loop_drain(struct td_loop *loop)
 	return any;
 }
 
-/* ---- the real loop ---- */
+/* ---- the real loop, and those its thread carries (carrier.c) ---- */
+
+static bool any_busy(struct td_loop *loop)
+{
+	bool busy = loop_busy(loop);
+
+	for (struct guest *g = carrier_first(loop); g && !busy; g = carrier_next(g))
+		busy = loop_busy(g->loop);
+	return busy;
+}
+
+static uint64_t first_timer_us(const struct td_loop *loop)
+{
+	uint64_t first = loop_next_us(loop), us;
+
+	for (struct guest *g = carrier_first(loop); g; g = carrier_next(g)) {
+		us = loop_next_us(g->loop);
+		first = us < first ? us : first;
+	}
+	return first;
+}
 
 /* How long epoll_wait may take. The clock is read afresh: a long turn must not make the next timer late by as much. */
 static int sleep_ms(struct td_loop *loop)
 {
-	uint64_t next_us = loop_next_us(loop), now_us;
+	uint64_t next_us, now_us;
 
-	if (loop->stop || loop_busy(loop))
+	if (loop->stop || any_busy(loop))
 		return 0;
+	next_us = first_timer_us(loop);
 	if (next_us == UINT64_MAX)
 		return -1;
 	now_us = monotonic_us();
@@ -271,18 +293,74 @@ static int sleep_ms(struct td_loop *loop)
 	return next_us < SLEEP_MAX_MS ? (int)next_us : SLEEP_MAX_MS;
 }
 
+static bool all_sleep(struct td_loop *loop)
+{
+	bool may = mailbox_sleep(&loop->mailbox);
+
+	for (struct guest *g = carrier_first(loop); g && may; g = carrier_next(g))
+		may = mailbox_sleep(&g->loop->mailbox);
+	return may;
+}
+
+static void all_awake(struct td_loop *loop)
+{
+	mailbox_awake(&loop->mailbox);
+	loop_read_clocks(loop);
+	for (struct guest *g = carrier_first(loop); g; g = carrier_next(g)) {
+		mailbox_awake(&g->loop->mailbox);
+		g->loop->now_us = loop->now_us;
+		g->loop->wall_ms = loop->wall_ms;
+	}
+}
+
 static int wait_events(struct td_loop *loop, struct epoll_event *events)
 {
 	int timeout = sleep_ms(loop), n;
 
-	if (timeout != 0 && !mailbox_sleep(&loop->mailbox))
+	if (timeout != 0 && !all_sleep(loop))
 		timeout = 0;
 	n = epoll_wait(loop->poller.fd, events, EVENTS_PER_TURN, timeout);
 	if (n < 0)
 		n = errno == EINTR ? 0 : -errno;
-	mailbox_awake(&loop->mailbox);
-	read_clocks(loop);
+	all_awake(loop);
+	if (carrier_weigh(loop))
+		n = 0; /* what is still true will be told again */
 	return n;
+}
+
+static void handle_events(struct td_loop *loop, const struct epoll_event *events, int n)
+{
+	for (int i = 0; i < n; i++) {
+		if (poller_event(&loop->poller, &events[i]))
+			mailbox_drain_fd(&loop->mailbox);
+	}
+}
+
+/* The first half of a turn of each loop that is carried and has something to do. */
+static void turn_carried(struct td_loop *loop, struct epoll_event *events)
+{
+	for (struct guest *g = carrier_first(loop); g; g = carrier_next(g)) {
+		int n = g->ready ? epoll_wait(g->loop->poller.fd, events, EVENTS_PER_TURN, 0) : 0;
+
+		g->ready = false;
+		g->failed = n < 0 && errno != EINTR; /* its own thread will find out why */
+		loop_timers(g->loop);
+		handle_events(g->loop, events, n);
+	}
+}
+
+/* What one loop posts to another of this thread is delivered in the same turn, as long as that is not without end. */
+static void finish_all(struct td_loop *loop)
+{
+	bool again = true;
+
+	for (int i = 0; i < ROUNDS_PER_TURN && again; i++) {
+		again = loop_finish(loop);
+		for (struct guest *g = carrier_first(loop); g; g = carrier_next(g))
+			again |= loop_finish(g->loop);
+		again = again && carrier_first(loop);
+	}
+	carrier_return_stopped(loop);
 }
 
 int td_loop_run(struct td_loop *loop)
@@ -292,22 +370,22 @@ int td_loop_run(struct td_loop *loop)
 
 	if (loop->sim)
 		return TD_EUNSUPPORTED;
-	read_clocks(loop);
+	loop_read_clocks(loop);
+	carrier_begin(loop);
 	while (!loop->stop) {
 		loop_timers(loop);
-		for (int i = 0; i < n; i++) {
-			if (poller_event(&loop->poller, &events[i]))
-				mailbox_drain_fd(&loop->mailbox);
-		}
-		loop_finish(loop);
+		handle_events(loop, events, n);
+		turn_carried(loop, events);
+		finish_all(loop);
 		if (loop->stop)
 			break;
 		n = wait_events(loop, events);
 		if (n < 0)
-			return n;
+			break;
 	}
+	carrier_end(loop);
 	loop->stop = false;
-	return 0;
+	return n < 0 ? n : 0;
 }
 
 void td_loop_stop(struct td_loop *loop)

@@ -51,6 +51,8 @@ int td_server_open(struct td_server **out, const struct td_server_options *opt, 
 	err = open_shared(s, opt);
 	for (unsigned i = 0; i < n && !err; i++)
 		err = worker_open(&s->workers[i], s, i, opt, why);
+	for (unsigned i = 1; i < n && !err && !s->simulated; i++)
+		err = td_loop_share(s->workers[i]->core.loop, s->workers[0]->core.loop);
 	if (!err)
 		err = td_location_load(s->location);
 	if (err) {
