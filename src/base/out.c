@@ -83,8 +83,11 @@ void td_out_u64(struct td_out *o, uint64_t v)
 	size_t n = digits_of(v);
 	char *p = td_out_room(o, n);
 
-	for (; p && n; v /= 10)
+	if (!p)
+		return;
+	for (; n > 1; v /= 10)
 		p[--n] = (char)('0' + v % 10);
+	p[0] = (char)('0' + v % 10);
 }
 
 void td_out_i64(struct td_out *o, int64_t v)

@@ -30,15 +30,15 @@ static int hex_value(char c)
 static bool parse_v4(uint8_t out[4], const char *p, const char *end)
 {
 	for (int i = 0; i < 4; i++) {
-		const char *from = p;
-		unsigned v = 0;
+		unsigned v, d;
 
-		if (i > 0 && (p >= end || *p++ != '.'))
+		if (i > 0 && (p == end || *p++ != '.'))
 			return false;
-		from = p;
-		while (p < end && digit(*p) && p - from < 3)
-			v = v * 10 + (unsigned)(*p++ - '0');
-		if (p == from || v > 255 || (*from == '0' && p - from > 1))
+		if (p == end || (v = (unsigned char)*p++ - (unsigned)'0') > 9)
+			return false;
+		for (int n = 0; v && n < 2 && p < end && (d = (unsigned char)*p - (unsigned)'0') <= 9; n++, p++)
+			v = v * 10 + d;
+		if (v > 255)
 			return false;
 		out[i] = (uint8_t)v;
 	}
@@ -276,9 +276,19 @@ static unsigned ip_bytes(const struct td_addr *a)
 	return a->family == TD_AF_V4 ? 4 : a->family == TD_AF_V6 ? 16 : 0;
 }
 
+static inline uint32_t v4_of(const struct td_addr *a)
+{
+	uint32_t ip;
+
+	memcpy(&ip, a->ip, sizeof(ip));
+	return ntohl(ip);
+}
+
 bool td_ip_eq(const struct td_addr *a, const struct td_addr *b)
 {
-	return a->family == b->family && a->scope == b->scope && memcmp(a->ip, b->ip, ip_bytes(a)) == 0;
+	if (a->family != b->family || a->scope != b->scope)
+		return false;
+	return a->family == TD_AF_V4 ? v4_of(a) == v4_of(b) : memcmp(a->ip, b->ip, ip_bytes(a)) == 0;
 }
 
 bool td_addr_eq(const struct td_addr *a, const struct td_addr *b)
@@ -335,6 +345,8 @@ bool td_ip_in(const struct td_addr *a, const struct td_addr *net, unsigned prefi
 
 	if (a->family != net->family || a->family == TD_AF_NONE || prefix_bits > ip_bytes(a) * 8)
 		return false;
+	if (a->family == TD_AF_V4)
+		return !prefix_bits || (v4_of(a) ^ v4_of(net)) >> (32 - prefix_bits) == 0;
 	if (memcmp(a->ip, net->ip, whole) != 0)
 		return false;
 	return rest == 0 || ((a->ip[whole] ^ net->ip[whole]) & mask) == 0;
