@@ -20,7 +20,7 @@ static struct td_str request_uri(struct draft *d, const struct td_uri *u)
 	struct td_out o;
 	char *text;
 
-	if (!u->headers.n && !td_param_find(&p, u->params, TD_STR("method")))
+	if (!u->headers.n && (!u->params.n || !td_param_find(&p, u->params, TD_STR("method"))))
 		return contact;
 	text = td_arena_alloc(&d->copy->msg->arena, contact.n);
 	if (!text)

@@ -17,7 +17,7 @@ static int proto_of(enum td_proto *out, const struct td_uri *uri)
 	if (uri->scheme != TD_SCHEME_SIP)
 		return TD_EUNSUPPORTED;
 	*out = TD_UDP;
-	if (!td_param_find(&p, uri->params, TD_STR("transport")))
+	if (!uri->params.n || !td_param_find(&p, uri->params, TD_STR("transport")))
 		return 0;
 	if (td_proto_parse(out, p.value) || (*out != TD_UDP && *out != TD_TCP))
 		return TD_EUNSUPPORTED;
@@ -33,7 +33,7 @@ static int address_of(struct td_addr *out, enum td_proto *proto, const struct td
 
 	if (err)
 		return err;
-	if (td_ip_parse(&a, td_param_find(&maddr, uri->params, TD_STR("maddr")) ? maddr.value : uri->host))
+	if (td_ip_parse(&a, uri->params.n && td_param_find(&maddr, uri->params, TD_STR("maddr")) ? maddr.value : uri->host))
 		return TD_EUNSUPPORTED; /* a name */
 	a.port = uri->port ? uri->port : 5060;
 	if (!td_route_target_allowed(core, &a))

@@ -22,9 +22,7 @@ static void reject(struct td_route *r, const struct td_msg *msg, unsigned status
 
 bool td_route_is_us(const struct td_core *core, const struct td_uri *uri)
 {
-	if (uri->scheme != TD_SCHEME_SIP && uri->scheme != TD_SCHEME_SIPS)
-		return false;
-	return td_config_domain(core->cfg, uri->host) || td_tp_is_me(core->tp, uri->host, uri->port);
+	return td_core_domain(core, uri) != NULL;
 }
 
 bool td_route_target_allowed(const struct td_core *core, const struct td_addr *a)
@@ -209,6 +207,7 @@ static int set_user(struct td_route *r, struct td_msg *msg, const struct td_uri 
 	r->domain = td_str_n(o.p + o.n - d->name.n, d->name.n); /* what an address of record ends with */
 	r->kind = TD_ROUTE_USER;
 	r->stateless = d->mode == TD_MODE_STATELESS;
+	r->any_user = d->users == TD_USERS_ANY;
 	return 0;
 }
 
@@ -230,14 +229,11 @@ static int set_number(struct td_route *r, const struct td_core *core, struct td_
 }
 
 /* The request is for this server or one of its users. */
-static int for_us(struct td_route *r, const struct td_core *core, struct td_msg *msg)
+static int for_us(struct td_route *r, struct td_msg *msg, const struct td_domain *d)
 {
-	const struct td_domain *d = td_config_domain(core->cfg, r->uri.host);
 	int err;
 
-	if (!d)
-		d = &core->cfg->domains[0]; /* our address stands for the default domain */
-	if (msg->method == TD_REGISTER) {   /* §10.2: the Request-URI has no user; one there is ignored */
+	if (msg->method == TD_REGISTER) { /* §10.2: the Request-URI has no user; one there is ignored */
 		r->kind = TD_ROUTE_REGISTER;
 		r->challenge = true;
 		return td_arena_dup(&r->domain, &msg->arena, d->name);
@@ -257,6 +253,8 @@ static int for_us(struct td_route *r, const struct td_core *core, struct td_msg 
 
 static int whose(struct td_route *r, const struct td_core *core, struct td_msg *msg)
 {
+	const struct td_domain *own;
+
 	if (r->next_is_route) {
 		if (r->in_dialog)
 			r->kind = TD_ROUTE_NEXT;
@@ -266,8 +264,9 @@ static int whose(struct td_route *r, const struct td_core *core, struct td_msg *
 	}
 	if (r->uri.scheme == TD_SCHEME_TEL)
 		return set_number(r, core, msg);
-	if (td_route_is_us(core, &r->uri))
-		return for_us(r, core, msg);
+	own = td_core_domain(core, &r->uri);
+	if (own)
+		return for_us(r, msg, own);
 	r->next = r->uri;
 	if (r->in_dialog)
 		r->kind = TD_ROUTE_NEXT;
@@ -332,7 +331,6 @@ int td_route_decide(struct td_route *out, const struct td_core *core, struct td_
 
 int td_route_admitted(struct td_route *r, const struct td_core *core, struct td_msg *msg)
 {
-	const struct td_domain *d;
 	const struct td_user *u;
 	const char *at;
 	int err;
@@ -347,8 +345,7 @@ int td_route_admitted(struct td_route *r, const struct td_core *core, struct td_
 		err = td_arena_dup(&r->aor, &msg->arena, u->aor);
 		return err;
 	}
-	d = td_config_domain(core->cfg, r->domain);
-	if (!d || d->users != TD_USERS_ANY)
+	if (!r->any_user)
 		reject(r, msg, 404, TD_STR_NULL);
 	return 0;
 }
