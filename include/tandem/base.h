@@ -120,11 +120,12 @@ struct td_buf {
 	char data[];
 };
 
-/* New buffer with one reference and len 0; NULL when memory is out (or size needs more than 32 bits). */
-/* A large table of zeros in pages of its own: one that was not written to yet costs nothing. NULL when there is no room for it. */
-void *td_table_new(size_t bytes);
+/* A large table of zeros in pages of its own: one that was not written to yet costs nothing. dense: all of it will be used, at random;
+ * large pages, where there are, spare the processor half of the way to each line. NULL when there is no room for it. */
+void *td_table_new(size_t bytes, bool dense);
 void td_table_free(void *table, size_t bytes); /* NULL is ignored */
 
+/* New buffer with one reference and len 0; NULL when memory is out (or size needs more than 32 bits). */
 struct td_buf *td_buf_new(size_t size);
 struct td_buf *td_buf_copy(struct td_str bytes);
 struct td_buf *td_buf_ref(struct td_buf *b);

@@ -67,7 +67,7 @@ int td_nonces_open(struct td_nonces **out, struct td_rng *rng, const struct td_n
 		return -ENOMEM;
 	while (sets * WAYS < windows)
 		sets *= 2;
-	n->sets = td_table_new(sets * sizeof(struct set));
+	n->sets = td_table_new(sets * sizeof(struct set), false);
 	if (!n->sets) {
 		free(n);
 		return -ENOMEM;

@@ -53,7 +53,7 @@ static struct td_map_bucket *table_new(size_t buckets)
 {
 	size_t bytes = buckets * sizeof(struct td_map_bucket);
 
-	return bytes >= LARGE_BYTES ? td_table_new(bytes) : calloc(1, bytes);
+	return bytes >= LARGE_BYTES ? td_table_new(bytes, true) : calloc(1, bytes);
 }
 
 static void table_free(struct td_map_bucket *table, size_t buckets)
@@ -168,13 +168,20 @@ static void put(struct td_map_bucket *b, struct td_map_node *n)
 	b->tags[LAST] = CHAIN;
 }
 
-/* The elements of an old bucket lie anywhere: their lines come while others are moved. */
+/*
+ * The elements of an old bucket lie anywhere: their lines come while others are moved. So do the lines of the buckets, old and
+ * new; between two moves lies too much other work for the processor to see that they follow each other.
+ */
 static void fetch_ahead(const struct td_map *m)
 {
-	const struct td_map_bucket *b = &m->old[m->moved + AHEAD];
+	size_t next = m->moved + AHEAD;
+	const struct td_map_bucket *b = &m->old[next];
 
-	if (m->moved + AHEAD > m->old_mask)
+	if (next + AHEAD > m->old_mask)
 		return;
+	td_fetch(b + AHEAD);
+	td_fetch(&m->buckets[next]);
+	td_fetch(&m->buckets[next + m->old_mask + 1]);
 	for (unsigned i = 0; i < TD_MAP_SLOTS; i++) {
 		if (b->tags[i] != FREE)
 			td_fetch(&b->slots[i]->hash);

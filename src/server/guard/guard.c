@@ -35,7 +35,7 @@ int td_guard_open(struct td_guard **out, struct td_rng *rng)
 	if (!g)
 		return -ENOMEM;
 	/* its pages cost nothing before a source falls into them */
-	g->sets = td_table_new(TABLE_BYTES);
+	g->sets = td_table_new(TABLE_BYTES, false);
 	if (!g->sets) {
 		free(g);
 		return -ENOMEM;
