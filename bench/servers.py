@@ -5,7 +5,7 @@ plain        no authentication, stateful      two        the same, two workers
 durable      registrations on disk (tandem; Kamailio stays in memory)
 auth         REGISTER is challenged with MD5, password "secret" for every user
 auth_sha256  the same with SHA-256            dialog     every call is tracked to its end
-tracked      tandem's defaults: calls are tracked
+tracked      tandem's defaults: calls are tracked      unrecorded   the same without their records
 stateless    no transactions                  tcp        TCP as well
 big          plain, with room for a million addresses
 mem…         plain, dialog or tcp, memory not touched in advance
@@ -26,6 +26,7 @@ TANDEM = {
     "auth_sha256": ("local", "proxy", "memory", "digest: [SHA-256]\n" + UNLIMITED),
     "dialog": ("any", "proxy", "memory", TRUSTED + "calls: {track: yes, records: yes, per_user: 1000}\n"),
     "tracked": ("any", "proxy", "memory", TRUSTED),
+    "unrecorded": ("any", "proxy", "memory", TRUSTED + "calls: {records: no}\n"),
     "stateless": ("any", "stateless", "memory", UNTRACKED),
     "tcp": ("any", "proxy", "memory", UNTRACKED + "limits: {connections_per_source: 20000}\n"),
 }
