@@ -10,12 +10,8 @@
 
 enum { PASSES = 2, FIRST_SLOTS = 64 };
 
-struct garbage {
-	struct garbage *next;
-};
-
 struct entry {
-	struct garbage garbage; /* first: freed by this */
+	struct entry *next_garbage;
 	struct td_user user;
 	uint64_t hash, extension_hash;
 	uint32_t round; /* the writer's: the last td_users_begin() it was put after */
@@ -23,9 +19,15 @@ struct entry {
 };
 
 struct table {
-	struct garbage garbage; /* first */
+	struct table *next_garbage;
 	size_t mask;
-	_Atomic(struct entry *) slot[];
+	_Atomic(struct entry *) *slot;
+};
+
+/* What was taken out and may still be read. */
+struct garbage {
+	struct entry *entries;
+	struct table *tables;
 };
 
 /* An index as the writer sees it. used counts tombstones too: they end no probe. */
@@ -47,9 +49,9 @@ struct td_users {
 	struct index by_aor, by_extension;
 	_Atomic size_t count;
 	uint32_t round;
-	struct garbage *gathering; /* the writer's: waits for the next grace period */
-	struct garbage *leaving;   /* of the period that runs */
-	_Atomic unsigned pending;  /* readers it still waits for */
+	struct garbage gathering; /* the writer's: waits for the next grace period */
+	struct garbage leaving;   /* of the period that runs */
+	_Atomic unsigned pending; /* readers it still waits for */
 	struct grace *readers;
 	unsigned reader_n;
 };
@@ -57,13 +59,38 @@ struct td_users {
 static const struct entry tombstone_entry; /* an address, never read */
 #define TOMBSTONE ((struct entry *)(uintptr_t)&tombstone_entry)
 
+static struct table *table_new(size_t slots)
+{
+	struct table *t = malloc(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	*t = (struct table){ .mask = slots - 1, .slot = td_table_new(slots * sizeof(t->slot[0]), true) };
+	if (t->slot)
+		return t;
+	free(t);
+	return NULL;
+}
+
+static void table_free(struct table *t)
+{
+	if (!t)
+		return;
+	td_table_free(t->slot, (t->mask + 1) * sizeof(t->slot[0]));
+	free(t);
+}
+
 static void free_all(struct garbage *g)
 {
-	while (g) {
-		struct garbage *next = g->next;
-		free(g);
-		g = next;
+	for (struct entry *e = g->entries, *next; e; e = next) {
+		next = e->next_garbage;
+		free(e);
 	}
+	for (struct table *t = g->tables, *next; t; t = next) {
+		next = t->next_garbage;
+		table_free(t);
+	}
+	*g = (struct garbage){ 0 };
 }
 
 /* ---- grace periods ---- */
@@ -78,20 +105,26 @@ static void reader_passed(struct td_mail *m, void *arg)
 		atomic_fetch_sub(&g->users->pending, 1);
 }
 
-static void retire(struct td_users *u, struct garbage *g)
+static void retire(struct td_users *u, struct entry *e)
 {
-	g->next = u->gathering;
-	u->gathering = g;
+	e->next_garbage = u->gathering.entries;
+	u->gathering.entries = e;
+}
+
+static void retire_table(struct td_users *u, struct table *t)
+{
+	t->next_garbage = u->gathering.tables;
+	u->gathering.tables = t;
 }
 
 /* Ends a grace period that is over and starts one for what was gathered since. What is left, the next change reclaims. */
 static void reclaim(struct td_users *u)
 {
-	if (!u->gathering || atomic_load(&u->pending))
+	if ((!u->gathering.entries && !u->gathering.tables) || atomic_load(&u->pending))
 		return;
-	free_all(u->leaving);
+	free_all(&u->leaving);
 	u->leaving = u->gathering;
-	u->gathering = NULL;
+	u->gathering = (struct garbage){ 0 };
 	atomic_store(&u->pending, u->reader_n);
 	for (unsigned i = 0; i < u->reader_n; i++) {
 		struct grace *g = &u->readers[i];
@@ -142,15 +175,6 @@ static _Atomic(struct entry *) *probe(struct table *t, uint64_t hash, bool by_ex
 	}
 }
 
-static struct table *table_new(size_t slots)
-{
-	struct table *t = calloc(1, sizeof(*t) + slots * sizeof(t->slot[0]));
-
-	if (t)
-		t->mask = slots - 1;
-	return t;
-}
-
 static void place(struct table *t, struct entry *e, uint64_t hash)
 {
 	size_t i = hash & t->mask;
@@ -180,7 +204,7 @@ static int make_room(struct td_users *u, struct index *x, bool by_extension)
 	}
 	atomic_store(&x->table, t);
 	x->used = x->live;
-	retire(u, &old->garbage);
+	retire_table(u, old);
 	return 0;
 }
 
@@ -222,8 +246,8 @@ int td_users_open(struct td_users **out, struct td_rng *rng)
 
 	if (!u || !a || !b) {
 		free(u);
-		free(a);
-		free(b);
+		table_free(a);
+		table_free(b);
 		return -ENOMEM;
 	}
 	td_hash_key_init(&u->key, rng);
@@ -244,10 +268,10 @@ void td_users_close(struct td_users *u)
 		if (e && e != TOMBSTONE)
 			free(e);
 	}
-	free(t);
-	free(atomic_load(&u->by_extension.table));
-	free_all(u->gathering);
-	free_all(u->leaving);
+	table_free(t);
+	table_free(atomic_load(&u->by_extension.table));
+	free_all(&u->gathering);
+	free_all(&u->leaving);
 	free(u->readers);
 	free(u);
 }
@@ -321,7 +345,7 @@ static void publish(struct td_users *u, struct entry *e)
 			index_del(&u->by_extension, slot_of_extension(u, old->user.extension, domain_of(old->user.aor)));
 	}
 	if (old)
-		retire(u, &old->garbage);
+		retire(u, old);
 }
 
 int td_users_put(struct td_users *u, const struct td_user *user)
@@ -358,7 +382,7 @@ int td_users_remove(struct td_users *u, struct td_str aor)
 	if (e->user.extension.n)
 		index_del(&u->by_extension, slot_of_extension(u, e->user.extension, domain_of(e->user.aor)));
 	atomic_fetch_sub(&u->count, 1);
-	retire(u, &e->garbage);
+	retire(u, e);
 	reclaim(u);
 	return 0;
 }
