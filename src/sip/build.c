@@ -4,75 +4,76 @@
  */
 #include "internal.h"
 
-static const struct {
-	uint16_t status;
-	struct td_str text;
-} phrases[] = {
-	{ 100, TD_STR_INIT("Trying") },
-	{ 180, TD_STR_INIT("Ringing") },
-	{ 181, TD_STR_INIT("Call Is Being Forwarded") },
-	{ 182, TD_STR_INIT("Queued") },
-	{ 183, TD_STR_INIT("Session Progress") },
-	{ 199, TD_STR_INIT("Early Dialog Terminated") },
-	{ 200, TD_STR_INIT("OK") },
-	{ 202, TD_STR_INIT("Accepted") },
-	{ 204, TD_STR_INIT("No Notification") },
-	{ 300, TD_STR_INIT("Multiple Choices") },
-	{ 301, TD_STR_INIT("Moved Permanently") },
-	{ 302, TD_STR_INIT("Moved Temporarily") },
-	{ 305, TD_STR_INIT("Use Proxy") },
-	{ 380, TD_STR_INIT("Alternative Service") },
-	{ 400, TD_STR_INIT("Bad Request") },
-	{ 401, TD_STR_INIT("Unauthorized") },
-	{ 402, TD_STR_INIT("Payment Required") },
-	{ 403, TD_STR_INIT("Forbidden") },
-	{ 404, TD_STR_INIT("Not Found") },
-	{ 405, TD_STR_INIT("Method Not Allowed") },
-	{ 406, TD_STR_INIT("Not Acceptable") },
-	{ 407, TD_STR_INIT("Proxy Authentication Required") },
-	{ 408, TD_STR_INIT("Request Timeout") },
-	{ 410, TD_STR_INIT("Gone") },
-	{ 412, TD_STR_INIT("Conditional Request Failed") },
-	{ 413, TD_STR_INIT("Request Entity Too Large") },
-	{ 414, TD_STR_INIT("Request-URI Too Long") },
-	{ 415, TD_STR_INIT("Unsupported Media Type") },
-	{ 416, TD_STR_INIT("Unsupported URI Scheme") },
-	{ 420, TD_STR_INIT("Bad Extension") },
-	{ 421, TD_STR_INIT("Extension Required") },
-	{ 422, TD_STR_INIT("Session Interval Too Small") },
-	{ 423, TD_STR_INIT("Interval Too Brief") },
-	{ 429, TD_STR_INIT("Provide Referrer Identity") },
-	{ 430, TD_STR_INIT("Flow Failed") },
-	{ 433, TD_STR_INIT("Anonymity Disallowed") },
-	{ 439, TD_STR_INIT("First Hop Lacks Outbound Support") },
-	{ 440, TD_STR_INIT("Max-Breadth Exceeded") },
-	{ 480, TD_STR_INIT("Temporarily Unavailable") },
-	{ 481, TD_STR_INIT("Call/Transaction Does Not Exist") },
-	{ 482, TD_STR_INIT("Loop Detected") },
-	{ 483, TD_STR_INIT("Too Many Hops") },
-	{ 484, TD_STR_INIT("Address Incomplete") },
-	{ 485, TD_STR_INIT("Ambiguous") },
-	{ 486, TD_STR_INIT("Busy Here") },
-	{ 487, TD_STR_INIT("Request Terminated") },
-	{ 488, TD_STR_INIT("Not Acceptable Here") },
-	{ 489, TD_STR_INIT("Bad Event") },
-	{ 491, TD_STR_INIT("Request Pending") },
-	{ 493, TD_STR_INIT("Undecipherable") },
-	{ 494, TD_STR_INIT("Security Agreement Required") },
-	{ 500, TD_STR_INIT("Server Internal Error") },
-	{ 501, TD_STR_INIT("Not Implemented") },
-	{ 502, TD_STR_INIT("Bad Gateway") },
-	{ 503, TD_STR_INIT("Service Unavailable") },
-	{ 504, TD_STR_INIT("Server Time-out") },
-	{ 505, TD_STR_INIT("Version Not Supported") },
-	{ 513, TD_STR_INIT("Message Too Large") },
-	{ 600, TD_STR_INIT("Busy Everywhere") },
-	{ 603, TD_STR_INIT("Decline") },
-	{ 604, TD_STR_INIT("Does Not Exist Anywhere") },
-	{ 606, TD_STR_INIT("Not Acceptable") },
-	{ 607, TD_STR_INIT("Unwanted") },
-	{ 608, TD_STR_INIT("Rejected") },
+/* By status. */
+enum { FIRST_STATUS = 100, STATUS_END = 700 };
+#define PHRASE(status, text) [status - FIRST_STATUS] = TD_STR_INIT(text)
+static const struct td_str phrases[STATUS_END - FIRST_STATUS] = {
+	PHRASE(100, "Trying"),
+	PHRASE(180, "Ringing"),
+	PHRASE(181, "Call Is Being Forwarded"),
+	PHRASE(182, "Queued"),
+	PHRASE(183, "Session Progress"),
+	PHRASE(199, "Early Dialog Terminated"),
+	PHRASE(200, "OK"),
+	PHRASE(202, "Accepted"),
+	PHRASE(204, "No Notification"),
+	PHRASE(300, "Multiple Choices"),
+	PHRASE(301, "Moved Permanently"),
+	PHRASE(302, "Moved Temporarily"),
+	PHRASE(305, "Use Proxy"),
+	PHRASE(380, "Alternative Service"),
+	PHRASE(400, "Bad Request"),
+	PHRASE(401, "Unauthorized"),
+	PHRASE(402, "Payment Required"),
+	PHRASE(403, "Forbidden"),
+	PHRASE(404, "Not Found"),
+	PHRASE(405, "Method Not Allowed"),
+	PHRASE(406, "Not Acceptable"),
+	PHRASE(407, "Proxy Authentication Required"),
+	PHRASE(408, "Request Timeout"),
+	PHRASE(410, "Gone"),
+	PHRASE(412, "Conditional Request Failed"),
+	PHRASE(413, "Request Entity Too Large"),
+	PHRASE(414, "Request-URI Too Long"),
+	PHRASE(415, "Unsupported Media Type"),
+	PHRASE(416, "Unsupported URI Scheme"),
+	PHRASE(420, "Bad Extension"),
+	PHRASE(421, "Extension Required"),
+	PHRASE(422, "Session Interval Too Small"),
+	PHRASE(423, "Interval Too Brief"),
+	PHRASE(429, "Provide Referrer Identity"),
+	PHRASE(430, "Flow Failed"),
+	PHRASE(433, "Anonymity Disallowed"),
+	PHRASE(439, "First Hop Lacks Outbound Support"),
+	PHRASE(440, "Max-Breadth Exceeded"),
+	PHRASE(480, "Temporarily Unavailable"),
+	PHRASE(481, "Call/Transaction Does Not Exist"),
+	PHRASE(482, "Loop Detected"),
+	PHRASE(483, "Too Many Hops"),
+	PHRASE(484, "Address Incomplete"),
+	PHRASE(485, "Ambiguous"),
+	PHRASE(486, "Busy Here"),
+	PHRASE(487, "Request Terminated"),
+	PHRASE(488, "Not Acceptable Here"),
+	PHRASE(489, "Bad Event"),
+	PHRASE(491, "Request Pending"),
+	PHRASE(493, "Undecipherable"),
+	PHRASE(494, "Security Agreement Required"),
+	PHRASE(500, "Server Internal Error"),
+	PHRASE(501, "Not Implemented"),
+	PHRASE(502, "Bad Gateway"),
+	PHRASE(503, "Service Unavailable"),
+	PHRASE(504, "Server Time-out"),
+	PHRASE(505, "Version Not Supported"),
+	PHRASE(513, "Message Too Large"),
+	PHRASE(600, "Busy Everywhere"),
+	PHRASE(603, "Decline"),
+	PHRASE(604, "Does Not Exist Anywhere"),
+	PHRASE(606, "Not Acceptable"),
+	PHRASE(607, "Unwanted"),
+	PHRASE(608, "Rejected"),
 };
+#undef PHRASE
 
 static const struct td_str classes[] = {
 	[1] = TD_STR_INIT("Progress"),        [2] = TD_STR_INIT("Success"),        [3] = TD_STR_INIT("Redirection"),
@@ -81,18 +82,9 @@ static const struct td_str classes[] = {
 
 struct td_str td_reason_phrase(unsigned status)
 {
-	size_t low = 0, high = TD_ARRAY_LEN(phrases), mid;
-
-	while (low < high) {
-		mid = (low + high) / 2;
-		if (phrases[mid].status == status)
-			return phrases[mid].text;
-		if (phrases[mid].status < status)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return status >= 100 && status <= 699 ? classes[status / 100] : TD_STR_NULL;
+	if (status < FIRST_STATUS || status >= STATUS_END)
+		return TD_STR_NULL;
+	return phrases[status - FIRST_STATUS].n ? phrases[status - FIRST_STATUS] : classes[status / 100];
 }
 
 void td_put_request_line(struct td_out *o, struct td_str method, struct td_str uri)
@@ -147,76 +139,140 @@ void td_put_body(struct td_out *o, struct td_str content_type, struct td_str bod
 /* ---- the head of a response ---- */
 
 /*
- * Ends a field that was copied from a request, from byte `at` of o. What came with a defect may hold what must not go out
- * as it is: a NUL, or a fold with a bare line end. Blanks take their place.
+ * It is short, and made with nearly every request: room is taken once for the most that it can come to, and then nothing asks for
+ * room any more. p is where it goes on.
  */
-static void end_copied(struct td_out *o, const struct td_msg *req, size_t at)
-{
-	size_t i;
 
-	if (req->defect.status && !o->failed)
-		for (i = at; i < o->n; i++)
-			if (o->p[i] == '\r' || o->p[i] == '\n' || o->p[i] == '\0')
-				o->p[i] = ' ';
-	td_out_str(o, TD_STR("\r\n"));
+static inline char *put(char *p, struct td_str s)
+{
+	if (s.n)
+		memcpy(p, s.p, s.n);
+	return p + s.n;
 }
 
-/* One field as it was written, e edits made in it, and something after its value. */
-static void copy_field(struct td_out *o, const struct td_msg *req, const struct td_hdr *h, const struct td_edit *e, unsigned n,
-		       struct td_str tag)
+/*
+ * Ends a field that was copied from a request to `at`. What came with a defect may hold what must not go out as it is: a NUL, or a
+ * fold with a bare line end. Blanks take their place.
+ */
+static char *end_copied(char *p, const struct td_msg *req, char *at)
 {
-	size_t at = o->n;
+	if (req->defect.status)
+		for (; at < p; at++)
+			if (*at == '\r' || *at == '\n' || *at == '\0')
+				*at = ' ';
+	return put(p, TD_STR("\r\n"));
+}
 
-	td_put_edited(o, req->bytes.p, h->at, h->at + h->value_at + h->value_n, e, n);
+/* One field as it was written, and a tag after its value. */
+static char *copy_field(char *p, const struct td_msg *req, const struct td_hdr *h, struct td_str tag)
+{
+	char *at = p;
+
+	/* Mostly nothing stands between its value and its end: then it is the whole line. */
+	if (!tag.n && !req->defect.status && h->n == h->value_at + h->value_n + 2)
+		return put(p, td_hdr_line(req, h));
+	p = put(p, td_str_n(req->bytes.p + h->at, (size_t)h->value_at + h->value_n));
 	if (tag.n) {
-		td_out_str(o, TD_STR(";tag="));
-		td_out_str(o, tag);
+		p = put(p, TD_STR(";tag="));
+		p = put(p, tag);
 	}
-	end_copied(o, req, at);
+	return end_copied(p, req, at);
 }
 
-static void copy_all(struct td_out *o, const struct td_msg *req, enum td_hdr_id id)
+static char *copy_all(char *p, const struct td_msg *req, const struct td_hdr *first)
 {
-	const struct td_hdr *h;
-
-	for (h = td_msg_hdr(req, id); h; h = td_msg_hdr_next(req, h))
-		copy_field(o, req, h, NULL, 0, TD_STR_NULL);
+	for (const struct td_hdr *h = first; h; h = td_msg_hdr_next(req, h))
+		p = copy_field(p, req, h, TD_STR_NULL);
+	return p;
 }
 
-static void copy_first(struct td_out *o, const struct td_msg *req, enum td_hdr_id id, struct td_str tag)
+static char *copy_first(char *p, const struct td_msg *req, enum td_hdr_id id, struct td_str tag)
 {
 	const struct td_hdr *h = td_msg_hdr(req, id);
 
-	if (h)
-		copy_field(o, req, h, NULL, 0, tag);
+	return h ? copy_field(p, req, h, tag) : p;
 }
 
-static void copy_vias(struct td_out *o, const struct td_msg *req)
+/* The topmost says what the transport saw. */
+static char *copy_vias(char *p, const struct td_msg *req)
 {
 	const struct td_hdr *h = td_msg_hdr(req, TD_HDR_VIA);
-	struct td_edit e[TD_VIA_EDITS];
-	char rport_text[TD_VIA_RPORT_TEXT];
+	struct td_edit e[TD_VIA_EDITS] TD_UNINIT;
+	char rport_text[TD_VIA_RPORT_TEXT] TD_UNINIT, *at = p;
 	unsigned n = td_via_edits(e, rport_text, req);
+	size_t from = h->at, to = (size_t)h->at + h->value_at + h->value_n;
 
-	copy_field(o, req, h, e, n, TD_STR_NULL);
-	while ((h = td_msg_hdr_next(req, h)))
-		copy_field(o, req, h, NULL, 0, TD_STR_NULL);
+	for (unsigned i = 0; i < n; i++) {
+		p = put(p, td_str_n(req->bytes.p + from, e[i].at - from));
+		p = put(p, e[i].ins);
+		from = e[i].at + e[i].del;
+	}
+	p = put(p, td_str_n(req->bytes.p + from, to - from));
+	return copy_all(end_copied(p, req, at), req, td_msg_hdr_next(req, h));
+}
+
+static char *put_status(char *p, unsigned status, struct td_str reason)
+{
+	char digits[] = { (char)('0' + status / 100), (char)('0' + status / 10 % 10), (char)('0' + status % 10), ' ' };
+
+	p = put(p, TD_STR("SIP/2.0 "));
+	p = put(p, td_str_n(digits, sizeof(digits)));
+	p = put(p, reason);
+	return put(p, TD_STR("\r\n"));
+}
+
+/* No field is copied twice. To each may come its line end, where the message broke off. */
+static size_t most_of_head(const struct td_msg *req, struct td_str reason, struct td_str tag)
+{
+	enum { STATUS = sizeof("SIP/2.0 200 \r\n"), ADDED = sizeof(";received=rport=65535;tag=") };
+
+	return STATUS + reason.n + req->bytes.n - req->body.n + 2 * (size_t)req->nhdr + req->received.n + tag.n + ADDED;
+}
+
+static char *put_head(char *p, const struct td_msg *req, unsigned status, struct td_str reason, struct td_str tag,
+		      bool record_route)
+{
+	p = put_status(p, status, reason);
+	p = copy_vias(p, req);
+	if (record_route)
+		p = copy_all(p, req, td_msg_hdr(req, TD_HDR_RECORD_ROUTE));
+	p = copy_first(p, req, TD_HDR_FROM, TD_STR_NULL);
+	p = copy_first(p, req, TD_HDR_TO, tag);
+	p = copy_first(p, req, TD_HDR_CALL_ID, TD_STR_NULL);
+	p = copy_first(p, req, TD_HDR_CSEQ, TD_STR_NULL);
+	return status == 100 ? copy_first(p, req, TD_HDR_TIMESTAMP, TD_STR_NULL) : p;
+}
+
+/* In a fixed string there may be room for the head but not for the most that it could have come to. */
+static void put_head_into_fixed(struct td_out *o, const struct td_msg *req, unsigned status, struct td_str reason,
+				struct td_str to_tag, bool record_route)
+{
+	struct td_out head;
+
+	td_out_init(&head);
+	td_put_response_head(&head, req, status, reason, to_tag, record_route);
+	o->failed |= head.failed;
+	td_out_str(o, td_out_view(&head));
+	td_out_free(&head);
 }
 
 void td_put_response_head(struct td_out *o, const struct td_msg *req, unsigned status, struct td_str reason, struct td_str to_tag,
 			  bool record_route)
 {
 	/* A To that did not parse is only echoed: nobody can say where in it a tag would end up. */
-	bool tagless = req->to.text.n && !req->to_tag.p;
+	struct td_str tag = req->to.text.n && !req->to_tag.p ? to_tag : TD_STR_NULL;
+	size_t most;
+	char *start;
 
-	td_put_status_line(o, status, reason);
-	copy_vias(o, req);
-	if (record_route)
-		copy_all(o, req, TD_HDR_RECORD_ROUTE);
-	copy_first(o, req, TD_HDR_FROM, TD_STR_NULL);
-	copy_first(o, req, TD_HDR_TO, tagless ? to_tag : TD_STR_NULL);
-	copy_first(o, req, TD_HDR_CALL_ID, TD_STR_NULL);
-	copy_first(o, req, TD_HDR_CSEQ, TD_STR_NULL);
-	if (status == 100)
-		copy_first(o, req, TD_HDR_TIMESTAMP, TD_STR_NULL);
+	assert(status >= FIRST_STATUS && status < STATUS_END);
+	if (!reason.n)
+		reason = td_reason_phrase(status);
+	most = most_of_head(req, reason, tag);
+	if (o->fixed && most > o->cap - o->n) {
+		put_head_into_fixed(o, req, status, reason, to_tag, record_route);
+		return;
+	}
+	start = td_out_room(o, most);
+	if (start)
+		o->n -= most - (size_t)(put_head(start, req, status, reason, tag, record_route) - start);
 }

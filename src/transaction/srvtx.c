@@ -244,6 +244,8 @@ int td_srvtx_reply_plain(struct td_srvtx *st, unsigned status, struct td_str rea
 	struct td_buf *b;
 	int err;
 
+	if (status < 100 || status > 699)
+		return TD_ELIMIT;
 	if (!td_srvtx_msg(st))
 		return st->shelf ? -ENOMEM : TD_EORDER;
 	if (!to_tag.n && status > 100) {
