@@ -236,6 +236,8 @@ struct td_hash_key {
 void td_hash_key_init(struct td_hash_key *key, struct td_rng *r);
 uint64_t td_hash(const struct td_hash_key *key, const void *p, size_t n);
 uint64_t td_hash_str(const struct td_hash_key *key, struct td_str s);
+/* Of s and of what `before` is the hash of. */
+uint64_t td_hash_on(const struct td_hash_key *key, uint64_t before, struct td_str s);
 
 /* Several strings under one hash, each with its length, so that none runs into the next: add, add, end. */
 struct td_hasher {

@@ -100,6 +100,16 @@ uint64_t td_hash_str(const struct td_hash_key *key, struct td_str s)
 	return td_hash(key, s.p, s.n);
 }
 
+uint64_t td_hash_on(const struct td_hash_key *key, uint64_t before, struct td_str s)
+{
+	uint64_t v[4];
+
+	start(v, key);
+	add(v, before);
+	add_bytes(v, (const uint8_t *)s.p, s.n);
+	return end(v);
+}
+
 /* ---- several strings ---- */
 
 void td_hasher_init(struct td_hasher *h, const struct td_hash_key *key)

@@ -88,22 +88,18 @@ int txn_build_response(struct td_buf **out, const struct td_msg *req, unsigned s
 }
 
 /*
- * Equal for a request, its retransmissions, its CANCEL and the ACK to the answer, so an ACK is known by its To tag.
+ * Equal for a request, its retransmissions, its CANCEL and the ACK to the answer, so an ACK is known by its To tag. Where the branch is
+ * like no other one's it says all.
  */
 void td_stateless_tag(char out[TD_STATELESS_TAG_LEN], struct td_txl *txl, const struct td_msg *req)
 {
-	struct td_hasher h;
-	struct td_out o;
-	uint64_t tag;
+	uint64_t tag = td_hash_on(&txl->key, txn_request_hash(txl, req), req->call_id);
 
-	td_hasher_init(&h, &txl->key);
-	td_hasher_add(&h, req->call_id);
-	td_hasher_add(&h, req->from_tag);
-	td_hasher_add(&h, req->via.branch);
-	td_hasher_add_u64(&h, req->cseq.num);
-	tag = td_hasher_end(&h);
-	td_out_init_fixed(&o, out, TD_STATELESS_TAG_LEN);
-	td_out_hex(&o, &tag, sizeof(tag));
+	if (!txn_has_cookie(req)) {
+		tag = td_hash_on(&txl->key, tag ^ req->cseq.num, req->from_tag);
+		tag = td_hash_on(&txl->key, tag, req->via.branch);
+	}
+	td_hex_encode(out, &tag, sizeof(tag));
 }
 
 int td_reply_stateless(struct td_txl *txl, const struct td_msg *req, const struct td_flow *from, unsigned status,

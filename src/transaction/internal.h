@@ -189,6 +189,7 @@ void srvtx_cancel(struct td_srvtx *st, struct td_msg *cancel, const struct td_fl
 /* ---- match.c ---- */
 
 void txn_key_of(struct txn_key *out, const struct td_txl *txl, const struct td_msg *req);
+bool txn_has_cookie(const struct td_msg *req);
 uint64_t txn_request_hash(const struct td_txl *txl, const struct td_msg *req);
 size_t txn_key_size(const struct txn_key *key);
 void txn_key_store(char *mem, const struct txn_key *key);

@@ -21,9 +21,17 @@ static uint8_t method_of(const struct td_msg *req)
 	return req->method == TD_ACK || req->method == TD_CANCEL ? TD_INVITE : (uint8_t)req->method;
 }
 
+/* Its branch is like no other one's (§8.1.1.7). */
+bool txn_has_cookie(const struct td_msg *req)
+{
+	return td_str_istarts(req->via.branch, cookie);
+}
+
 uint64_t txn_request_hash(const struct td_txl *txl, const struct td_msg *req)
 {
-	return td_hash_str(&txl->key, td_str_istarts(req->via.branch, cookie) ? req->via.branch : req->call_id);
+	if (req->hash)
+		return req->hash;
+	return td_hash_str(&txl->key, txn_has_cookie(req) ? req->via.branch : req->call_id);
 }
 
 void txn_key_of(struct txn_key *out, const struct td_txl *txl, const struct td_msg *req)
@@ -31,10 +39,10 @@ void txn_key_of(struct txn_key *out, const struct td_txl *txl, const struct td_m
 	unsigned i;
 
 	*out = (struct txn_key){ .head.method = method_of(req), .ack = req->method == TD_ACK };
-	out->hash = req->hash ? req->hash : txn_request_hash(txl, req);
+	out->hash = txn_request_hash(txl, req);
 	if (req->method == TD_METHOD_OTHER)
 		out->part[4] = req->method_name;
-	if (td_str_istarts(req->via.branch, cookie)) {
+	if (txn_has_cookie(req)) {
 		out->head.num = req->via.port;
 		out->part[0] = req->via.branch;
 		out->part[LAST] = req->via.host;
@@ -115,7 +123,7 @@ bool txn_ack_fits(const struct td_srvtx *st, const struct td_msg *ack)
 	struct td_msg *sent;
 	bool fits;
 
-	if (td_str_istarts(ack->via.branch, cookie) || st->t.state != COMPLETED)
+	if (txn_has_cookie(ack) || st->t.state != COMPLETED)
 		return true;
 	if (td_msg_parse(&sent, st->t.out, 0, st->t.out->len))
 		return false;

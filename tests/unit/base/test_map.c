@@ -99,6 +99,20 @@ static void p12_hasher(void **state)
 			assert_int_not_equal(seen[0][i], seen[0][j]);
 }
 
+/* One after another: it depends on what came before, on the string and on the key. */
+static void p12_hash_on(void **state)
+{
+	struct td_hash_key key = { 1, 2 }, other = { 1, 3 };
+	uint64_t is = td_hash_on(&key, 7, TD_STR("abc"));
+
+	assert_int_equal(td_hash_on(&key, 7, TD_STR("abc")), is);
+	assert_int_not_equal(td_hash_on(&key, 8, TD_STR("abc")), is);
+	assert_int_not_equal(td_hash_on(&key, 7, TD_STR("abd")), is);
+	assert_int_not_equal(td_hash_on(&key, 7, TD_STR_NULL), is);
+	assert_int_not_equal(td_hash_on(&other, 7, TD_STR("abc")), is);
+	assert_int_not_equal(td_hash_on(&key, 0, TD_STR("abc")), td_hash_str(&key, TD_STR("abc")));
+}
+
 static void p12_key_is_random(void **state)
 {
 	struct td_rng r;
@@ -349,10 +363,10 @@ static void too_many_buckets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(p12_siphash),       cmocka_unit_test(p12_hasher),       cmocka_unit_test(p12_key_is_random),
-		cmocka_unit_test(random_operations), cmocka_unit_test(low_bits_alike),   cmocka_unit_test(each_with_deletion),
-		cmocka_unit_test(grows_in_steps),    cmocka_unit_test(too_many_buckets), cmocka_unit_test(strangers_meet_nobody),
-		cmocka_unit_test(every_tag),
+		cmocka_unit_test(p12_siphash),           cmocka_unit_test(p12_hasher),        cmocka_unit_test(p12_hash_on),
+		cmocka_unit_test(p12_key_is_random),     cmocka_unit_test(random_operations), cmocka_unit_test(low_bits_alike),
+		cmocka_unit_test(each_with_deletion),    cmocka_unit_test(grows_in_steps),    cmocka_unit_test(too_many_buckets),
+		cmocka_unit_test(strangers_meet_nobody), cmocka_unit_test(every_tag),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
