@@ -177,14 +177,31 @@ static int check_user(const struct asked *q, const struct td_auth *cred, enum td
 	return challenge(q, false);
 }
 
+static int check_credentials(struct asked *q, bool proxy)
+{
+	enum td_digest_alg alg;
+	struct td_auth cred TD_UNINIT;
+	int err = expect_speaker(q);
+
+	if (err)
+		return err;
+	switch (td_auth_find(&cred, &alg, q->msg, proxy, q->realm)) {
+	case TD_AUTH_OK:
+		if (q->core->cfg->digest_algs & 1u << alg)
+			return check_user(q, &cred, alg);
+		return challenge(q, false); /* an algorithm that is switched off (A2) */
+	case TD_AUTH_MALFORMED:
+		td_count(&q->core->counters->bad_requests);
+		return refuse(q, 400, TD_STR("Malformed credentials"));
+	default: return challenge(q, false);
+	}
+}
+
 int td_gate_check(struct td_gate *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from,
 		  struct td_str domain)
 {
-	struct asked q = { .out = out, .core = core, .msg = msg, .from = from };
+	struct asked q TD_UNINIT;
 	bool proxy = msg->method != TD_REGISTER;
-	enum td_digest_alg alg;
-	struct td_auth cred;
-	int err;
 
 	*out = (struct td_gate){ 0 };
 	if (td_config_trusts(core->cfg, &from->peer)) {
@@ -192,20 +209,11 @@ int td_gate_check(struct td_gate *out, const struct td_core *core, struct td_msg
 		td_tp_trust_conn(core->tp, from);
 		return 0;
 	}
+	q = (struct asked){ .out = out, .core = core, .msg = msg, .from = from };
 	q.speaker = proxy ? &msg->from.uri : &msg->to.uri;
 	q.own = td_core_domain(core, q.speaker);
 	q.realm = q.own ? q.own->name : domain.n ? domain : core->cfg->domains[0].name;
 	if (!td_msg_hdr(msg, proxy ? TD_HDR_PROXY_AUTHORIZATION : TD_HDR_AUTHORIZATION))
 		return challenge(&q, false);
-	err = expect_speaker(&q);
-	if (err)
-		return err;
-	switch (td_auth_find(&cred, &alg, msg, proxy, q.realm)) {
-	case TD_AUTH_OK:
-		if (core->cfg->digest_algs & 1u << alg)
-			return check_user(&q, &cred, alg);
-		return challenge(&q, false); /* an algorithm that is switched off (A2) */
-	case TD_AUTH_MALFORMED: td_count(&core->counters->bad_requests); return refuse(&q, 400, TD_STR("Malformed credentials"));
-	default: return challenge(&q, false);
-	}
+	return check_credentials(&q, proxy);
 }

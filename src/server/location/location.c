@@ -66,7 +66,7 @@ void call_free(struct td_loc_call *call)
 
 static void show(const struct image *im, int err, uint64_t wall_s, td_loc_fn *fn, void *arg)
 {
-	struct td_binding inline_b[ANSWER_INLINE], *b = inline_b;
+	struct td_binding inline_b[ANSWER_INLINE] TD_UNINIT, *b = inline_b;
 	unsigned n = 0;
 	size_t at = 0;
 

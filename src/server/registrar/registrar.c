@@ -175,9 +175,7 @@ static bool leads_astray(const struct td_core *core, const struct td_uri *uri, s
 {
 	struct td_addr a;
 
-	if (td_str_ieq(host, TD_STR("localhost")))
-		host = TD_STR("127.0.0.1");
-	if (td_ip_parse(&a, host))
+	if (td_ip_parse(&a, host) && !(td_str_ieq(host, TD_STR("localhost")) && !td_ip_parse(&a, TD_STR("127.0.0.1"))))
 		return false;
 	a.port = uri->port ? uri->port : 5060;
 	return td_tp_is_my_addr(core->tp, &a) || !td_route_target_allowed(core, &a);

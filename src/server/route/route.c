@@ -52,13 +52,13 @@ static void take_cookie(struct td_route *r, const struct td_core *core, const st
 /* §16.4: a strict router before us put our Record-Route value into the Request-URI and the real one last into Route. */
 static void undo_strict_router(struct td_route *r, const struct td_core *core, const struct td_msg *msg)
 {
-	struct td_values it;
-	struct td_name_addr last;
+	struct td_name_addr last TD_UNINIT;
+	struct td_values it TD_UNINIT;
 	struct td_str v;
 	struct td_param p;
 	bool any = false;
 
-	if (!td_param_find(&p, r->uri.params, TD_STR(TD_COOKIE_PARAM)) || !td_route_is_us(core, &r->uri))
+	if (!r->uri.params.n || !td_param_find(&p, r->uri.params, TD_STR(TD_COOKIE_PARAM)) || !td_route_is_us(core, &r->uri))
 		return;
 	td_values_of(&it, msg, TD_HDR_ROUTE);
 	while (td_values_next(&v, &it) == 1)
@@ -73,11 +73,14 @@ static void undo_strict_router(struct td_route *r, const struct td_core *core, c
 /* Leading Route values that are ours, and the first that is not. false: malformed. */
 static bool read_routes(struct td_route *r, const struct td_core *core, const struct td_msg *msg)
 {
-	struct td_values it;
-	struct td_name_addr na;
+	struct td_name_addr na TD_UNINIT;
+	struct td_values it TD_UNINIT;
 	struct td_str v;
 	int got;
 
+	r->only_own_routes = !td_msg_hdr(msg, TD_HDR_ROUTE);
+	if (r->only_own_routes)
+		return true;
 	td_values_of(&it, msg, TD_HDR_ROUTE);
 	while ((got = td_values_next(&v, &it)) == 1) {
 		if (td_name_addr_parse(&na, v))
@@ -231,12 +234,11 @@ static int set_number(struct td_route *r, const struct td_core *core, struct td_
 /* The request is for this server or one of its users. */
 static int for_us(struct td_route *r, struct td_msg *msg, const struct td_domain *d)
 {
-	int err;
-
 	if (msg->method == TD_REGISTER) { /* §10.2: the Request-URI has no user; one there is ignored */
 		r->kind = TD_ROUTE_REGISTER;
 		r->challenge = true;
-		return td_arena_dup(&r->domain, &msg->arena, d->name);
+		r->domain = d->name;
+		return 0;
 	}
 	if (r->uri.user.p)
 		return set_user(r, msg, &r->uri, d);
@@ -247,8 +249,7 @@ static int for_us(struct td_route *r, struct td_msg *msg, const struct td_domain
 	}
 	r->kind = TD_ROUTE_OPTIONS;
 	r->extra = TD_STR(ALLOW "Accept: */*\r\nSupported:\r\n");
-	err = refuse_extensions(r, msg, TD_HDR_REQUIRE);
-	return err;
+	return refuse_extensions(r, msg, TD_HDR_REQUIRE);
 }
 
 static int whose(struct td_route *r, const struct td_core *core, struct td_msg *msg)
