@@ -287,9 +287,7 @@ int td_map_init(struct td_map *m, size_t initial);        /* elements it will ho
 void td_map_free(struct td_map *m);                       /* the table; elements belong to the caller */
 void td_map_fetch(const struct td_map *m, uint64_t hash); /* soon looked for or added: brings its bucket into the cache */
 struct td_map_node *td_map_find(const struct td_map *m, uint64_t hash, td_map_eq_fn *eq, const void *key);
-/* A find will come. Each asks the memory for what the next one reads, so that with other work between them nobody waits for it:
- * the bucket; then the element it leads to, `bytes` from its node on. Only the find is needed. */
-void td_map_expect(const struct td_map *m, uint64_t hash);
+/* When the bucket has come: the element that seems to be meant, `bytes` from its node on. */
 void td_map_approach(const struct td_map *m, uint64_t hash, size_t bytes);
 void td_map_add(struct td_map *m, struct td_map_node *n, uint64_t hash); /* never fails: growth is put off when memory is out */
 void td_map_del(struct td_map *m, struct td_map_node *n);                /* n must be in m */

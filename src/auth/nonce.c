@@ -177,7 +177,7 @@ static struct set *set_of(const struct td_nonces *n, const struct td_nonce *nonc
 
 void td_nonce_expect(const struct td_nonces *n, const struct td_nonce *nonce)
 {
-	__builtin_prefetch(set_of(n, nonce), 1);
+	td_fetch(set_of(n, nonce));
 }
 
 /* When the window's nonce was issued, in units. Units wrap; a clock a little behind the issuer's must not read it as ancient. */

@@ -135,11 +135,6 @@ struct td_map_node *td_map_find(const struct td_map *m, uint64_t hash, td_map_eq
 	return NULL;
 }
 
-void td_map_expect(const struct td_map *m, uint64_t hash)
-{
-	__builtin_prefetch(bucket_of(m, hash));
-}
-
 void td_map_approach(const struct td_map *m, uint64_t hash, size_t bytes)
 {
 	const struct td_map_bucket *b = bucket_of(m, hash);
@@ -148,7 +143,7 @@ void td_map_approach(const struct td_map *m, uint64_t hash, size_t bytes)
 		const char *n = (const char *)b->slots[__builtin_ctzll(found) / 8];
 
 		for (size_t at = 0; at < bytes; at += sizeof(*b))
-			__builtin_prefetch(n + at);
+			td_fetch(n + at);
 	}
 }
 

@@ -221,7 +221,7 @@ uint64_t td_location_expect(const struct td_location *loc, unsigned worker, stru
 	uint64_t hash = td_hash_str(&loc->key, aor);
 
 	if (shard_of(loc, hash) == &loc->shards[worker])
-		td_map_expect(&loc->shards[worker].map, hash);
+		td_map_fetch(&loc->shards[worker].map, hash);
 	return hash;
 }
 

@@ -429,7 +429,7 @@ struct td_users_key td_users_expect(const struct td_users *u, struct td_str aor)
 	struct td_users_key key = { aor, td_hash_str(&u->key, aor) };
 	struct table *t = atomic_load_explicit(&u->by_aor.table, memory_order_acquire);
 
-	__builtin_prefetch(&t->slot[key.hash & t->mask]);
+	td_fetch(&t->slot[key.hash & t->mask]);
 	return key;
 }
 
@@ -440,7 +440,7 @@ void td_users_approach(const struct td_users *u, const struct td_users_key *key)
 	const char *e = (const char *)atomic_load_explicit(&t->slot[key->hash & t->mask], memory_order_relaxed);
 
 	for (unsigned line = 0; e && line < 3; line++)
-		__builtin_prefetch(e + 64 * line);
+		td_fetch(e + 64 * line);
 }
 
 const struct td_user *td_users_find_expected(const struct td_users *u, const struct td_users_key *key)

@@ -138,7 +138,7 @@ static bool item_eq(const struct td_map_node *n, const void *key)
 
 static struct item *find(struct td_map *m, uint64_t hash, unsigned key)
 {
-	td_map_expect(m, hash); /* it only asks for memory, also where there is nothing */
+	td_map_fetch(m, hash); /* it only asks for memory, also where there is nothing */
 	td_map_approach(m, hash, sizeof(struct item));
 	struct td_map_node *n = td_map_find(m, hash, item_eq, &key);
 
