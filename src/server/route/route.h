@@ -37,8 +37,7 @@ struct td_route {
 	struct td_uri uri;    /* the Request-URI after §16.4 */
 	struct td_uri next;   /* TD_ROUTE_NEXT: where it goes */
 	struct td_str aor;    /* TD_ROUTE_USER: in the message's arena */
-	struct td_str
-		domain; /* TD_ROUTE_USER: name of our domain, in the message's arena; TD_ROUTE_REGISTER: the configuration's */
+	struct td_str domain; /* name of our domain: the configuration's, or (TD_ROUTE_USER) in the message's arena */
 	struct td_str sender; /* the user it was authenticated as, set by who asked the gate; empty: nobody was asked */
 	uint64_t loop;        /* what a loop would leave unchanged (§16.6 step 8): goes into our branch */
 };
