@@ -291,7 +291,6 @@ struct td_msg {
 	struct td_arena arena;       /* dies with the message */
 	uint8_t first[TD_HDR_COUNT]; /* 1 + index of the first field with this id; 0: absent */
 	struct td_hdr *hdr;
-	struct td_msg_space *space; /* where both start */
 };
 
 /*

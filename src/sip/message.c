@@ -13,18 +13,21 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/*
- * What most messages need of fields and of arena. Two blocks, so that neither is longer than the longest that glibc hands
- * out from a thread's own list of free ones: a longer one costs some 250 instructions more, and is split and merged.
- */
-struct td_msg_space {
+/* A message, and behind it what most need of fields and of arena: one block, of a size that allocators have. */
+struct msg_block {
+	struct td_msg msg;
 	struct td_hdr hdr[24];
-	char arena[744] __attribute__((aligned(8)));
+	char arena[2048 - sizeof(struct td_msg) - 24 * sizeof(struct td_hdr)] __attribute__((aligned(8)));
 };
 
-enum { OWN_LIST_MAX = 1032 };
-_Static_assert(sizeof(struct td_msg) <= OWN_LIST_MAX && sizeof(struct td_msg_space) <= OWN_LIST_MAX,
-	       "a message is two small blocks");
+_Static_assert(sizeof(struct msg_block) == 2048, "a message is one block");
+
+static inline struct td_hdr *own_fields(struct td_msg *m)
+{
+	return TD_CONTAINER_OF(m, struct msg_block, msg)->hdr;
+}
+
+enum { OWN_FIELDS = sizeof(((struct msg_block *)0)->hdr) / sizeof(struct td_hdr) };
 
 static void defect(struct td_msg *m, uint16_t status, const char *why)
 {
@@ -89,7 +92,7 @@ static int grow(struct td_msg *m)
 
 	if (!hdr)
 		return -ENOMEM;
-	memcpy(hdr, m->hdr, sizeof(m->space->hdr));
+	memcpy(hdr, m->hdr, OWN_FIELDS * sizeof(*hdr));
 	m->hdr = hdr;
 	return 0;
 }
@@ -140,7 +143,7 @@ static int enter(struct indexer *ix, enum td_hdr_id id, const char *at, const ch
 		from++;
 	while (to > from && is_lws(to[-1]))
 		to--;
-	if (m->nhdr == TD_ARRAY_LEN(m->space->hdr) && m->hdr == m->space->hdr && grow(m))
+	if (m->nhdr == OWN_FIELDS && m->hdr == own_fields(m) && grow(m))
 		return -ENOMEM;
 	h = &m->hdr[m->nhdr];
 	h->at = (uint16_t)(at - base);
@@ -217,7 +220,7 @@ static const char *usual_fields(struct indexer *ix, const char *p)
 	unsigned n, count = m->nhdr;
 	__m128i start;
 
-	while (end - p > USUAL_ROOM && count < TD_ARRAY_LEN(m->space->hdr)) {
+	while (end - p > USUAL_ROOM && count < OWN_FIELDS) {
 		start = td_load128(p);
 		eol = usual_line(p, end, td_low16(start));
 		n = (unsigned)__builtin_ctz(td_equal16(start, ':') | 0x10000);
@@ -487,24 +490,19 @@ static int parse(struct td_msg *m, bool usual)
 
 static struct td_msg *msg_new(void)
 {
-	struct td_msg *m = malloc(sizeof(*m));
-	struct td_msg_space *space = malloc(sizeof(*space));
+	struct msg_block *b = malloc(sizeof(*b));
 
-	if (!m || !space) {
-		free(m);
-		free(space);
+	if (!b)
 		return NULL;
-	}
-	*m = (struct td_msg){ .refs = 1, .max_forwards = -1, .hdr = space->hdr, .space = space };
-	td_arena_init_with(&m->arena, m->space->arena, sizeof(m->space->arena));
-	return m;
+	b->msg = (struct td_msg){ .refs = 1, .max_forwards = -1, .hdr = b->hdr };
+	td_arena_init_with(&b->msg.arena, b->arena, sizeof(b->arena));
+	return &b->msg;
 }
 
 static void msg_free(struct td_msg *m)
 {
 	td_arena_reset(&m->arena);
-	free(m->space);
-	free(m);
+	free(TD_CONTAINER_OF(m, struct msg_block, msg));
 }
 
 static int msg_parse(struct td_msg **out, struct td_buf *buf, size_t at, size_t n, bool usual)
