@@ -46,12 +46,19 @@ static inline int bare_addr(struct td_uri *out, struct td_cur *c, bool usual)
 /* LAQUOT addr-spec RAQUOT: no URI holds ">", so that the first one ends it. */
 static inline int angle_addr(struct td_uri *out, struct td_cur *c, bool usual)
 {
-	const char *from = c->p, *to = td_scan_char(from, c->end, c->slack, '>');
-	struct td_str text = { from, (size_t)(to - from) };
-	size_t after = (size_t)(c->end - to) + c->slack;
+	const char *from = c->p, *to = usual ? td_usual_sip_uri(out, from, c->end, c->slack, '>') : NULL;
+	struct td_str text;
+	size_t after;
 
+	if (to) {
+		c->p = to + 1;
+		return 0;
+	}
+	to = td_scan_char(from, c->end, c->slack, '>');
 	if (to == c->end)
 		return TD_ESYNTAX;
+	text = td_str_n(from, (size_t)(to - from));
+	after = (size_t)(c->end - to) + c->slack;
 	c->p = to + 1;
 	return usual ? td_uri_read(out, text, after < 16 ? (unsigned)after : 16) : td_uri_read_any(out, text);
 }

@@ -150,6 +150,33 @@ static inline bool usual_branch(struct td_via *v, struct td_cur *c)
 	return true;
 }
 
+/* ";rport" or ";rport=" and its digits, as nearly all write it. False, and nothing read, if it is not so or not the first one. */
+static inline bool usual_rport(struct td_via *v, struct td_cur *c)
+{
+	const char *name;
+	struct td_cur d;
+	uint32_t n = 0;
+
+	if (c->end - c->p < 6 || v->rport || *c->p != ';')
+		return false;
+	name = c->p + 1;
+	if (((td_load32(name) ^ td_load32("rpor")) & td_load32("\xdf\xdf\xdf\xdf")) != 0 || (name[4] | 0x20) != 't')
+		return false;
+	d = (struct td_cur){ name + 5, c->end, false, 0 };
+	if (td_cur_take(&d, '=')) {
+		n = td_cur_digits(&d, 5);
+		if (!n || n > 65535)
+			return false;
+	}
+	if (d.p < d.end && *d.p != ';')
+		return false;
+	v->rport = true;
+	v->rport_value = (uint16_t)n;
+	v->rport_text = td_str_n(name, (size_t)(d.p - name));
+	c->p = d.p;
+	return true;
+}
+
 /*
  * via-parm       =  sent-protocol LWS sent-by *( SEMI via-params )
  * sent-protocol  =  protocol-name SLASH protocol-version SLASH transport
@@ -171,7 +198,7 @@ static inline int read_via(struct td_via *v, struct td_str value, unsigned slack
 	td_cur_lws(&c);
 	v->params = td_str_n(c.p, (size_t)(c.end - c.p));
 	for (n = 0; n <= TD_SIP_MAX_PARAMS; n++) {
-		if (usual && usual_branch(v, &c))
+		if (usual && (usual_branch(v, &c) || usual_rport(v, &c)))
 			continue;
 		if (!(usual ? td_cur_param(&p, &c) : td_cur_param_any(&p, &c)))
 			break;

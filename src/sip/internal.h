@@ -198,6 +198,45 @@ static inline struct td_str td_cur_hostport(struct td_cur *c, bool *v6, uint16_t
 	return td_str_n(host, (size_t)(p - host));
 }
 
+/*
+ * SIP-URI = "sip:" [ user "@" ] host [ ":" port ], which is all there is of nearly every URI: read from p, followed by `stop` (0: by
+ * the end), at which the answer points. NULL, and nothing written, for any other: it is left to td_uri_read_any(). u is zero.
+ */
+static inline const char *td_usual_sip_uri(struct td_uri *u, const char *p, const char *end, unsigned slack, char stop)
+{
+	const char *user, *host, *q;
+	struct td_cur port = { NULL, end, false, 0 };
+	uint32_t n = 0;
+
+	if (end - p <= 4 || ((td_load32(p) ^ td_load32("sip:")) & td_load32("\xdf\xdf\xdf\xff")) != 0)
+		return NULL;
+	user = host = p + 4;
+	q = td_skip(user, end, slack, TD_CC_HOST);
+	if (q < end && *q == '@') {
+		host = q + 1;
+		q = td_skip(host, end, slack, TD_CC_HOST);
+	}
+	if (q == host || *host == '.' || *host == '-' || host - user == 1 || host - user > TD_SIP_MAX_TOKEN)
+		return NULL;
+	port.p = q;
+	if (q < end && *q == ':') {
+		port.p++;
+		n = td_cur_digits(&port, 5);
+		if (!n || n > 65535)
+			return NULL;
+	}
+	if ((stop ? port.p == end || *port.p != stop : port.p != end) || port.p - p > TD_SIP_MAX_URI)
+		return NULL;
+	u->text = td_str_n(p, (size_t)(port.p - p));
+	u->scheme = TD_SCHEME_SIP;
+	u->scheme_name = td_str_n(p, 3);
+	if (host > user)
+		u->user = td_str_n(user, (size_t)(host - user) - 1);
+	u->host = td_str_n(host, (size_t)(q - host));
+	u->port = (uint16_t)n;
+	return port.p;
+}
+
 static inline bool td_cur_param(struct td_param *out, struct td_cur *c)
 {
 	const char *name = c->p + 1, *end = c->end, *value = NULL, *p, *q;

@@ -192,6 +192,8 @@ static inline int read_uri(struct td_uri *u, struct td_str text, unsigned slack,
 
 int td_uri_read(struct td_uri *u, struct td_str text, unsigned slack)
 {
+	if (text.n && td_usual_sip_uri(u, text.p, text.p + text.n, slack, 0))
+		return 0;
 	return read_uri(u, text, slack, true);
 }
 
