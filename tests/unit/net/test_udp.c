@@ -157,6 +157,13 @@ static void at_pause(struct td_udp *udp, void *arg)
 	}
 }
 
+static void open_patient_pair(struct world *w, struct patient *p, struct box *server, struct box *client)
+{
+	assert_int_equal(td_udp_open(&server->udp, w->server_net, &w->server_ip, 0, put_off, p), 0);
+	td_udp_on_pause(server->udp, at_pause);
+	assert_int_equal(td_udp_open(&client->udp, w->client_net, &w->client_ip, 0, on_datagram, client), 0);
+}
+
 static bool all_done(void *arg)
 {
 	return ((struct patient *)arg)->done == TD_ARRAY_LEN(((struct patient *)arg)->kept);
@@ -170,9 +177,7 @@ static void pauses(void **state)
 	struct world w;
 
 	world_open(&w, state);
-	assert_int_equal(td_udp_open(&server.udp, w.server_net, &w.server_ip, 0, put_off, &p), 0);
-	td_udp_on_pause(server.udp, at_pause);
-	assert_int_equal(td_udp_open(&client.udp, w.client_net, &w.client_ip, 0, on_datagram, &client), 0);
+	open_patient_pair(&w, &p, &server, &client);
 	for (unsigned i = 0; i < TD_ARRAY_LEN(p.kept); i++) {
 		send_pattern(&client, &server, 100 + i, i);
 		if (i % 16 == 15)
@@ -196,9 +201,7 @@ static void no_pause_after_close(void **state)
 	struct world w;
 
 	world_open(&w, state);
-	assert_int_equal(td_udp_open(&server.udp, w.server_net, &w.server_ip, 0, put_off, &p), 0);
-	td_udp_on_pause(server.udp, at_pause);
-	assert_int_equal(td_udp_open(&client.udp, w.client_net, &w.client_ip, 0, on_datagram, &client), 0);
+	open_patient_pair(&w, &p, &server, &client);
 	for (unsigned i = 0; i < 3; i++)
 		send_pattern(&client, &server, 100, 0);
 	assert_true(world_run(&w, got_one, &p));
