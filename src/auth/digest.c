@@ -136,7 +136,7 @@ int td_ha1_make(struct td_ha1 *out, enum td_digest_alg alg, struct td_str user, 
 	return 0;
 }
 
-/* Without a branch or a table, so that the compiler makes vectors of it. */
+/* Without a branch or a table, so that the compiler makes vectors of it: a digest is longer than what td_hex_encode() is quickest for. */
 static void hex(char *out, const uint8_t *bytes, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {

@@ -170,10 +170,11 @@ static void put(struct td_map_bucket *b, struct td_map_node *n)
 static void fetch_ahead(const struct td_map *m)
 {
 	size_t next = m->moved + AHEAD;
-	const struct td_map_bucket *b = &m->old[next];
+	const struct td_map_bucket *b;
 
 	if (next + AHEAD > m->old_mask)
 		return;
+	b = &m->old[next];
 	td_fetch(b + AHEAD);
 	td_fetch(&m->buckets[next]);
 	td_fetch(&m->buckets[next + m->old_mask + 1]);

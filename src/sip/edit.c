@@ -193,23 +193,6 @@ void td_edit_via_received(struct td_edits *ed, struct td_msg *m)
 
 /* ---- writing ---- */
 
-/* The next edit is at or after `from`: insertions may stand where a removal starts, since all sort by place. */
-void td_put_edited(struct td_out *o, const char *bytes, size_t from, size_t to, const struct td_edit *e, unsigned n)
-{
-	unsigned i;
-
-	for (i = 0; i < n; i++) {
-		if (e[i].at > from) {
-			td_out_str(o, td_str_n(bytes + from, e[i].at - from));
-			from = e[i].at;
-		}
-		td_out_str(o, e[i].ins);
-		if (e[i].at + e[i].del > from)
-			from = e[i].at + e[i].del;
-	}
-	td_out_str(o, td_str_n(bytes + from, to - from));
-}
-
 /* Size of the outcome, or -EINVAL when two edits want the same bytes. */
 static int64_t outcome(const struct td_edits *ed)
 {
@@ -237,7 +220,7 @@ static inline char *put(char *to, const char *from, size_t n)
 	return to + n;
 }
 
-/* As td_put_edited(), where no two edits overlap, into as much memory as it takes. */
+/* Into as much memory as it takes; no two edits overlap. */
 static void write_outcome(char *to, const struct td_edits *ed)
 {
 	const struct td_edit *e = ed->e, *end = e + ed->n;

@@ -198,9 +198,30 @@ static inline struct td_str td_cur_hostport(struct td_cur *c, bool *v6, uint16_t
 	return td_str_n(host, (size_t)(p - host));
 }
 
+static inline bool td_cur_param(struct td_param *out, struct td_cur *c)
+{
+	const char *name = c->p + 1, *end = c->end, *value = NULL, *p, *q;
+
+	if (c->bad || c->p >= end)
+		return false;
+	if (*c->p != ';')
+		return td_cur_param_any(out, c);
+	p = q = td_skip(name, end, c->slack, TD_CC_TOKEN);
+	if (p < end && *p == '=') {
+		value = p + 1;
+		q = td_skip(value, end, c->slack, TD_CC_GEN_VALUE);
+	}
+	if (p == name || q == value || (q < end && *q != ';'))
+		return td_cur_param_any(out, c);
+	c->p = q;
+	out->name = td_str_n(name, (size_t)(p - name));
+	out->value = td_str_n(value, value ? (size_t)(q - value) : 0);
+	return true;
+}
+
 /*
  * SIP-URI = "sip:" [ user "@" ] host [ ":" port ], which is all there is of nearly every URI: read from p, followed by `stop` (0: by
- * the end), at which the answer points. NULL, and nothing written, for any other: it is left to td_uri_read_any(). u is zero.
+ * the end), at which the answer points. NULL, and nothing written, for any other: it is left to the reading of any. u is zero.
  */
 static inline const char *td_usual_sip_uri(struct td_uri *u, const char *p, const char *end, unsigned slack, char stop)
 {
@@ -235,27 +256,6 @@ static inline const char *td_usual_sip_uri(struct td_uri *u, const char *p, cons
 	u->host = td_str_n(host, (size_t)(q - host));
 	u->port = (uint16_t)n;
 	return port.p;
-}
-
-static inline bool td_cur_param(struct td_param *out, struct td_cur *c)
-{
-	const char *name = c->p + 1, *end = c->end, *value = NULL, *p, *q;
-
-	if (c->bad || c->p >= end)
-		return false;
-	if (*c->p != ';')
-		return td_cur_param_any(out, c);
-	p = q = td_skip(name, end, c->slack, TD_CC_TOKEN);
-	if (p < end && *p == '=') {
-		value = p + 1;
-		q = td_skip(value, end, c->slack, TD_CC_GEN_VALUE);
-	}
-	if (p == name || q == value || (q < end && *q != ';'))
-		return td_cur_param_any(out, c);
-	c->p = q;
-	out->name = td_str_n(name, (size_t)(p - name));
-	out->value = td_str_n(value, value ? (size_t)(q - value) : 0);
-	return true;
 }
 
 int td_hex_digit(char ch); /* 0..15 or -1 */
@@ -364,7 +364,5 @@ enum { TD_VIA_EDITS = 3, TD_VIA_RPORT_TEXT = sizeof("rport=65535") };
 
 /* What the transport saw, as edits of the top Via, in order; how many. rport_text is what one of them may borrow. */
 unsigned td_via_edits(struct td_edit out[TD_VIA_EDITS], char rport_text[TD_VIA_RPORT_TEXT], const struct td_msg *m);
-/* bytes[from .. to) with those edits made; they are sorted, do not overlap and lie inside. */
-void td_put_edited(struct td_out *o, const char *bytes, size_t from, size_t to, const struct td_edit *e, unsigned n);
 
 #endif

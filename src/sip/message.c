@@ -317,7 +317,6 @@ static int salvage_via(struct td_msg *m, struct td_str value)
 	return 0;
 }
 
-/* Are there more Via values than a message may have? Up to that many take this many bytes; few messages have as many. */
 /* How many bytes after a text may be looked at: the rest of the message, as far as anybody wants it. */
 static unsigned slack(const struct td_msg *m, struct td_str s)
 {
@@ -326,6 +325,7 @@ static unsigned slack(const struct td_msg *m, struct td_str s)
 	return n < 16 ? (unsigned)n : 16;
 }
 
+/* Are there more Via values than a message may have? Up to that many take this many bytes; few messages have as many. */
 static bool too_many_vias(const struct td_msg *m)
 {
 	struct td_values it;

@@ -86,8 +86,6 @@ void tp_deliver(struct td_tp *tp, struct td_msg *msg, const struct td_flow *from
 bool tp_admit(struct td_tp *tp, const struct td_flow *from, struct td_str bytes);
 struct tp_listener *tp_listener_for(const struct td_tp *tp, enum td_proto proto, const struct td_addr *peer);
 
-/* response.c */
-
 /* udp.c */
 void tp_udp_received(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg);
 void tp_udp_paused(struct td_udp *udp, void *arg);

@@ -3,7 +3,8 @@
  * server/route and the role it names.
  *
  * Every message of a call is handled by one worker. For requests that is hash(Call-ID), under a key of ours; responses carry it in
- * the branch we made. What was forwarded without state has no owner: its responses are sent on where they arrive. A message for another worker goes there as it is: its buffer, its arena, its one reference.
+ * the branch we made. What was forwarded without state has no owner: its responses are sent on where they arrive. A message for
+ * another worker goes there as it is: its buffer, its arena, its one reference.
  */
 #include "server/worker/internal.h"
 
