@@ -87,7 +87,8 @@ enum { SLOT_S = 2, SLOTS = 4096 }; /* the wheel: 8,192 s ahead; what is later co
 struct shard {
 	struct td_location *loc;
 	struct td_loop *loop;
-	struct td_map map, flights;
+	struct td_map map, flights, watches;
+	uint32_t telling;     /* which news is being told: who has heard of it bears the number */
 	struct td_link calls; /* made by this worker, not answered yet */
 	struct td_timer sweep;
 	uint64_t cursor; /* the wheel's slot that is swept next */
@@ -121,6 +122,7 @@ struct td_location {
 	struct td_hash_key key;
 	unsigned workers;
 	struct shard *shards;
+	_Atomic uint8_t *interest; /* by class of address, then by worker */
 	struct loader loader;
 };
 
@@ -170,6 +172,18 @@ void call_finish(struct td_loc_call *call);
 int call_keep_request(struct td_loc_call *call, const struct td_loc_update *up, bool lookup);
 void call_free(struct td_loc_call *call);
 struct shard *shard_of(const struct td_location *loc, uint64_t hash);
+
+/* ---- location.c ---- */
+
+void image_show(const struct image *im, int err, uint64_t wall_s, td_loc_fn *fn, void *arg);
+
+/* ---- watch.c ---- */
+
+enum { INTEREST_CLASSES = 4096 };
+int watch_open(struct td_location *loc, unsigned workers);
+void watch_close(struct td_location *loc);
+/* The address was updated and is im now: whoever watches hears of it. */
+void watch_tell(struct shard *sh, uint64_t hash, struct image *im);
 
 /* ---- load.c, list.c ---- */
 

@@ -64,7 +64,7 @@ void call_free(struct td_loc_call *call)
 
 /* ---- answers ---- */
 
-static void show(const struct image *im, int err, uint64_t wall_s, td_loc_fn *fn, void *arg)
+void image_show(const struct image *im, int err, uint64_t wall_s, td_loc_fn *fn, void *arg)
 {
 	struct td_binding inline_b[ANSWER_INLINE] TD_UNINIT, *b = inline_b;
 	unsigned n = 0;
@@ -86,7 +86,7 @@ static void answer(struct td_loc_call *call)
 {
 	td_list_del(&call->link);
 	if (call->fn)
-		show(call->result, call->err, td_loop_wall_s(call->from->loop), call->fn, call->arg);
+		image_show(call->result, call->err, td_loop_wall_s(call->from->loop), call->fn, call->arg);
 	call_free(call);
 }
 
@@ -173,7 +173,7 @@ int td_location_update(struct td_loc_call **out, struct td_location *loc, unsign
 		return TD_ELIMIT;
 	if (from == at && shard_update_now(&err, &result, at, hash, up)) {
 		*out = NULL;
-		show(result, err, td_loop_wall_s(from->loop), fn, arg);
+		image_show(result, err, td_loop_wall_s(from->loop), fn, arg);
 		image_unref(result);
 		return 0;
 	}
@@ -200,7 +200,7 @@ int td_location_lookup(struct td_loc_call **out, struct td_location *loc, unsign
 
 	if (from == at && shard_lookup_now(&im, at, hash, aor)) { /* im is held, whatever fn does to the address */
 		*out = NULL;
-		show(im, 0, td_loop_wall_s(from->loop), fn, arg);
+		image_show(im, 0, td_loop_wall_s(from->loop), fn, arg);
 		image_unref(im);
 		return 0;
 	}
@@ -246,7 +246,7 @@ int td_location_open(struct td_location **out, struct td_rng *rng, const struct 
 	struct td_location *loc = calloc(1, sizeof(*loc));
 	struct shard *shards = calloc(opt->workers, sizeof(*shards));
 
-	if (!loc || !shards)
+	if (!loc || !shards || watch_open(loc, opt->workers))
 		goto fail;
 	loc->durable = opt->durable && opt->store;
 	loc->store = opt->store;
@@ -263,6 +263,8 @@ int td_location_open(struct td_location **out, struct td_rng *rng, const struct 
 fail:
 	for (unsigned i = 0; loc && i < loc->workers; i++)
 		shard_close(&shards[i]);
+	if (loc)
+		watch_close(loc);
 	free(shards);
 	free(loc);
 	return -ENOMEM;
@@ -300,6 +302,7 @@ void td_location_close(struct td_location *loc)
 	loader_close(loc);
 	for (unsigned i = 0; i < loc->workers; i++)
 		shard_close(&loc->shards[i]);
+	watch_close(loc);
 	free(loc->shards);
 	free(loc);
 }

@@ -85,6 +85,32 @@ int td_location_lookup(struct td_loc_call **out, struct td_location *loc, unsign
 void td_loc_cancel(struct td_loc_call *call); /* fn is not called any more */
 
 /*
+ * To hear of registrations while something waits for them: a call that rings takes in phones that come late, one that was held until a
+ * sleeping phone was woken goes on to it. fn gets all live bindings of the address after each update that leaves it with any, a
+ * refresh too; never for one that expires. It is called from the worker's loop by mail, so not inside the update, and it may end any
+ * watch and begin others.
+ *
+ * What there is already is not told: who watches first and asks then (td_location_lookup()) misses nothing, and may hear of the same
+ * binding twice. When memory is out an update may not be told. Of those who watch one address from one worker, TD_LOC_TOLD are told of an update, in no order: a REGISTER must not set off
+ * work without end. So nobody may rely on hearing: a timer stands beside each watch.
+ *
+ * The struct stands in who watches; it is location's until td_location_unwatch(). Nothing can fail. td_location_unwatch() of one
+ * that does not watch (all zero) does nothing.
+ */
+enum { TD_LOC_TOLD = 32 };
+struct td_loc_watch;
+typedef void td_loc_watch_fn(struct td_loc_watch *w, const struct td_binding *b, unsigned n);
+struct td_loc_watch {
+	struct td_map_node node; /* of the first who watches this address from this worker */
+	struct td_link ring;     /* all of them */
+	td_loc_watch_fn *fn;     /* NULL: it does not watch */
+	uint32_t told;
+	bool first;
+};
+void td_location_watch(struct td_loc_watch *w, struct td_location *loc, unsigned worker, struct td_str aor, td_loc_watch_fn *fn);
+void td_location_unwatch(struct td_loc_watch *w, struct td_location *loc, unsigned worker);
+
+/*
  * For who knows an address before he has all of his question: among a million of them what is asked for is in no cache. Each step asks
  * the memory for what the next one reads; they may be left out. The hash is td_loc_update's.
  */

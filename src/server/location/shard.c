@@ -169,11 +169,14 @@ static bool take_refresh(struct shard *sh, struct image *im, const struct td_loc
 {
 	enum image_refresh refreshed = image_refresh(im, up, td_loop_wall_s(sh->loop), sh->loc->durable);
 
+	if (refreshed == IMAGE_OTHER)
+		return false;
 	if (refreshed == IMAGE_SHORTENED) {
 		td_list_del(&im->due);
 		place_due(sh, im);
 	}
-	return refreshed != IMAGE_OTHER;
+	watch_tell(sh, im->node.hash, im);
+	return true;
 }
 
 /* A plan that changes something, in memory alone. */
@@ -186,6 +189,8 @@ static int carry_out(struct image **out, struct shard *sh, struct image *now, co
 	if (err)
 		return err;
 	shard_swap(sh, now, next, hash);
+	if (next)
+		watch_tell(sh, hash, next);
 	*out = image_ref(next);
 	return 0;
 }
@@ -291,6 +296,8 @@ static void written(struct td_store_write *w, int err, void *arg)
 	if (!err) {
 		shard_swap(sh, shard_find(sh, f->node.hash, td_str_n(f->aor, f->aor_n)), f->next, f->node.hash);
 		call->result = image_ref(f->next);
+		if (f->next)
+			watch_tell(sh, f->node.hash, f->next);
 	} else {
 		image_unref(f->next);
 	}
@@ -429,7 +436,8 @@ int shard_open(struct shard *sh, struct td_location *loc)
 	td_timer_init(&sh->sweep, sweep, sh);
 	if (td_map_init(&sh->map, 64))
 		return -ENOMEM;
-	if (td_map_init(&sh->flights, 16)) {
+	if (td_map_init(&sh->flights, 16) || td_map_init(&sh->watches, 16)) {
+		td_map_free(&sh->flights);
 		td_map_free(&sh->map);
 		return -ENOMEM;
 	}
@@ -466,6 +474,7 @@ void shard_close(struct shard *sh)
 	td_map_each(&sh->flights, drop_flight, sh);
 	td_map_free(&sh->map);
 	td_map_free(&sh->flights);
+	td_map_free(&sh->watches);
 	while (!td_list_empty(&sh->calls))
 		call_free(TD_CONTAINER_OF(sh->calls.next, struct td_loc_call, link));
 }
