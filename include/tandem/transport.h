@@ -28,7 +28,7 @@ static inline bool td_proto_reliable(enum td_proto p)
  */
 struct td_flow {
 	struct td_addr peer;
-	uint64_t conn; /* 0 for datagrams; else the worker in the top 8 bits and a serial number */
+	uint64_t conn; /* 0 for datagrams; else the worker, or the outsider, in the top 8 bits and a serial number */
 	uint8_t proto;
 	uint8_t listener; /* index of our listening address it came in by / leaves by */
 };
@@ -66,7 +66,7 @@ struct td_tp_events {
 	void (*conn_lost)(void *arg, uint64_t conn);
 };
 
-/* A group of `workers` transports; addresses of listeners are the same on every worker. */
+/* A group of `workers` transports, at most 255, and of an outsider if one joins; addresses of listeners are the same on all. */
 int td_tp_group_open(struct td_tp_group **out, unsigned workers);
 void td_tp_group_close(struct td_tp_group *g); /* after td_loop_drain() of every loop that was in it */
 
@@ -76,7 +76,8 @@ int td_tp_open(struct td_tp **out, struct td_tp_group *g, unsigned worker, struc
 /* After the transaction layer, and after the loops of all workers of the group have stopped. */
 void td_tp_close(struct td_tp *tp);
 
-/* Listens; port 0 picks one (worker 0 picks, the others are given its address). *index is td_flow.listener. */
+/* Listens; port 0 picks one (worker 0 picks, the others are given its address). *index is td_flow.listener. For WebSocket only the
+ * address is noted: see td_tp_adopt(). */
 int td_tp_listen(struct td_tp *tp, unsigned *index, enum td_proto proto, const struct td_addr *local);
 unsigned td_tp_listeners(const struct td_tp *tp);
 const struct td_addr *td_tp_listener_addr(const struct td_tp *tp, unsigned index);
@@ -88,6 +89,35 @@ bool td_tp_is_my_addr(const struct td_tp *tp, const struct td_addr *addr); /* th
 /* Notes in a request parsed from stored bytes what the transport saw of its source, as it did when it came (received, rport:
  * §18.2.1, RFC 3581 §4). -ENOMEM. */
 int td_tp_note_source(struct td_msg *msg, const struct td_flow *from);
+
+/*
+ * ---- connections that another library holds (WebSocket) ----
+ *
+ * Whoever has a thread of his own for them opens a transport there, as the group's outsider: its number is the group's count of
+ * workers. It listens on nothing itself; td_tp_listen() notes the addresses, as it does on every worker. Each connection is adopted
+ * when it comes, before a byte of it was read, and has from then on what others have: a flow that every worker can send over and watch,
+ * limits in time and per source, trust. Its holder cuts messages.
+ */
+struct tp_conn;
+
+struct td_tp_holder {
+	/* Queues a whole message; buf is kept (counted). 0, -ENOMEM, TD_EFULL when too much waits: the connection ends. */
+	int (*send)(void *held, struct td_buf *buf);
+	/* It has ended, and c must not be used any more. linger: what is queued still goes. */
+	void (*close)(void *held, int why, bool linger);
+};
+
+/* holder is borrowed for the life of tp. TD_ELIMIT: that peer may not have it (guard, too many): close it. -ENOMEM. */
+int td_tp_adopt(struct tp_conn **out, struct td_tp *tp, unsigned listener, const struct td_addr *peer,
+		const struct td_tp_holder *holder, void *held);
+/*
+ * A piece of a message: bytes, `more` of them known to follow it, `last` when the message ends with it. The connection may be ended
+ * meanwhile, which the holder is told as always. 0; otherwise it has ended for this reason: TD_ELIMIT, too long; TD_ESYNTAX, no SIP; -ENOMEM.
+ */
+int td_tp_adopted_data(struct tp_conn *c, struct td_str bytes, size_t more, bool last);
+void td_tp_adopted_alive(struct tp_conn *c); /* its peer has shown that he is there, by other means than a message */
+/* The peer is gone. `close` is not called. */
+void td_tp_adopted_lost(struct tp_conn *c, int why);
 
 /* A flow to a peer by protocol and address: UDP at once; TCP reuses a connection or opens one (bytes wait for it).
  * Picks a listener of the peer's family. TD_EUNSUPPORTED when we do not listen on that protocol/family. */

@@ -32,7 +32,7 @@ static bool peer_eq(const struct td_map_node *node, const void *key)
 	const struct tp_conn *c = TD_CONTAINER_OF(node, struct tp_conn, by_peer);
 	const struct peer_key *k = key;
 
-	return c->proto == k->proto && td_addr_eq(td_conn_peer(c->io), k->addr);
+	return c->proto == k->proto && td_addr_eq(&c->shared.flow.peer, k->addr);
 }
 
 static bool source_eq(const struct td_map_node *node, const void *key)
@@ -66,19 +66,18 @@ struct tp_conn *tp_conn_find(const struct td_tp *tp, uint64_t id)
 static void register_conn(struct tp_conn *c)
 {
 	struct td_tp *tp = c->tp;
-	const struct td_addr *peer = td_conn_peer(c->io);
 
 	/* Never used twice: an old flow must not reach a new peer. The first is random, because flows outlive a restart. */
 	c->id = (uint64_t)tp->worker << TP_CONN_SERIAL_BITS | (++tp->serial & ((UINT64_C(1) << TP_CONN_SERIAL_BITS) - 1));
 	td_map_add(&tp->conns, &c->by_id, td_hash(&tp->key, &c->id, sizeof(c->id)));
-	td_map_add(&tp->peers, &c->by_peer, peer_hash(tp, c->proto, peer));
-	c->shared.flow = tp_conn_flow(c);
+	c->shared.flow.conn = c->id;
+	td_map_add(&tp->peers, &c->by_peer, peer_hash(tp, c->proto, &c->shared.flow.peer));
 	tp_group_share(tp->group, &c->shared);
 }
 
 struct td_flow tp_conn_flow(const struct tp_conn *c)
 {
-	return (struct td_flow){ .peer = *td_conn_peer(c->io), .conn = c->id, .proto = c->proto, .listener = c->listener };
+	return c->shared.flow;
 }
 
 /* ---- sources ---- */
@@ -196,48 +195,60 @@ static const struct td_conn_events conn_events = {
 	.closed = on_closed,
 };
 
-static struct tp_conn *conn_new(struct td_tp *tp, struct td_conn *io, const struct tp_listener *ln)
+static struct tp_conn *conn_new(struct td_tp *tp, const struct tp_listener *ln, const struct td_addr *peer)
 {
 	struct tp_conn *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
 	c->tp = tp;
-	c->io = io;
+	c->shared.flow = (struct td_flow){ .peer = *peer, .proto = ln->proto, .listener = ln->index };
 	c->proto = ln->proto;
-	c->listener = ln->index;
 	c->active_ms = td_loop_now_ms(tp->loop);
 	td_list_init(&c->watches);
 	td_timer_init(&c->timer, timer_fired, c);
-	td_conn_set_limit(io, tp->limits.out_queue_bytes);
+	return c;
+}
+
+static void carry(struct tp_conn *c, struct td_conn *io)
+{
+	c->io = io;
+	td_conn_set_limit(io, c->tp->limits.out_queue_bytes);
+	td_conn_handle(io, &conn_events, c);
+}
+
+/* Somebody has connected: a stranger's connection, on every table; or NULL, when his source may have no more. */
+struct tp_conn *tp_conn_from(const struct tp_listener *ln, const struct td_addr *peer)
+{
+	struct td_tp *tp = ln->tp;
+	struct td_flow flow = { .peer = *peer, .proto = ln->proto, .listener = ln->index };
+	struct tp_source *s;
+	struct tp_conn *c;
+
+	if (!tp_admit(tp, &flow, TD_STR_NULL) || !(s = source_of(tp, peer)))
+		return NULL;
+	c = make_room(tp, s) ? conn_new(tp, ln, peer) : NULL;
+	if (!c) {
+		source_release(tp, s);
+		return NULL;
+	}
+	c->source = s;
+	s->count++;
+	td_list_add_tail(&s->strangers, &c->stranger);
+	register_conn(c);
+	tp_conn_arm(c);
+	tp->stats.conns_accepted++;
 	return c;
 }
 
 void tp_accepted(struct td_listener *l, struct td_conn *io, void *arg)
 {
-	struct tp_listener *ln = arg;
-	struct td_tp *tp = ln->tp;
-	struct td_flow flow = { .peer = *td_conn_peer(io), .proto = ln->proto, .listener = ln->index };
-	struct tp_source *s;
-	struct tp_conn *c;
+	struct tp_conn *c = tp_conn_from(arg, td_conn_peer(io));
 
-	if (!tp_admit(tp, &flow, TD_STR_NULL) || !(s = source_of(tp, &flow.peer))) {
+	if (c)
+		carry(c, io);
+	else
 		td_conn_close(io);
-		return;
-	}
-	c = make_room(tp, s) ? conn_new(tp, io, ln) : NULL;
-	if (!c) {
-		source_release(tp, s);
-		td_conn_close(io);
-		return;
-	}
-	c->source = s;
-	s->count++;
-	td_list_add_tail(&s->strangers, &c->stranger);
-	td_conn_handle(io, &conn_events, c);
-	register_conn(c);
-	tp_conn_arm(c);
-	tp->stats.conns_accepted++;
 }
 
 int tp_conn_to(struct td_flow *out, struct td_tp *tp, const struct tp_listener *ln, const struct td_addr *peer)
@@ -254,15 +265,17 @@ int tp_conn_to(struct td_flow *out, struct td_tp *tp, const struct tp_listener *
 	}
 	if (tp_group_find(out, tp->group, ln, peer))
 		return 0;
+	if (!ln->stream)
+		return TD_EUNSUPPORTED; /* nobody can be called there: he comes to us */
 	err = td_conn_open(&io, tp->net, peer, &conn_events, NULL);
 	if (err)
 		return err;
-	c = conn_new(tp, io, ln);
+	c = conn_new(tp, ln, peer);
 	if (!c) {
 		td_conn_close(io);
 		return -ENOMEM;
 	}
-	td_conn_handle(io, &conn_events, c);
+	carry(c, io);
 	c->trusted = true; /* we chose the peer */
 	register_conn(c);
 	tp_conn_arm(c);
@@ -273,7 +286,7 @@ int tp_conn_to(struct td_flow *out, struct td_tp *tp, const struct tp_listener *
 
 int tp_conn_send(struct tp_conn *c, struct td_buf *buf)
 {
-	int err = td_conn_send(c->io, buf);
+	int err = c->io ? td_conn_send(c->io, buf) : c->holder->send(c->held, buf);
 
 	if (!err) {
 		if (c->trusted)
@@ -295,7 +308,7 @@ void tp_conn_end(struct tp_conn *c, int why, bool linger)
 	c->gone = true;
 	if (tp->recent == c)
 		tp->recent = NULL;
-	td_log(tp->log, TD_LOG_DEBUG, "transport closed", TD_KZ("peer", td_addr_text(text, td_conn_peer(c->io))),
+	td_log(tp->log, TD_LOG_DEBUG, "transport closed", TD_KZ("peer", td_addr_text(text, &c->shared.flow.peer)),
 	       TD_KU("conn", c->id), TD_KERR(why));
 	td_timer_stop(tp->loop, &c->timer);
 	td_map_del(&tp->conns, &c->by_id);
@@ -306,7 +319,11 @@ void tp_conn_end(struct tp_conn *c, int why, bool linger)
 		c->source->count--;
 		source_release(tp, c->source);
 	}
-	if (linger)
+	if (!c->io && c->holder)
+		c->holder->close(c->held, why, linger);
+	else if (!c->io)
+		; /* its holder said so */
+	else if (linger)
 		td_conn_shutdown(c->io);
 	else
 		td_conn_close(c->io);

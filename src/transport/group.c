@@ -7,6 +7,9 @@
  * worker accepted, and no new one could be opened to it. That table is the one place here with locks; they are taken when
  * a connection begins or ends, and when a message goes to an address that the worker itself has no connection to.
  *
+ * One more transport may join, which is no worker: an outsider with a thread of its own, on which connections of another library
+ * live (adopted.c). It receives and sends for the workers as they do for each other.
+ *
  * A transport joins before its worker runs and leaves after all workers of the group have stopped, so the slots do not
  * change while anybody posts.
  */
@@ -32,7 +35,7 @@ struct td_tp_group {
 	struct shard shards[SHARDS];
 	struct td_hash_key key;
 	unsigned workers;
-	struct slot slot[];
+	struct slot slot[]; /* the workers', and the outsider's */
 };
 
 struct post {
@@ -50,9 +53,9 @@ int td_tp_group_open(struct td_tp_group **out, unsigned workers)
 	struct td_tp_group *g;
 	unsigned i;
 
-	if (workers == 0 || workers > 256) /* the worker's number has 8 bits of a flow */
+	if (workers == 0 || workers > 255) /* the number of a transport has 8 bits of a flow */
 		return TD_ELIMIT;
-	g = calloc(1, sizeof(*g) + workers * sizeof(g->slot[0]));
+	g = calloc(1, sizeof(*g) + (workers + 1) * sizeof(g->slot[0]));
 	if (!g)
 		return -ENOMEM;
 	g->workers = workers;
@@ -80,7 +83,7 @@ void td_tp_group_close(struct td_tp_group *g)
 
 int tp_group_join(struct td_tp_group *g, struct td_tp *tp)
 {
-	if (tp->worker >= g->workers)
+	if (tp->worker > g->workers)
 		return TD_ELIMIT;
 	if (g->slot[tp->worker].tp)
 		return TD_EEXIST;
@@ -101,6 +104,12 @@ unsigned tp_group_workers(const struct td_tp_group *g)
 }
 
 /* ---- the connections of all workers, by peer ---- */
+
+/* Nobody else is there who could ask. */
+static bool alone(const struct td_tp_group *g)
+{
+	return g->workers == 1 && !g->slot[1].tp;
+}
 
 static uint64_t shared_hash(const struct td_tp_group *g, unsigned proto, const struct td_addr *peer)
 {
@@ -125,7 +134,7 @@ void tp_group_share(struct td_tp_group *g, struct tp_shared *s)
 	uint64_t hash = shared_hash(g, s->flow.proto, &s->flow.peer);
 	struct shard *sh = shard_of(g, hash);
 
-	if (g->workers == 1)
+	if (alone(g))
 		return;
 	pthread_mutex_lock(&sh->lock);
 	td_map_add(&sh->peers, &s->node, hash);
@@ -136,7 +145,7 @@ void tp_group_unshare(struct td_tp_group *g, struct tp_shared *s)
 {
 	struct shard *sh = shard_of(g, s->node.hash);
 
-	if (g->workers == 1)
+	if (alone(g))
 		return;
 	pthread_mutex_lock(&sh->lock);
 	td_map_del(&sh->peers, &s->node);
@@ -167,7 +176,7 @@ bool tp_group_find(struct td_flow *out, struct td_tp_group *g, const struct tp_l
 	struct shard *sh = shard_of(g, hash);
 	struct td_map_node *n;
 
-	if (g->workers == 1)
+	if (alone(g))
 		return false;
 	pthread_mutex_lock(&sh->lock);
 	n = td_map_find(&sh->peers, hash, shared_eq, &key);
@@ -183,7 +192,7 @@ static void arrived(struct td_mail *m, void *arg);
 
 static int post(struct td_tp *tp, const struct post *what)
 {
-	struct td_loop *loop = what->to < tp->group->workers ? tp->group->slot[what->to].loop : NULL;
+	struct td_loop *loop = what->to <= tp->group->workers ? tp->group->slot[what->to].loop : NULL;
 	struct post *p;
 
 	if (!loop)

@@ -14,7 +14,7 @@ enum {
 struct tp_listener {
 	struct td_tp *tp;
 	struct td_udp *udp;
-	struct td_listener *stream;
+	struct td_listener *stream; /* neither: somebody else listens there, and has his connections adopted */
 	struct td_addr addr;
 	uint8_t proto, index;
 	/* For one that listens on every address (0.0.0.0): the one we have towards the last peer asked about. */
@@ -41,7 +41,9 @@ struct tp_conn {
 		struct td_flow flow;
 	} shared;
 	struct td_tp *tp;
-	struct td_conn *io;
+	struct td_conn *io; /* NULL: another library's, which `holder` speaks for (adopted.c) */
+	const struct td_tp_holder *holder;
+	void *held;
 	struct tp_source *source; /* NULL: we opened it */
 	struct td_link stranger;  /* in source->strangers; when gone: in tp->gone */
 	struct td_link watches;
@@ -49,9 +51,9 @@ struct tp_conn {
 	struct td_buf *part; /* the beginning of a message, while one waits for its end */
 	size_t scan;         /* how far td_msg_frame() has looked into part */
 	uint64_t id;
-	uint64_t begun_ms, active_ms;  /* part's first byte; the last whole message */
-	uint64_t mates;                /* bit per worker (mod 64) that has sent over it and wants to hear of its end */
-	uint8_t proto, listener, crlf; /* crlf: bytes of CR LF CR LF seen between messages */
+	uint64_t begun_ms, active_ms; /* part's first byte; the last whole message */
+	uint64_t mates;               /* bit per worker (mod 64) that has sent over it and wants to hear of its end */
+	uint8_t proto, crlf;          /* crlf: bytes of CR LF CR LF seen between messages */
 	bool trusted, gone;
 };
 
@@ -99,6 +101,7 @@ static inline bool tp_starts_like_sip(char c)
 /* connection.c */
 int tp_conns_init(struct td_tp *tp);
 void tp_conns_free(struct td_tp *tp);
+struct tp_conn *tp_conn_from(const struct tp_listener *ln, const struct td_addr *peer);
 void tp_accepted(struct td_listener *l, struct td_conn *io, void *arg);
 /* The connection to a peer, on whatever worker it lives, or a new one of this worker's. */
 int tp_conn_to(struct td_flow *out, struct td_tp *tp, const struct tp_listener *ln, const struct td_addr *peer);

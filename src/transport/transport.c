@@ -76,7 +76,7 @@ int td_tp_listen(struct td_tp *tp, unsigned *index, enum td_proto proto, const s
 	struct tp_listener *ln;
 	int err;
 
-	if (proto != TD_UDP && proto != TD_TCP)
+	if (proto == TD_TLS)
 		return TD_EUNSUPPORTED;
 	if (tp->n_listeners == TP_MAX_LISTENERS)
 		return TD_ELIMIT;
@@ -86,6 +86,8 @@ int td_tp_listen(struct td_tp *tp, unsigned *index, enum td_proto proto, const s
 	*ln = (struct tp_listener){ .tp = tp, .proto = (uint8_t)proto, .index = (uint8_t)tp->n_listeners };
 	if (proto == TD_UDP)
 		err = td_udp_open(&ln->udp, tp->net, local, flags, tp_udp_received, ln);
+	else if (proto == TD_WS || proto == TD_WSS)
+		err = 0; /* by somebody else: only the address is noted */
 	else
 		err = td_listener_open(&ln->stream, tp->net, local, flags, tp_accepted, ln);
 	if (err) {
@@ -94,7 +96,7 @@ int td_tp_listen(struct td_tp *tp, unsigned *index, enum td_proto proto, const s
 	}
 	if (ln->udp)
 		td_udp_on_pause(ln->udp, tp_udp_paused);
-	ln->addr = ln->udp ? *td_udp_local(ln->udp) : *td_listener_local(ln->stream);
+	ln->addr = ln->udp ? *td_udp_local(ln->udp) : ln->stream ? *td_listener_local(ln->stream) : *local;
 	tp->listeners[tp->n_listeners++] = ln;
 	*index = ln->index;
 	return 0;
