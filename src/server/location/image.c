@@ -11,10 +11,11 @@ struct packed {
 	uint32_t cseq;
 	int16_t q;
 	uint16_t contact_n, params_n, call_id_n;
-	uint8_t agent_n, flow_n;
+	uint8_t agent_n;
+	uint8_t flow_n; /* with HAS_PATH, when the length and the bytes of a Path follow the flow */
 } __attribute__((packed));
 
-enum { FLOW_MAX = 1 + 1 + 1 + 2 + 16 + 4 + 8 };
+enum { FLOW_MAX = 1 + 1 + 1 + 2 + 16 + 4 + 8, HAS_PATH = 0x80 };
 
 static size_t flow_pack(uint8_t *out, const struct td_flow *f)
 {
@@ -98,11 +99,15 @@ static char *put_binding(char *p, const struct td_binding *b, uint64_t stored_un
 		.params_n = (uint16_t)b->params.n,
 		.call_id_n = (uint16_t)b->call_id.n,
 		.agent_n = (uint8_t)agent_length(b->user_agent),
-		.flow_n = (uint8_t)flow_pack(flow, &b->flow),
 	};
+	uint16_t path_n = (uint16_t)b->path.n;
+	size_t flow_n = flow_pack(flow, &b->flow);
 
+	h.flow_n = (uint8_t)(flow_n | (path_n ? HAS_PATH : 0));
 	memcpy(p, &h, sizeof(h));
-	p = put(p + sizeof(h), td_str_n((char *)flow, h.flow_n));
+	p = put(p + sizeof(h), td_str_n((char *)flow, flow_n));
+	if (path_n)
+		p = put(put(p, td_str_n((char *)&path_n, sizeof(path_n))), b->path);
 	p = put(p, b->contact);
 	p = put(p, b->params);
 	p = put(p, b->call_id);
@@ -118,7 +123,7 @@ struct image *image_new(struct td_str aor, const struct td_binding *b, unsigned 
 	for (unsigned i = 0; i < n; i++) {
 		uint8_t flow[FLOW_MAX];
 		need += sizeof(struct packed) + b[i].contact.n + b[i].params.n + b[i].call_id.n + agent_length(b[i].user_agent) +
-			flow_pack(flow, &b[i].flow);
+			flow_pack(flow, &b[i].flow) + (b[i].path.n ? sizeof(uint16_t) + b[i].path.n : 0);
 	}
 	im = malloc(need);
 	if (!im)
@@ -142,11 +147,27 @@ static bool same(const char **p, size_t n, const void *v, size_t v_n)
 	return eq;
 }
 
+/* Takes the Path off, which stands behind the flow. */
+static struct td_str take_path(const char **p)
+{
+	struct td_str path;
+	uint16_t n;
+
+	memcpy(&n, *p, sizeof(n));
+	path = td_str_n(*p + sizeof(n), n);
+	*p = path.p + n;
+	return path;
+}
+
 /* *p: behind the flow at first, behind the binding afterwards. */
 static bool is_refresh(const char **p, const struct packed *h, const struct td_loc_update *up)
 {
 	const struct td_loc_change *c = up->changes;
-	bool eq = same(p, h->contact_n, c->contact.p, c->contact.n);
+	bool eq = !(h->flow_n & HAS_PATH) && !up->path.n;
+
+	if (!eq)
+		eq = td_str_eq(h->flow_n & HAS_PATH ? take_path(p) : TD_STR_NULL, up->path);
+	eq &= same(p, h->contact_n, c->contact.p, c->contact.n);
 	eq &= same(p, h->params_n, c->params.p, c->params.n);
 	eq &= same(p, h->call_id_n, up->call_id.p, up->call_id.n);
 	return same(p, h->agent_n, up->user_agent.p, agent_length(up->user_agent)) && eq;
@@ -156,7 +177,8 @@ static bool is_refresh(const char **p, const struct packed *h, const struct td_l
 static bool is_stored(const struct packed *h, const char *kept_flow, const uint8_t *flow, const struct td_loc_change *c,
 		      uint32_t until)
 {
-	return until >= h->expires_at_s && until <= h->stored_until_s && c->q == h->q && memcmp(kept_flow, flow, h->flow_n) == 0;
+	return until >= h->expires_at_s && until <= h->stored_until_s && c->q == h->q &&
+	       memcmp(kept_flow, flow, h->flow_n & ~HAS_PATH) == 0;
 }
 
 enum image_refresh image_refresh(struct image *im, const struct td_loc_update *up, uint64_t wall_s, bool durable)
@@ -175,10 +197,10 @@ enum image_refresh image_refresh(struct image *im, const struct td_loc_update *u
 		char *at = im->bytes + (p - im->bytes);
 
 		memcpy(&h, p, sizeof(h));
-		p += sizeof(h) + h.flow_n;
+		p += sizeof(h) + (h.flow_n & ~HAS_PATH);
 		if (!is_refresh(&p, &h, up))
 			continue;
-		if (h.expires_at_s <= wall_s || up->cseq <= h.cseq || flow_n != h.flow_n)
+		if (h.expires_at_s <= wall_s || up->cseq <= h.cseq || flow_n != (h.flow_n & ~HAS_PATH))
 			return IMAGE_OTHER;
 		uint32_t before = h.expires_at_s, until = clip_time(wall_s + c->expires_s);
 		if (durable && !is_stored(&h, at + sizeof(h), flow, c, until))
@@ -232,8 +254,9 @@ bool image_next(struct td_binding *out, const struct image *im, size_t *at)
 	const char *p = im->bytes + offset;
 	memcpy(&h, p, sizeof(h));
 	p += sizeof(h);
-	flow_unpack(&out->flow, (const uint8_t *)p, h.flow_n);
-	p += h.flow_n;
+	flow_unpack(&out->flow, (const uint8_t *)p, h.flow_n & ~HAS_PATH);
+	p += h.flow_n & ~HAS_PATH;
+	out->path = h.flow_n & HAS_PATH ? take_path(&p) : (struct td_str){ 0 };
 	out->contact = take(&p, h.contact_n);
 	out->params = take(&p, h.params_n);
 	out->call_id = take(&p, h.call_id_n);

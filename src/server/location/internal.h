@@ -20,7 +20,7 @@ struct image {
 	uint64_t id;        /* of its row in the store; 0: it has none */
 	_Atomic uint32_t refs;
 	uint16_t binding_n, aor_n;
-	char bytes[]; /* the AOR, then per binding: struct packed, flow, contact, params, Call-ID, agent */
+	char bytes[]; /* the AOR, then per binding: struct packed, flow, Path if any, contact, params, Call-ID, agent */
 };
 
 /* id: of its row, written at wall_s; 0 when it has none. NULL: no memory. */

@@ -44,6 +44,7 @@ static int unpack(struct td_binding **b, struct td_binding *inline_b, struct td_
 			.params = row.params,
 			.call_id = row.call_id,
 			.user_agent = row.user_agent,
+			.path = row.path,
 			.cseq = row.cseq,
 			.q = (int16_t)row.q,
 			.expires_at_s = row.expires_at_s,

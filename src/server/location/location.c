@@ -27,7 +27,7 @@ static struct td_str keep(char **at, struct td_str s)
 int call_keep_request(struct td_loc_call *call, const struct td_loc_update *up, bool lookup)
 {
 	size_t need = sizeof(struct request) + up->change_n * sizeof(struct td_loc_change) + up->aor.n + up->call_id.n +
-		      up->user_agent.n;
+		      up->user_agent.n + up->path.n;
 	struct request *r;
 	char *at;
 
@@ -42,6 +42,7 @@ int call_keep_request(struct td_loc_call *call, const struct td_loc_update *up, 
 	r->up.aor = keep(&at, up->aor);
 	r->up.call_id = keep(&at, up->call_id);
 	r->up.user_agent = keep(&at, up->user_agent);
+	r->up.path = keep(&at, up->path);
 	r->up.changes = r->changes;
 	for (unsigned i = 0; i < up->change_n; i++) {
 		struct td_loc_change *c = &r->changes[i];
@@ -153,7 +154,7 @@ static int send_away(struct td_loc_call *call, const struct td_loc_update *up, b
 
 static bool too_long(const struct td_loc_update *up)
 {
-	bool bad = up->aor.n > LOC_MAX_FIELD || up->call_id.n > LOC_MAX_FIELD;
+	bool bad = up->aor.n > LOC_MAX_FIELD || up->call_id.n > LOC_MAX_FIELD || up->path.n > LOC_MAX_FIELD;
 
 	for (unsigned i = 0; i < up->change_n; i++)
 		bad |= up->changes[i].contact.n > LOC_MAX_FIELD || up->changes[i].params.n > LOC_MAX_FIELD;

@@ -19,6 +19,7 @@ struct td_binding {
 	struct td_str params;  /* its header parameters except expires and q (";+sip.instance=…"), or empty */
 	struct td_str call_id;
 	struct td_str user_agent;
+	struct td_str path; /* the values of Path, commas between them: a Route towards the contact (RFC 3327); mostly empty */
 	uint32_t cseq;
 	int16_t q;             /* 0..1000 */
 	uint64_t expires_at_s; /* wall clock */
@@ -40,6 +41,7 @@ struct td_loc_update {
 	struct td_str aor;
 	uint64_t hash; /* of aor, from td_location_expect(); 0: nobody asked */
 	struct td_str call_id, user_agent;
+	struct td_str path; /* of all its contacts */
 	uint32_t cseq;
 	const struct td_loc_change *changes;
 	unsigned change_n;

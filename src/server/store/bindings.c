@@ -22,8 +22,9 @@ struct op {
  *
  *   expires_at 4, cseq 4, q 2, lengths of contact 2, params 2, Call-ID 2, user agent 1, flow 1
  *   flow: protocol 1, listener 1, family 1, port 2, address 4 or 16, scope 4 for IPv6
+ *   path: only where the length of the flow has HAS_PATH set: its length 2, and its bytes (since schema 4)
  */
-enum { HEAD = 4 + 4 + 2 + 2 + 2 + 2 + 1 + 1, FLOW_V4 = 1 + 1 + 1 + 2 + 4, FLOW_V6 = 1 + 1 + 1 + 2 + 16 + 4 };
+enum { HEAD = 4 + 4 + 2 + 2 + 2 + 2 + 1 + 1, HAS_PATH = 0x80, FLOW_V4 = 1 + 1 + 1 + 2 + 4, FLOW_V6 = 1 + 1 + 1 + 2 + 16 + 4 };
 
 static uint8_t *put16(uint8_t *p, uint32_t v)
 {
@@ -100,7 +101,8 @@ static size_t agent_length(const struct td_store_binding *b)
 
 static size_t binding_size(const struct td_store_binding *b)
 {
-	return HEAD + flow_size(&b->flow) + b->contact.n + b->params.n + b->call_id.n + agent_length(b);
+	return HEAD + flow_size(&b->flow) + (b->path.n ? 2 + b->path.n : 0) + b->contact.n + b->params.n + b->call_id.n +
+	       agent_length(b);
 }
 
 static uint8_t *put_binding(uint8_t *p, const struct td_store_binding *b)
@@ -112,8 +114,10 @@ static uint8_t *put_binding(uint8_t *p, const struct td_store_binding *b)
 	p = put16(p, (uint32_t)b->params.n);
 	p = put16(p, (uint32_t)b->call_id.n);
 	*p++ = (uint8_t)agent_length(b);
-	*p++ = (uint8_t)flow_size(&b->flow);
+	*p++ = (uint8_t)(flow_size(&b->flow) | (b->path.n ? HAS_PATH : 0));
 	p = put_flow(p, &b->flow);
+	if (b->path.n)
+		p = put_str(put16(p, (uint32_t)b->path.n), b->path, b->path.n);
 	p = put_str(p, b->contact, b->contact.n);
 	p = put_str(p, b->params, b->params.n);
 	p = put_str(p, b->call_id, b->call_id.n);
@@ -129,14 +133,22 @@ int td_store_binding_next(struct td_store_binding *out, struct td_str *rest)
 		return 0;
 	if (rest->n < HEAD)
 		return TD_ESYNTAX;
-	size_t contact_n = get16(p + 10), params_n = get16(p + 12), call_id_n = get16(p + 14), agent_n = p[16], flow_n = p[17];
-	if (rest->n < HEAD + flow_n + contact_n + params_n + call_id_n + agent_n || !get_flow(&out->flow, p + HEAD, flow_n))
+	size_t contact_n = get16(p + 10), params_n = get16(p + 12), call_id_n = get16(p + 14), agent_n = p[16];
+	size_t flow_n = p[17] & ~HAS_PATH, path_n = 0, ahead = HEAD + flow_n;
+	if (p[17] & HAS_PATH) {
+		if (rest->n < ahead + 2)
+			return TD_ESYNTAX;
+		path_n = get16(p + ahead);
+		ahead += 2;
+	}
+	if (rest->n < ahead + path_n + contact_n + params_n + call_id_n + agent_n || !get_flow(&out->flow, p + HEAD, flow_n))
 		return TD_ESYNTAX;
 	out->expires_at_s = get32(p);
 	out->cseq = get32(p + 4);
 	out->q = (int32_t)get16(p + 8);
-	at = rest->p + HEAD + flow_n;
-	out->contact = td_str_n(at, contact_n);
+	at = rest->p + ahead;
+	out->path = td_str_n(at, path_n);
+	out->contact = td_str_n(at += path_n, contact_n);
 	out->params = td_str_n(at += contact_n, params_n);
 	out->call_id = td_str_n(at += params_n, call_id_n);
 	out->user_agent = td_str_n(at += call_id_n, agent_n);

@@ -30,6 +30,7 @@ void td_store_close(struct td_store *s);
 /* flow.conn is not kept: a connection does not outlive the process. Of the user agent 255 bytes are. Times end in 2106. */
 struct td_store_binding {
 	struct td_str contact, params, call_id, user_agent; /* at most 65,535 bytes each */
+	struct td_str path;                                 /* so is this: the Path it registered by (RFC 3327), mostly none */
 	uint32_t cseq;
 	int32_t q;
 	uint64_t expires_at_s;

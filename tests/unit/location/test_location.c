@@ -18,7 +18,8 @@ struct fix {
 	struct td_out seen; /* what the last callback showed */
 	int answers, err, busy;
 	unsigned load_rows;
-	uint16_t port; /* where the phone comes from; 0: 5062 */
+	uint16_t port;    /* where the phone comes from; 0: 5062 */
+	const char *path; /* NULL: none */
 };
 
 static void close_location(struct fix *f)
@@ -89,7 +90,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* "contact:remaining " for each binding */
+/* "contact:remaining " for each binding, or "contact[path]:remaining " */
 static void on_answer(void *arg, int err, const struct td_binding *b, unsigned n)
 {
 	struct fix *f = arg;
@@ -99,7 +100,8 @@ static void on_answer(void *arg, int err, const struct td_binding *b, unsigned n
 	f->busy += err == -EAGAIN;
 	f->seen.n = 0;
 	for (unsigned i = 0; i < n; i++)
-		td_out_fmt(&f->seen, "%.*s:%d ", TD_FMT(b[i].contact), (int)(b[i].expires_at_s - td_loop_wall_s(f->loop[0])));
+		td_out_fmt(&f->seen, b[i].path.n ? "%.*s[%.*s]:%d " : "%.*s%.*s:%d ", TD_FMT(b[i].contact), TD_FMT(b[i].path),
+			   (int)(b[i].expires_at_s - td_loop_wall_s(f->loop[0])));
 }
 
 struct change {
@@ -118,6 +120,7 @@ static struct td_loc_call *send(struct fix *f, unsigned worker, const char *aor,
 		.cseq = cseq,
 		.user_agent = TD_STR("phone/1"),
 		.max_contacts = 3,
+		.path = td_str_of(f->path),
 		.changes = changes,
 		.flow = { .proto = TD_UDP,
 			  .peer = { .family = TD_AF_V4, .ip = { 192, 0, 2, 7 }, .port = f->port ? f->port : 5062 } },
@@ -434,6 +437,31 @@ static void order_after_a_restart(void **state)
 	expect(f, "a@d", "c1", 10, CHANGES({ "*", 0 }), 0, "sip:a@h:1300 ");        /* a retransmission */
 	expect(f, "a@d", "c1", 12, CHANGES({ "sip:a@h", 800 }), 0, "sip:a@h:800 "); /* does again what it did */
 	expect(f, "a@d", "c1", 11, CHANGES({ "*", 0 }), TD_EORDER, "sip:a@h:800 ");
+}
+
+/* What the phone registered by goes with each binding, over refreshes and restarts, and changes with it (RFC 3327). */
+static void paths(void **state)
+{
+	struct fix *f = *state;
+
+	expect(f, "a@d", "c1", 1, CHANGES({ "sip:a@h1", 100 }), 0, "sip:a@h1:100 ");
+	f->path = "<sip:p;lr>";
+	expect(f, "a@d", "c2", 1, CHANGES({ "sip:a@h2", 100 }, { "sip:a@h3", 100 }), 0,
+	       "sip:a@h1:100 sip:a@h2[<sip:p;lr>]:100 sip:a@h3[<sip:p;lr>]:100 ");
+	expect(f, "a@d", "c2", 2, CHANGES({ "sip:a@h2", 120 }), 0,
+	       "sip:a@h1:100 sip:a@h2[<sip:p;lr>]:120 sip:a@h3[<sip:p;lr>]:100 ");
+	f->path = "<sip:q;lr>,<sip:p;lr>";
+	expect(f, "a@d", "c2", 3, CHANGES({ "sip:a@h2", 120 }), 0,
+	       "sip:a@h1:100 sip:a@h2[<sip:q;lr>,<sip:p;lr>]:120 sip:a@h3[<sip:p;lr>]:100 ");
+	expect(f, "a@d", "c1", 2, CHANGES({ "sip:a@h1", 100 }), 0,
+	       "sip:a@h1[<sip:q;lr>,<sip:p;lr>]:100 sip:a@h2[<sip:q;lr>,<sip:p;lr>]:120 sip:a@h3[<sip:p;lr>]:100 ");
+	f->path = NULL;
+	expect(f, "a@d", "c2", 4, CHANGES({ "sip:a@h2", 120 }), 0,
+	       "sip:a@h1[<sip:q;lr>,<sip:p;lr>]:100 sip:a@h2:120 sip:a@h3[<sip:p;lr>]:100 ");
+	if (!f->store)
+		return;
+	restart(f);
+	lookup(f, 1, "a@d", "sip:a@h1[<sip:q;lr>,<sip:p;lr>]:162 sip:a@h2:195 sip:a@h3[<sip:p;lr>]:162 ");
 }
 
 static void on_each(void *arg, struct td_str aor, const struct td_binding *b)
@@ -782,6 +810,7 @@ int main(void)
 		DURABLE(refreshes_are_written_seldom),
 		DURABLE(changes_are_written),
 		DURABLE(order_after_a_restart),
+		BOTH(paths),
 		DURABLE(asked_while_loading),
 		DURABLE(stopped_while_loading),
 		DURABLE(queued_behind_a_write),

@@ -333,6 +333,89 @@ static void from_schema_1(void **state)
 	assert_int_equal(seen, 1);
 }
 
+static void list_path(void *arg, struct td_str aor, const struct td_store_binding *b)
+{
+	td_out_fmt(arg, "%.*s %.*s %.*s %u\n", TD_FMT(b->contact), TD_FMT(b->path), TD_FMT(b->call_id), b->flow.peer.port);
+}
+
+/* Bindings with a Path beside such without; broken ones are told, wherever they end. */
+static void paths(void **state)
+{
+	struct td_store_binding b[3] = { binding("sip:a@h"), binding("sip:b@h"), binding("sip:c@h") }, got;
+	struct td_store_page pg = { .until = UINT64_MAX, .most = 1 };
+	struct fix *f = *state;
+	struct td_store_row row;
+	size_t at = 0, whole = 0;
+	struct td_out o;
+
+	f->s = open_store(f, false, 0);
+	b[1].path = TD_STR("<sip:p1;lr>,<sip:p2;lr>");
+	b[2].path = TD_STR("<sip:p3;lr>");
+	b[2].flow = (struct td_flow){ 0 };
+	struct td_store_write *w = td_store_write_new(f->s, f->loop, on_done, f);
+	assert_int_equal(td_store_put_address(w, 1, TD_STR("a@d"), b, 3), 0);
+	td_store_submit(w);
+	td_sim_run(f->sim, 1);
+	td_out_init(&o);
+	each_row(f->s, 1, list_path, &o);
+	assert_str(td_out_view(&o), "sip:a@h  c1@host 5061\n"
+				    "sip:b@h <sip:p1;lr>,<sip:p2;lr> c1@host 5061\n"
+				    "sip:c@h <sip:p3;lr> c1@host 0\n");
+	td_out_free(&o);
+	td_out_init(&pg.rows);
+	assert_int_equal(td_store_read_page(f->s, &pg), 0);
+	assert_true(td_store_page_next(&row, &pg, &at));
+	for (size_t n = 0; n <= row.bindings.n; n++) {
+		char *copy = malloc(n ? n : 1);
+		struct td_str rest = { copy, n };
+		int took;
+
+		memcpy(copy, row.bindings.p, n);
+		while ((took = td_store_binding_next(&got, &rest)) == 1)
+			;
+		whole += took == 0;
+		free(copy);
+	}
+	assert_int_equal(whole, 4); /* after none, one, two and three of them */
+	td_out_free(&pg.rows);
+}
+
+static const char schema_3[] =
+	"CREATE TABLE users("
+	"  aor TEXT PRIMARY KEY NOT NULL, domain TEXT NOT NULL, extension TEXT NOT NULL, ha1_sha256 BLOB, ha1_md5 BLOB)"
+	"  WITHOUT ROWID;"
+	"CREATE TABLE calls("
+	"  seq INTEGER PRIMARY KEY, id INTEGER NOT NULL, start_ms INTEGER NOT NULL, ring_ms INTEGER, answer_ms INTEGER,"
+	"  end_ms INTEGER NOT NULL, status INTEGER NOT NULL, ended_by TEXT NOT NULL, caller TEXT NOT NULL, callee TEXT NOT NULL,"
+	"  call_id TEXT NOT NULL);"
+	"CREATE TABLE addresses(id INTEGER PRIMARY KEY, aor TEXT NOT NULL, bindings BLOB NOT NULL);"
+	"PRAGMA application_id = 1952542308; PRAGMA user_version = 3;"
+	"INSERT INTO addresses VALUES(5, 'a@d', x'000003e80000000702bc0007000000010009000104"
+	"13c50a000101' || CAST('sip:a@hc' AS BLOB));";
+
+/* A database of schema 3, whose bindings knew no Path: they are read as they stand, and what is written beside them may have one. */
+static void from_schema_3(void **state)
+{
+	struct fix *f = *state;
+	struct td_out o;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(f->file, &db), 0);
+	assert_int_equal(sqlite3_exec(db, schema_3, NULL, NULL, NULL), 0);
+	sqlite3_close(db);
+	f->s = open_store(f, false, 0);
+	struct td_store_binding b = binding("sip:b@h");
+	struct td_store_write *w = td_store_write_new(f->s, f->loop, on_done, f);
+	b.path = TD_STR("<sip:p1;lr>");
+	assert_int_equal(td_store_put_address(w, td_store_new_id(f->s), TD_STR("b@d"), &b, 1), 0);
+	td_store_submit(w);
+	td_sim_run(f->sim, 1);
+	td_out_init(&o);
+	each_row(f->s, 1, list_path, &o);
+	assert_str(td_out_view(&o), "sip:a@h  c 5061\nsip:b@h <sip:p1;lr> c1@host 5061\n");
+	td_out_free(&o);
+}
+
 /* G9: a full disk fails everybody in the batch, changes nothing, is survived. */
 static void g9_disk_full(void **state)
 {
@@ -688,7 +771,9 @@ int main(void)
 		WITH_FOLDER(change_sets),
 		WITH_FOLDER(pages),
 		WITH_FOLDER(broken_rows),
+		WITH_FOLDER(paths),
 		WITH_FOLDER(from_schema_1),
+		WITH_FOLDER(from_schema_3),
 		WITH_FOLDER(g9_disk_full),
 		WITH_FOLDER(g8_kill_during_writes),
 		WITH_FOLDER(another_process_adds_a_user),
