@@ -56,6 +56,8 @@ struct td_str {
 #define TD_FMT(s) (int)(s).n, (s).p ? (s).p : "" /* for "%.*s" */
 /* For large variables on the stack that are written before they are read: the compiler clears all others (see meson.build). */
 #define TD_UNINIT __attribute__((uninitialized))
+/* What few messages need: it stands apart from what all need, and is written small. */
+#define TD_RARE __attribute__((cold, noinline))
 #define TD_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define TD_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 

@@ -45,13 +45,21 @@ static int print_words(void *arg, const json_t *obj)
 	return 0;
 }
 
+/* What few contacts have stands below them. */
 static int print_registration(void *arg, const json_t *obj)
 {
+	static const char *const more[] = { "path" };
 	size_t *n = arg;
 
 	printf("%-32s %-48s %5" JSON_INTEGER_FORMAT "s  %s\n", json_string_value(json_object_get(obj, "aor")),
 	       json_string_value(json_object_get(obj, "contact")), json_integer_value(json_object_get(obj, "expires")),
 	       json_string_value(json_object_get(obj, "via")));
+	for (size_t i = 0; i < TD_ARRAY_LEN(more); i++) {
+		const char *text = json_string_value(json_object_get(obj, more[i]));
+
+		if (text)
+			printf("    %s %s\n", more[i], text);
+	}
 	++*n;
 	return 0;
 }

@@ -97,6 +97,7 @@ static void on_registration(void *arg, struct td_str aor, const struct td_bindin
 	struct registrations_call *call = arg;
 	char peer[TD_ADDR_TEXT];
 	struct td_str proto;
+	json_t *o;
 
 	if (!aor.p) {
 		td_control_end(call->reply, NULL);
@@ -105,9 +106,12 @@ static void on_registration(void *arg, struct td_str aor, const struct td_bindin
 	}
 	td_addr_text(peer, &b->flow.peer);
 	proto = td_proto_name(b->flow.proto);
-	td_control_put(call->reply, json_pack("{s:o,s:o,s:I,s:s,s:o,s:o}", "aor", cli_text(aor), "contact", cli_text(b->contact),
-					      "expires", N(b->expires_at_s > call->now_s ? b->expires_at_s - call->now_s : 0),
-					      "via", peer, "transport", cli_text(proto), "user_agent", cli_text(b->user_agent)));
+	o = json_pack("{s:o,s:o,s:I,s:s,s:o,s:o}", "aor", cli_text(aor), "contact", cli_text(b->contact), "expires",
+		      N(b->expires_at_s > call->now_s ? b->expires_at_s - call->now_s : 0), "via", peer, "transport",
+		      cli_text(proto), "user_agent", cli_text(b->user_agent));
+	if (b->path.n)
+		json_object_set_new(o, "path", cli_text(b->path));
+	td_control_put(call->reply, o);
 }
 
 static void answer_registrations(struct serve *s, const json_t *request, struct td_control_reply *r)

@@ -74,6 +74,8 @@ static void step(struct rig *r, struct input *in)
 		/* fallthrough */
 	default: put_contact(&o, take(in));
 	}
+	if (who & 0x40)
+		td_out_fmt(&o, "Supported: path\r\nPath: <sip:p%u@10.0.1.1;lr>, <sip:q;lr>\r\n", what >> 7);
 	r->contacts = 0;
 	rig_request(r, aors[who & 3], ids[who >> 2 & 3], 1 + (what >> 3), td_out_view(&o), who < 250);
 	if (who & 0x20) /* else the next comes while this one is being written */
@@ -88,8 +90,8 @@ static void describe(void *arg, int err, const struct td_binding *b, unsigned n)
 
 	MUST(!err && n <= 10);
 	for (unsigned i = 0; i < n; i++)
-		td_out_fmt(o, "%.*s|%.*s|%.*s|%d|%010u %020llu\n", TD_FMT(b[i].contact), TD_FMT(b[i].params),
-			   TD_FMT(b[i].call_id), b[i].q, b[i].cseq, (unsigned long long)b[i].expires_at_s);
+		td_out_fmt(o, "%.*s|%.*s|%.*s|%.*s|%d|%010u %020llu\n", TD_FMT(b[i].contact), TD_FMT(b[i].params),
+			   TD_FMT(b[i].path), TD_FMT(b[i].call_id), b[i].q, b[i].cseq, (unsigned long long)b[i].expires_at_s);
 }
 
 /* Contacts come from the disk in another order, so lines are compared as a set. */

@@ -79,6 +79,8 @@ static void registers(void **state)
 		{ "Contact: *\r\nExpires: 0\r\n", 200, 0, true },
 		{ "Contact: <sip:a@10.0.1.1>;expires=1\r\n", 423, 0, true },
 		{ "Require: a, b\r\n", 420, 0, true },
+		{ "Supported: path\r\nPath: <sip:p@10.0.1.1;lr>\r\nContact: <sip:a@10.0.1.1>\r\n", 200, 1, true },
+		{ "Path: <sip:p@10.0.1.1;lr>\r\n", 420, 0, true },
 		{ "Contact: <sip:a@10.0.1.1>\r\n", 0, 0, false },
 	};
 

@@ -166,7 +166,7 @@ static void d8_a11_refusals(void **state)
 		{ "A11 maddr", "x@any.test", "Contact: <sip:x@10.0.1.1;maddr=127.0.0.1>\n", 403, NULL },
 		{ "tel", "x@any.test", "Contact: <tel:+1234>\n", 400, NULL },
 		{ "mailto", "x@any.test", "Contact: <mailto:x@any.test>\n", 400, NULL },
-		{ "Require", "x@any.test", "Require: nothing, gruu\nContact: <sip:x@10.0.1.1>\n", 420, NULL },
+		{ "Require", "x@any.test", "Require: nothing, such\nContact: <sip:x@10.0.1.1>\n", 420, NULL },
 		{ "A10 foreign domain", "x@elsewhere.test", "Contact: <sip:x@10.0.1.1>\n", 403, NULL },
 		{ "no user", "any.test", "Contact: <sip:x@10.0.1.1>\n", 404, NULL },
 		{ "unknown user", "nobody@example.test", "Contact: <sip:x@10.0.1.1>\n", 404, NULL },

@@ -122,6 +122,11 @@ static void routing(struct draft *d)
 		td_edit_append(&d->ed, TD_STR(">\r\n"));
 		uri = r->next.text;
 	}
+	if (copy->path.n) { /* RFC 3327 §5.4; a request for a user has no Route left that was not ours */
+		td_edit_append(&d->ed, TD_STR("Route: "));
+		td_edit_append(&d->ed, copy->path);
+		td_edit_append(&d->ed, TD_STR("\r\n"));
+	}
 	if (uri.p != copy->msg->uri.p)
 		td_edit_replace(&d->ed, copy->msg->uri, uri);
 }

@@ -26,7 +26,8 @@ struct px_context;
 
 /* Where a copy of the request goes. */
 struct px_target {
-	struct td_uri uri; /* the new Request-URI; text.p NULL: as it is */
+	struct td_uri uri;  /* the new Request-URI; text.p NULL: as it is */
+	struct td_str path; /* the Route it takes there (RFC 3327); mostly empty */
 	struct td_flow flow;
 	struct td_addr instead; /* family TD_AF_NONE: none. The contact's address, for when the connection in flow is gone */
 	enum td_proto instead_proto;
@@ -131,6 +132,7 @@ struct px_copy {
 	const struct td_route *route;
 	const struct td_flow *in, *out;
 	const struct td_uri *uri; /* text.p NULL: unchanged */
+	struct td_str path;       /* becomes the Route */
 	struct td_str branch;
 	unsigned breadth;
 };

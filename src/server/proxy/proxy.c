@@ -207,6 +207,7 @@ static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px
 		.in = &c->setup->from,
 		.out = &t->flow,
 		.uri = &t->uri,
+		.path = t->path,
 		.branch = { text, PX_BRANCH_LEN },
 		.breadth = c->breadth,
 	};

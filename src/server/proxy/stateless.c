@@ -42,6 +42,7 @@ static int send_copy(struct td_proxy *p, struct td_msg *msg, const struct td_flo
 		.in = from,
 		.out = &t->flow,
 		.uri = &t->uri,
+		.path = t->path,
 		.branch = { text, 0 },
 		.breadth = px_breadth(msg, 1),
 	};

@@ -5,6 +5,9 @@
  * behind NAT or without a listening port it is the only way; should it be gone, the Contact's address is tried. Datagrams go to
  * the Contact's address.
  *
+ * Of a binding with a Path the first hop of that is what is said here of the Contact, but that its address goes before the flow: a proxy
+ * can be connected to.
+ *
  * That address is believed only when it is of the host that registered it. When it is not, there is NAT in between, and only the
  * source is reachable; or somebody registered a victim, to have it called by us (A11).
  */
@@ -65,19 +68,30 @@ static bool flow_usable(const struct td_core *core, const struct td_flow *f)
 	       td_tp_listener_proto(core->tp, f->listener) == (enum td_proto)f->proto;
 }
 
+/* The first URI of a Path. */
+TD_RARE static int first_hop(struct td_name_addr *out, struct td_str path)
+{
+	struct td_str value;
+
+	return td_list_next(&value, &path) == 1 ? td_name_addr_parse(out, value) : TD_ESYNTAX;
+}
+
 int px_target_of_binding(struct px_target *out, struct td_core *core, const struct td_binding *b)
 {
-	struct px_target t = { 0 };
+	struct px_target t = { .path = b->path };
 	enum td_proto proto;
+	struct td_name_addr hop TD_UNINIT;
 	struct td_addr a;
 	int err = td_uri_parse(&t.uri, b->contact), no_address;
 
+	if (!err && b->path.n)
+		err = first_hop(&hop, b->path);
 	if (err)
 		return err;
-	no_address = address_of(&a, &proto, core, &t.uri);
+	no_address = address_of(&a, &proto, core, b->path.n ? &hop.uri : &t.uri);
 	if (!no_address && !td_ip_eq(&a, &b->flow.peer))
 		no_address = TD_EDENIED;
-	if (flow_usable(core, &b->flow) && (b->flow.conn || no_address)) {
+	if (flow_usable(core, &b->flow) && ((b->flow.conn && !b->path.n) || no_address)) {
 		t.flow = b->flow;
 		if (b->flow.conn && !no_address) {
 			t.instead = a;

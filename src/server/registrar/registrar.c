@@ -2,11 +2,10 @@
  * The steps of RFC 3261 §10.3, in its order and with its numbers. Step 1 (whose domain) was route's, 3 and 4 (who may) the
  * gate's; 6 and 7 as far as they depend on present bindings are location's. Either all of a REGISTER is done or nothing.
  */
-#include "server/registrar/registrar.h"
+#include "server/registrar/internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include "server/route/route.h"
 
 enum {
 	MAX_CHANGES = 64,    /* contacts of one request, removals among them (A11) */
@@ -29,57 +28,18 @@ struct pending {
 	struct td_msg *msg;
 	const struct td_flow *from; /* the caller's; when it waits, its own copy */
 	struct td_flow flow;
-	struct td_loc_call *call; /* NULL while the call that makes it runs */
+	struct extension *extension; /* in the same arena; NULL: none */
+	struct td_loc_call *call;    /* NULL while the call that makes it runs */
 };
-
-/* What is to be answered: status 0 means nothing yet. */
-struct verdict {
-	unsigned status;
-	struct td_str reason, extra;
-};
-
-static struct verdict no(unsigned status, struct td_str reason)
-{
-	return (struct verdict){ .status = status, .reason = reason };
-}
 
 static struct verdict no_later(void)
 {
 	return (struct verdict){ .status = 503, .extra = TD_STR("Retry-After: 10\r\n") };
 }
 
-static const struct verdict fine;
-
 static void answer(struct td_registrar *r, const struct td_msg *msg, const struct td_flow *from, const struct verdict *v)
 {
 	td_reply_stateless(r->core->txl, msg, from, v->status, v->reason, v->extra);
-}
-
-/* ---- step 2: extensions ---- */
-
-/* We know no option tag a REGISTER could require: all are unsupported. */
-static struct verdict check_require(struct td_msg *msg)
-{
-	struct verdict v = no(420, TD_STR_NULL);
-	struct td_values it;
-	struct td_str tag;
-	struct td_out o;
-	int got;
-
-	if (!td_msg_hdr(msg, TD_HDR_REQUIRE))
-		return fine;
-	td_out_init(&o);
-	td_values_of(&it, msg, TD_HDR_REQUIRE);
-	while ((got = td_values_next(&tag, &it)) == 1)
-		td_put_hdr(&o, TD_HDR_UNSUPPORTED, tag);
-	if (got < 0)
-		v = no(400, TD_STR("Bad Require"));
-	else if (o.n == 0)
-		v = fine;
-	else if (o.failed || td_arena_dup(&v.extra, &msg->arena, td_out_view(&o)))
-		v = no(500, TD_STR_NULL);
-	td_out_free(&o);
-	return v;
 }
 
 /* ---- step 5: the address of record ---- */
@@ -169,9 +129,8 @@ static int other_params(struct td_str *out, struct td_msg *msg, struct td_str pa
 	return 0;
 }
 
-/* Where a contact must not lead: to us (a loop), or where nobody but this machine should reach (A11). A name, our own domain's
- * too (RFC 4475 §3.3.14), leads nowhere by itself: such a contact is reached by the flow it registered over. */
-static bool leads_astray(const struct td_core *core, const struct td_uri *uri, struct td_str host)
+/* A name, our own domain's too (RFC 4475 §3.3.14), leads nowhere by itself: such a contact is reached by the flow it registered over. */
+bool leads_astray(const struct td_core *core, const struct td_uri *uri, struct td_str host)
 {
 	struct td_addr a;
 
@@ -311,18 +270,20 @@ static struct td_str date_line(struct td_registrar *r, uint64_t now)
 }
 
 /* The Contact list and the Date, in the message's arena: one piece, as long as they can get. */
-static int put_bindings(struct td_str *out, struct td_registrar *r, struct td_msg *msg, const struct td_binding *b, unsigned n)
+static int put_bindings(struct td_str *out, struct pending *p, const struct td_binding *b, unsigned n)
 {
+	struct td_registrar *r = p->registrar;
+	const struct extension *x = p->extension;
 	enum { AROUND = sizeof("Contact: <>;q=0.000;expires=18446744073709551615\r\n") };
 	uint64_t now = td_loop_wall_s(r->core->loop);
 	struct td_str date = date_line(r, now);
-	size_t most = date.n;
+	size_t most = date.n + (x ? extension_lines_length(x) : 0);
 	struct td_out o;
 	char *mem;
 
 	for (unsigned i = 0; i < n; i++)
 		most += AROUND + b[i].contact.n + b[i].params.n;
-	mem = td_arena_alloc(&msg->arena, most);
+	mem = td_arena_alloc(&p->msg->arena, most);
 	if (!mem)
 		return -ENOMEM;
 	td_out_init_fixed(&o, mem, most);
@@ -337,6 +298,8 @@ static int put_bindings(struct td_str *out, struct td_registrar *r, struct td_ms
 		td_out_u64(&o, b[i].expires_at_s > now ? b[i].expires_at_s - now : 0);
 		td_out_str(&o, TD_STR("\r\n"));
 	}
+	if (x)
+		put_extension_lines(&o, x);
 	td_out_str(&o, date);
 	*out = td_out_view(&o);
 	return 0;
@@ -358,7 +321,7 @@ static void on_location(void *arg, int err, const struct td_binding *b, unsigned
 	struct pending *p = arg;
 	struct verdict v = verdict_of(err);
 
-	if (!err && put_bindings(&v.extra, p->registrar, p->msg, b, n))
+	if (!err && put_bindings(&v.extra, p, b, n))
 		v = no(500, TD_STR_NULL);
 	answer(p->registrar, p->msg, p->from, &v);
 	if (!p->call) /* it did not wait */
@@ -371,7 +334,7 @@ static void on_location(void *arg, int err, const struct td_binding *b, unsigned
 /* ---- the face ---- */
 
 static struct verdict submit(struct td_registrar *r, struct td_msg *msg, const struct td_flow *from,
-			     const struct td_loc_update *up)
+			     const struct td_loc_update *up, struct extension *x)
 {
 	struct td_core *core = r->core;
 	struct pending *p = td_arena_alloc(&msg->arena, sizeof(*p));
@@ -381,7 +344,7 @@ static struct verdict submit(struct td_registrar *r, struct td_msg *msg, const s
 		return no_later();
 	if (!p)
 		return no(500, TD_STR_NULL);
-	*p = (struct pending){ .registrar = r, .msg = msg, .from = from };
+	*p = (struct pending){ .registrar = r, .msg = msg, .from = from, .extension = x };
 	err = td_location_update(&p->call, core->location, core->worker, up, on_location, p);
 	if (err)
 		return verdict_of(err);
@@ -406,7 +369,8 @@ void td_registrar_request(struct td_registrar *r, struct td_msg *msg, const stru
 		.max_contacts = core->cfg->registrar.max_contacts,
 	};
 	struct td_loc_change one;
-	struct verdict v = check_require(msg);
+	struct extension *x = NULL;
+	struct verdict v = has_extension(msg) ? read_extension(&x, core, msg) : fine;
 
 	if (!v.status)
 		v = find_aor(&up.aor, core, msg, who);
@@ -414,8 +378,10 @@ void td_registrar_request(struct td_registrar *r, struct td_msg *msg, const stru
 		up.hash = td_location_expect(core->location, core->worker, up.aor);
 	if (!v.status)
 		v = read_contacts(&up, &one, core, msg);
+	if (!v.status && x)
+		up.path = x->path;
 	if (!v.status)
-		v = submit(r, msg, from, &up);
+		v = submit(r, msg, from, &up, x);
 	if (v.status)
 		answer(r, msg, from, &v);
 }

@@ -1,0 +1,81 @@
+/*
+ * What a REGISTER may ask for beyond RFC 3261, by option tag and by header field. A request without any of it costs the look for
+ * three fields.
+ */
+#include "server/registrar/internal.h"
+
+/* Those a REGISTER may require of us. */
+static const struct td_str known[] = { TD_STR_INIT("path") };
+
+static bool is_known(struct td_str tag)
+{
+	for (size_t i = 0; i < TD_ARRAY_LEN(known); i++)
+		if (td_str_ieq(tag, known[i]))
+			return true;
+	return false;
+}
+
+struct verdict unsupported(struct td_msg *msg, struct td_str tag)
+{
+	struct verdict v = no(420, TD_STR_NULL);
+	struct td_out o;
+
+	td_out_init(&o);
+	td_put_hdr(&o, TD_HDR_UNSUPPORTED, tag);
+	if (o.failed || td_arena_dup(&v.extra, &msg->arena, td_out_view(&o)))
+		v = no(500, TD_STR_NULL);
+	td_out_free(&o);
+	return v;
+}
+
+TD_RARE static struct verdict check_require(struct td_msg *msg)
+{
+	struct verdict v = no(420, TD_STR_NULL);
+	struct td_values it;
+	struct td_str tag;
+	struct td_out o;
+	int got;
+
+	td_out_init(&o);
+	td_values_of(&it, msg, TD_HDR_REQUIRE);
+	while ((got = td_values_next(&tag, &it)) == 1)
+		if (!is_known(tag))
+			td_put_hdr(&o, TD_HDR_UNSUPPORTED, tag);
+	if (got < 0)
+		v = no(400, TD_STR("Bad Require"));
+	else if (o.n == 0 && !o.failed)
+		v = fine;
+	else if (o.failed || td_arena_dup(&v.extra, &msg->arena, td_out_view(&o)))
+		v = no(500, TD_STR_NULL);
+	td_out_free(&o);
+	return v;
+}
+
+TD_RARE struct verdict read_extension(struct extension **out, const struct td_core *core, struct td_msg *msg)
+{
+	struct verdict v = fine;
+	struct extension *x;
+
+	if (td_msg_hdr(msg, TD_HDR_REQUIRE))
+		v = check_require(msg);
+	if (v.status || !td_msg_hdr(msg, TD_HDR_PATH))
+		return v;
+	x = td_arena_alloc(&msg->arena, sizeof(*x));
+	if (!x)
+		return no(500, TD_STR_NULL);
+	*x = (struct extension){ 0 };
+	v = read_path(&x->path, core, msg);
+	*out = x;
+	return v;
+}
+
+size_t extension_lines_length(const struct extension *x)
+{
+	return sizeof("Path: \r\n") + x->path.n;
+}
+
+void put_extension_lines(struct td_out *o, const struct extension *x)
+{
+	if (x->path.n)
+		td_put_hdr(o, TD_HDR_PATH, x->path);
+}

@@ -1,0 +1,55 @@
+/*
+ * server/registrar, inside the room.
+ *
+ *   registrar.c   a REGISTER, step by step (§10.3)
+ *   extension.c   what it asks for beyond that: option tags, and what the answer says of them
+ *   path.c        the proxies it came by (RFC 3327)
+ */
+#ifndef TANDEM_SERVER_REGISTRAR_INTERNAL_H
+#define TANDEM_SERVER_REGISTRAR_INTERNAL_H
+
+#include "server/registrar/registrar.h"
+#include "server/route/route.h"
+
+/* What is to be answered: status 0 means nothing yet. */
+struct verdict {
+	unsigned status;
+	struct td_str reason, extra;
+};
+
+static const struct verdict fine;
+
+static inline struct verdict no(unsigned status, struct td_str reason)
+{
+	return (struct verdict){ .status = status, .reason = reason };
+}
+
+/* Where a contact, or the first hop towards one, must not lead: to us (a loop), or where nobody but this machine should reach (A11). */
+bool leads_astray(const struct td_core *core, const struct td_uri *uri, struct td_str host);
+
+/* ---- extension.c ---- */
+
+/* What few requests have: it stands in the message's arena, and is NULL for all others. */
+struct extension {
+	struct td_str path; /* the values of Path, commas between them */
+};
+
+/* §10.3 step 2. *out is left alone when there is nothing to be kept. */
+TD_RARE struct verdict read_extension(struct extension **out, const struct td_core *core, struct td_msg *msg);
+
+static inline bool has_extension(const struct td_msg *msg)
+{
+	return td_msg_hdr(msg, TD_HDR_REQUIRE) || td_msg_hdr(msg, TD_HDR_PATH);
+}
+
+/* Header lines of a 200. */
+TD_RARE size_t extension_lines_length(const struct extension *x);
+TD_RARE void put_extension_lines(struct td_out *o, const struct extension *x);
+/* A 420 that names it: 420, or 500. */
+TD_RARE struct verdict unsupported(struct td_msg *msg, struct td_str tag);
+
+/* ---- path.c ---- */
+
+TD_RARE struct verdict read_path(struct td_str *out, const struct td_core *core, struct td_msg *msg);
+
+#endif

@@ -1,0 +1,177 @@
+/* Path (RFC 3327): phones behind a proxy, which the server reaches through it. */
+#include "harness.h"
+
+struct rig {
+	struct world w;
+	struct phone a, proxy;
+	unsigned cseq;
+};
+
+static void rig_open(struct rig *r, enum td_proto proto, const char *extra)
+{
+	memset(r, 0, sizeof(*r));
+	world_open(&r->w, 3, 2, extra);
+	phone_open(&r->a, &r->w, "alice", "10.0.1.1", 5060, TD_UDP);
+	phone_open(&r->proxy, &r->w, "proxy", "10.0.1.9", 5060, proto);
+}
+
+static void rig_close(struct rig *r)
+{
+	phone_close(&r->a);
+	phone_close(&r->proxy);
+	world_close(&r->w);
+}
+
+/* What the proxy passes on of a phone that is at 192.168.0.5. */
+static struct td_msg *reg(struct rig *r, const char *domain, const char *lines)
+{
+	struct td_msg *m;
+
+	phone_send(&r->proxy,
+		   "REGISTER sip:%s SIP/2.0\nVia: SIP/2.0/%s 10.0.1.9;branch=z9hG4bKp%u\nVia: SIP/2.0/UDP "
+		   "192.168.0.5;branch=z9hG4bKq\n"
+		   "Max-Forwards: 69\nFrom: <sip:bob@%s>;tag=1\nTo: <sip:bob@%s>\nCall-ID: c1\nCSeq: %u REGISTER\n"
+		   "Contact: <sip:bob@192.168.0.5>\n%sContent-Length: 0\n\n",
+		   domain, r->proxy.proto == TD_TCP ? "TCP" : "UDP", ++r->w.serial, domain, domain, ++r->cseq, lines);
+	m = maybe_status(&r->proxy, 0, 1000);
+	assert_non_null(m);
+	return m;
+}
+
+static void takes_the_path(enum td_proto proto, const char *domain)
+{
+	struct leg l, callee;
+	struct td_msg *m;
+	struct rig r;
+	char to[64], path[160], lines[256];
+
+	rig_open(&r, proto, NULL);
+	snprintf(path, sizeof(path), "<sip:inner@10.0.1.9%s;lr;ob>,<sip:far.test;lr>,\"x\" <sip:farther.test;lr>",
+		 proto == TD_TCP ? ";transport=tcp" : "");
+	snprintf(lines, sizeof(lines), "Supported: path\nPath: %.*s\nPath: %s\n", (int)strcspn(path, ","), path,
+		 strchr(path, ',') + 1);
+	m = reg(&r, domain, lines);
+	assert_int_equal(m->status, 200);
+	assert_string_equal(header(m, "Path"), path);
+	snprintf(to, sizeof(to), "sip:bob@%s", domain);
+	leg_new(&l, &r.a, domain, to);
+	leg_send(&l, "INVITE", NULL, SDP);
+	m = want_request(&r.proxy, "INVITE");
+	assert_str(m->uri, "sip:bob@192.168.0.5");
+	assert_int_equal(header_count(m, TD_HDR_ROUTE), 3);
+	assert_string_equal(header(m, "Route"), path);
+	leg_of_request(&callee, &r.proxy, m);
+	phone_answer(&r.proxy, m, 486, "", NULL);
+	want_status(&r.a, 486);
+	if (strcmp(domain, "any.test") == 0)
+		want_request(&r.proxy, "ACK");
+	/* it is gone with the binding */
+	m = reg(&r, domain, "Expires: 0\nSupported: path\n");
+	assert_int_equal(m->status, 200);
+	assert_string_equal(header(m, "Path"), "");
+	rig_close(&r);
+}
+
+static void requests_take_the_path(void **state)
+{
+	takes_the_path(TD_UDP, "any.test");
+	takes_the_path(TD_TCP, "any.test");
+	takes_the_path(TD_UDP, "quick.test"); /* without state */
+}
+
+/* The proxy listens by TCP and connected for each REGISTER: the Path says where it listens. */
+static void connection_of_the_register_is_gone(void **state)
+{
+	struct td_msg *m;
+	struct leg l;
+	struct rig r;
+
+	rig_open(&r, TD_TCP, NULL);
+	assert_int_equal(reg(&r, "any.test", "Supported: path\nPath: <sip:10.0.1.9;transport=tcp;lr>\n")->status, 200);
+	td_conn_close(r.proxy.conn);
+	r.proxy.conn = NULL;
+	r.proxy.conn_n = 0;
+	world_run(&r.w, 1000);
+	leg_new(&l, &r.a, "any.test", "sip:bob@any.test");
+	leg_send(&l, "OPTIONS", NULL, NULL);
+	m = want_request(&r.proxy, "OPTIONS");
+	assert_string_equal(header(m, "Route"), "<sip:10.0.1.9;transport=tcp;lr>");
+	phone_answer(&r.proxy, m, 200, "", NULL);
+	want_status(&r.a, 200);
+	rig_close(&r);
+}
+
+static void refused(void **state)
+{
+	static const struct {
+		const char *lines;
+		unsigned status;
+	} rows[] = {
+		{ "Path: <sip:10.0.1.9;lr>\n", 420 }, /* §5.3: the phone does not know of it */
+		{ "Supported: path\nPath: <sip:10.0.1.9>\n", 400 },
+		{ "Supported: path\nPath: sip:10.0.1.9;lr\n", 400 },
+		{ "Supported: path\nPath: <sip:10.0.1.9;lr\n", 400 },
+		{ "Supported: path\nPath: <tel:+49;lr>\n", 400 },
+		{ "Supported: path\nPath: <sip:10.0.1.9;lr>, <sip:x>\n", 400 },
+		{ "Supported: path\nPath: <sip:10.0.0.1;lr>\n", 403 },
+		{ "Supported: path\nPath: <sip:any.test;lr>\n", 403 },
+		{ "Supported: path\nPath: <sip:127.0.0.1;lr>\n", 403 },
+		{ "Supported: path\nPath: <sip:x;maddr=127.0.0.1;lr>\n", 403 },
+		{ "Require: path\n", 200 },
+		{ "Require: path, other\n", 420 },
+	};
+	char lines[4096];
+	struct td_msg *m;
+	struct rig r;
+
+	rig_open(&r, TD_UDP, NULL);
+	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
+		m = reg(&r, "any.test", rows[i].lines);
+		if (m->status != rows[i].status)
+			fail_msg("%s: wanted %u, got %.*s", rows[i].lines, rows[i].status, TD_FMT(m->bytes));
+		if (i == 0)
+			assert_string_equal(header(m, "Unsupported"), "path");
+	}
+	/* too many hops, too long ones */
+	snprintf(lines, sizeof(lines), "Supported: path\nPath: ");
+	for (int i = 0; i < 17; i++)
+		snprintf(lines + strlen(lines), sizeof(lines) - strlen(lines), "%s<sip:10.0.1.9;lr>", i ? "," : "");
+	snprintf(lines + strlen(lines), sizeof(lines) - strlen(lines), "\n");
+	assert_int_equal(reg(&r, "any.test", lines)->status, 403);
+	snprintf(lines, sizeof(lines), "Supported: path\nPath: <sip:%0*d@10.0.1.9;lr>, <sip:%0*d@x;lr>, <sip:%0*d@x;lr>\n", 900,
+		 1, 900, 1, 900, 1);
+	assert_int_equal(reg(&r, "any.test", lines)->status, 403);
+	rig_close(&r);
+}
+
+/* A11: whoever registers may invent a Path. It leads back to him. */
+static void a11_path_of_a_victim(void **state)
+{
+	struct phone victim;
+	struct td_msg *m;
+	struct leg l;
+	struct rig r;
+
+	rig_open(&r, TD_UDP, NULL);
+	phone_open(&victim, &r.w, "victim", "10.0.1.7", 5060, TD_UDP);
+	assert_int_equal(reg(&r, "any.test", "Supported: path\nPath: <sip:10.0.1.7;lr>\n")->status, 200);
+	leg_new(&l, &r.a, "any.test", "sip:bob@any.test");
+	leg_send(&l, "OPTIONS", NULL, NULL);
+	m = want_request(&r.proxy, "OPTIONS");
+	phone_answer(&r.proxy, m, 200, "", NULL);
+	want_status(&r.a, 200);
+	want_silence(&victim, 1000);
+	phone_close(&victim);
+	rig_close(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(requests_take_the_path),
+		cmocka_unit_test(connection_of_the_register_is_gone),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(a11_path_of_a_victim),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
