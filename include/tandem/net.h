@@ -1,6 +1,7 @@
 /*
  * net: bytes. Addresses, UDP in batches, TCP with bounded output. A td_net is a loop's view of the network: the real
- * one, or a host on a simulated wire (td_wire) that loses, repeats, delays and reorders under the simulation's seed.
+ * one, or a host on a simulated wire (td_wire) that loses, repeats, delays and reorders under the simulation's seed. And names:
+ * a DNS client with a cache of its own.
  */
 #ifndef TANDEM_NET_H
 #define TANDEM_NET_H
@@ -128,6 +129,74 @@ const struct td_addr *td_conn_local(const struct td_conn *c);
 /* No callback after either; both are safe inside callbacks, and c is not the caller's any more. */
 void td_conn_close(struct td_conn *c);    /* drops what is queued; freed at the end of the turn */
 void td_conn_shutdown(struct td_conn *c); /* closes once the queue is written and the peer has seen it (at most 5 s) */
+
+/*
+ * ---- DNS: questions to name servers, never blocking, on either network ----
+ *
+ * Answers are kept for as long as they may be, those that there is nothing too (RFC 2308). Many who ask the same share one question. A
+ * server that is slow, lies or says too much costs a bounded time and memory (T8).
+ */
+
+struct td_dns;
+
+enum td_dns_type { TD_DNS_A = 1, TD_DNS_AAAA = 28, TD_DNS_SRV = 33, TD_DNS_NAPTR = 35 };
+enum { TD_DNS_MAX_RECORDS = 32, TD_DNS_NAME_MAX = 253, TD_DNS_MAX_SERVERS = 8 };
+
+struct td_str td_dns_type_name(enum td_dns_type type); /* "SRV" */
+
+/* Names are in lower case, without the final dot; those that are no host or service names have been left out. */
+struct td_dns_record {
+	union {
+		struct td_addr addr; /* A, AAAA; port 0 */
+		struct {
+			struct td_str target; /* empty: ".", the service is decidedly not there (RFC 2782) */
+			uint16_t priority, weight, port;
+		} srv;
+		struct {
+			struct td_str flags, service, replacement;
+			uint16_t order, preference;
+			bool regexp; /* it has one: of no use here, where only replacements are followed (RFC 3263 §4.1) */
+		} naptr;
+	};
+};
+
+struct td_dns_answer {
+	/* 0: there are records; TD_ENOTFOUND: the servers say that there are none; TD_ETIMEOUT: no server answered; TD_EUNSUPPORTED: they
+	 * refused or could not (REFUSED, SERVFAIL); TD_ESYNTAX: the name is none; TD_ELIMIT: aliases without an end, or too many
+	 * questions at once; -ENOMEM */
+	int err;
+	unsigned n;
+	const struct td_dns_record
+		*records; /* SRV by priority, NAPTR by order and preference; at most TD_DNS_MAX_RECORDS, the first of these */
+};
+
+struct td_dns_options {
+	const struct td_addr *servers; /* copied; none: those of the system (/etc/resolv.conf) */
+	unsigned server_n;
+	uint32_t timeout_ms; /* of a question in all; 0: 6000 */
+	struct td_log *log;  /* kept; may be NULL */
+};
+
+/* net is kept. opt NULL: the system's servers. Before the net and its loop are closed: td_dns_close(), which calls nobody back. */
+int td_dns_open(struct td_dns **out, struct td_net *net, const struct td_dns_options *opt);
+void td_dns_close(struct td_dns *dns);
+/* From the next question on. None: reads those of the system again. What is cached as a failure is forgotten. */
+void td_dns_set_servers(struct td_dns *dns, const struct td_addr *servers, unsigned n);
+
+struct td_dns_ask;
+/* Once, from the loop. The answer is borrowed; the ask is gone. Closing or cancelling others, and asking more, is safe in it. */
+typedef void td_dns_fn(void *arg, const struct td_dns_answer *answer);
+/* 0, or -ENOMEM; everything else is an answer. name is borrowed for the call. */
+int td_dns_ask(struct td_dns_ask **out, struct td_dns *dns, enum td_dns_type type, struct td_str name, td_dns_fn *fn, void *arg);
+void td_dns_cancel(struct td_dns_ask *ask); /* no callback any more; the question itself goes on, for the cache */
+
+struct td_dns_stats {
+	uint64_t asked, cached, questions; /* questions: packets to servers */
+	uint64_t timeouts, failures;       /* tries without an answer; answers of SERVFAIL and the like */
+	uint64_t strange;                  /* packets that did not answer what was asked: spoofed, or lying (T8) */
+	uint64_t entries, pending;         /* now */
+};
+const struct td_dns_stats *td_dns_stats(const struct td_dns *dns);
 
 /* ---- simulated wire ---- */
 

@@ -1,0 +1,106 @@
+/* The DNS client with every allocation failing in turn: an answer, or -ENOMEM as one; nothing leaks and nobody waits for ever. */
+#include "failing.h"
+#include "name_server.h"
+
+static const struct zone_row rows[] = {
+	{ "a.example", "CNAME", 60, "b.example" },
+	{ "b.example", "A", 60, "192.0.2.1" },
+	{ "_sip._udp.example", "SRV", 60, "20 0 5060 a.example" },
+};
+
+enum { ASKS = 3 };
+
+struct world {
+	struct td_dns *dns;
+	unsigned answers;
+	int err;
+};
+
+static void on_answer(void *arg, const struct td_dns_answer *answer)
+{
+	struct world *w = arg;
+
+	w->answers++;
+	if (answer->err && answer->err != TD_ENOTFOUND)
+		w->err = -ENOMEM; /* whatever a question with holes in it came to */
+}
+
+static bool done(void *arg)
+{
+	return ((struct world *)arg)->answers == ASKS;
+}
+
+static int questions(struct world *w, struct td_sim *sim)
+{
+	static const struct {
+		enum td_dns_type type;
+		const char *name;
+	} asks[ASKS] = { { TD_DNS_A, "a.example" }, { TD_DNS_SRV, "_sip._udp.example" }, { TD_DNS_A, "none.example" } };
+	struct td_dns_ask *ask;
+
+	for (int i = 0; i < ASKS; i++) {
+		int err = td_dns_ask(&ask, w->dns, asks[i].type, td_str_of(asks[i].name), on_answer, w);
+
+		if (err)
+			return err;
+	}
+	if (!td_sim_run_until(sim, done, w, 20000))
+		return TD_ETIMEOUT;
+	return w->err;
+}
+
+static int scenario(void *arg)
+{
+	unsigned long n = oom_pause();
+	struct td_sim *sim;
+	struct td_wire *wire;
+	struct td_loop *loop;
+	struct td_net *net;
+	struct name_server ns;
+	struct td_addr ip;
+	struct world w = { 0 };
+	int err;
+
+	assert_int_equal(td_ip_parse(&ip, TD_STR("10.0.0.1")), 0);
+	assert_int_equal(td_sim_open(&sim, 1), 0);
+	assert_int_equal(td_wire_open(&wire, sim), 0);
+	assert_int_equal(td_sim_loop(&loop, sim), 0);
+	assert_int_equal(td_net_open_sim(&net, loop, wire, &ip), 0);
+	name_server_open(&ns, loop, wire, "10.0.0.53", rows, TD_ARRAY_LEN(rows));
+	ns.truncate = *(bool *)arg;
+	oom_resume(n);
+	err = td_dns_open(&w.dns, net, &(struct td_dns_options){ .servers = &ns.addr, .server_n = 1 });
+	if (!err)
+		err = questions(&w, sim);
+	td_dns_close(w.dns);
+	oom_pause();
+	td_sim_run(sim, 20000); /* connections end */
+	name_server_close(&ns);
+	td_net_close(net);
+	td_loop_close(loop);
+	td_wire_close(wire);
+	td_sim_close(sim);
+	oom_resume(n);
+	return err;
+}
+
+static void datagrams(void **state)
+{
+	bool truncate = false;
+
+	assert_true(oom_each(scenario, &truncate) > 15);
+}
+
+static void streams(void **state)
+{
+	bool truncate = true;
+
+	assert_true(oom_each(scenario, &truncate) > 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(datagrams), cmocka_unit_test(streams) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
