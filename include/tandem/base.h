@@ -34,6 +34,9 @@ enum td_err {
 	TD_EFULL = -4009,        /* a bounded queue is full */
 	TD_EUNSUPPORTED = -4010, /* understood, but not supported */
 	TD_EORDER = -4011,       /* out of order (an older CSeq, a wrong state) */
+	TD_ETLS = -4012,         /* the two sides could not agree on how to speak TLS */
+	TD_ECERT = -4013,        /* a certificate nobody we believe has signed, or one that has expired */
+	TD_ENAME = -4014,        /* a certificate of somebody else than was asked for */
 };
 
 /* One sentence for a code above or a -errno. Static text. */

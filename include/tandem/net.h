@@ -198,6 +198,69 @@ struct td_dns_stats {
 };
 const struct td_dns_stats *td_dns_stats(const struct td_dns *dns);
 
+/*
+ * ---- TLS (RFC 8446, RFC 5246; OpenSSL) ----
+ *
+ * A td_tls holds what we prove ourselves with and whom we believe. It does not change: who gets new certificates makes another one for
+ * new connections, and those there are keep theirs. Counted; any thread may use it.
+ */
+
+struct td_tls;
+
+/* PEM text, borrowed for the call. */
+struct td_tls_identity {
+	struct td_str name;        /* the domain it is shown for; the first identity is also shown to who asks for none we have */
+	struct td_str certificate; /* its own first, then those that signed it */
+	struct td_str key;
+};
+
+struct td_tls_options {
+	const struct td_tls_identity *identities; /* none: it can only connect */
+	unsigned identity_n;
+	struct td_str ca; /* PEM: those whose signature we believe; empty: the system's */
+	const uint8_t
+		*pin; /* SHA-256 of the one certificate we believe, 32 bytes, whatever its names and dates say; NULL: none */
+	struct td_tls *old; /* what it replaces, whose session tickets it still takes; borrowed; NULL: nothing */
+};
+
+/* What is wrong, in words, into why. TD_ESYNTAX: PEM that cannot be read, a key that does not fit its certificate; -ENOMEM. */
+int td_tls_open(struct td_tls **out, const struct td_tls_options *opt, struct td_out *why);
+struct td_tls *td_tls_ref(struct td_tls *t);
+void td_tls_unref(struct td_tls *t); /* NULL is ignored */
+bool td_tls_can_serve(const struct td_tls *t);
+
+enum td_tls_clients {
+	TD_TLS_CLIENTS_IGNORE, /* no certificate is asked for */
+	TD_TLS_CLIENTS_ASK,    /* one that we do not believe proves nothing, and the connection stands */
+	TD_TLS_CLIENTS_REQUIRE,
+};
+
+/*
+ * Makes c a TLS connection; right after td_conn_open() and in the accept callback only. `connected` is called when the handshake is
+ * over, on both sides; what was sent before waits for it. When it fails, `closed` says TD_ETLS, TD_ECERT or TD_ENAME and
+ * td_conn_tls_why() says more. The caller limits how long it may take. tls is kept (counted). -ENOMEM, TD_EUNSUPPORTED: no certificate.
+ */
+int td_conn_tls_accept(struct td_conn *c, struct td_tls *tls, enum td_tls_clients clients);
+/* host: the name or address that was asked for, before DNS had its say; the peer's certificate must bear it (RFC 5922 §7.3). TD_ESYNTAX. */
+int td_conn_tls_connect(struct td_conn *c, struct td_tls *tls, struct td_str host);
+bool td_conn_tls_ready(const struct td_conn *c);                 /* the handshake is over */
+void td_conn_tls_why(struct td_out *o, const struct td_conn *c); /* in words; nothing when there is nothing to say */
+/* The SIP domain identities that the peer has proved to have (RFC 5922 §7.1), a line each. Borrowed; NULL: none. */
+struct td_buf *td_conn_tls_names(const struct td_conn *c);
+bool td_tls_names_have(struct td_str names, struct td_str host);
+
+/* ---- certificates as text ---- */
+
+enum { TD_FINGERPRINT = 32 };
+/* Of the first certificate in PEM text: SHA-256 over its DER form. TD_ESYNTAX. */
+int td_cert_fingerprint(uint8_t out[TD_FINGERPRINT], struct td_str pem);
+void td_fingerprint_print(struct td_out *o, const uint8_t fp[TD_FINGERPRINT]); /* "AB:CD:…" */
+int td_fingerprint_parse(uint8_t out[TD_FINGERPRINT], struct td_str text);     /* with or without colons, any case */
+/* The names of a certificate as RFC 5922 §7.1 takes them, a line each, and the second since 1970 at which it ends. */
+int td_cert_read(struct td_out *names, uint64_t *ends_s, struct td_str pem);
+/* A new key (ECDSA, P-256) and a certificate for it that it signs itself, for these domains and numeric addresses. */
+int td_cert_make(struct td_out *certificate, struct td_out *key, const struct td_str *names, unsigned n, unsigned days);
+
 /* ---- simulated wire ---- */
 
 struct td_wire;

@@ -17,6 +17,9 @@ const char *td_strerror(int err)
 	case TD_EFULL: return "queue is full";
 	case TD_EUNSUPPORTED: return "not supported";
 	case TD_EORDER: return "out of order";
+	case TD_ETLS: return "the TLS handshake failed";
+	case TD_ECERT: return "the certificate is not to be believed";
+	case TD_ENAME: return "the certificate is for another name";
 	}
 	/* Unlike strerror(3): static text, no locale, so any thread may ask. */
 	text = err < 0 && err > -4000 ? strerrordesc_np(-err) : NULL;

@@ -60,7 +60,7 @@ const struct td_addr *td_conn_local(const struct td_conn *c)
 
 size_t td_conn_queued(const struct td_conn *c)
 {
-	return c->queued;
+	return c->queued + (c->tls ? net_tls_waiting(c) : 0);
 }
 
 void td_conn_set_limit(struct td_conn *c, size_t max_queued_bytes)
@@ -139,19 +139,23 @@ void net_conn_written(struct td_conn *c, size_t n)
 
 int td_conn_send(struct td_conn *c, struct td_buf *buf)
 {
-	int err;
-
 	if (c->state >= CONN_DEAD || c->detached)
 		return TD_ECLOSED;
 	if (buf->len == 0)
 		return 0;
+	if (c->tls)
+		return net_tls_send(c, buf);
 	if (c->queued > c->limit || buf->len > c->limit - c->queued)
 		return TD_EFULL;
-	if (c->count == c->cap) {
-		err = grow(c);
-		if (err)
-			return err;
-	}
+	return net_conn_queue(c, buf);
+}
+
+int net_conn_queue(struct td_conn *c, struct td_buf *buf)
+{
+	int err = c->count == c->cap ? grow(c) : 0;
+
+	if (err)
+		return err;
 	c->ring[(c->head + c->count++) & (c->cap - 1)] = td_buf_ref(buf);
 	c->queued += buf->len;
 	if (c->state != CONN_CONNECTING && !c->blocked)
@@ -159,9 +163,11 @@ int td_conn_send(struct td_conn *c, struct td_buf *buf)
 	return 0;
 }
 
-/* Detached and everything is written. */
+/* Detached and everything is written, unless it waits for TLS. */
 static void finish(struct td_conn *c)
 {
+	if (c->tls && net_tls_open(c))
+		return;
 	if (c->state == CONN_EOF)
 		td_conn_close(c);
 	else
@@ -185,7 +191,7 @@ void net_conn_flush(struct td_conn *c)
 		return;
 	else if (c->detached)
 		finish(c);
-	else if (c->ev->drained)
+	else if (c->ev->drained && !(c->tls && net_tls_open(c)))
 		c->ev->drained(c, c->arg);
 }
 
@@ -218,6 +224,14 @@ void net_conn_failed(struct td_conn *c, int err)
 void net_conn_connected(struct td_conn *c)
 {
 	c->state = CONN_OPEN;
+	if (c->tls)
+		net_tls_start(c);
+	else
+		net_conn_up(c);
+}
+
+void net_conn_up(struct td_conn *c)
+{
 	if (c->detached) {
 		net_conn_flush(c);
 		return;
@@ -230,16 +244,24 @@ void net_conn_connected(struct td_conn *c)
 
 void net_conn_data(struct td_conn *c, struct td_str bytes)
 {
-	if (!c->detached)
+	if (c->tls)
+		net_tls_input(c, bytes);
+	else if (!c->detached)
 		c->ev->data(c, bytes, c->arg);
 }
 
 void net_conn_eof(struct td_conn *c)
 {
+	if (c->tls && !td_conn_tls_ready(c)) {
+		net_conn_failed(c, TD_ETLS);
+		return;
+	}
 	if (c->detached && c->count == 0) {
 		td_conn_close(c);
 		return;
 	}
+	if (c->state == CONN_EOF) /* TLS had its own end before TCP's */
+		return;
 	c->state = CONN_EOF;
 	c->net->ops->conn_read_off(c);
 	if (!c->detached)
@@ -257,9 +279,16 @@ void td_conn_close(struct td_conn *c)
 	c->state = CONN_CLOSED;
 	if (c->detached)
 		c->net->n_lingering--;
+	net_tls_free(c);
 	free_queue(c);
 	td_list_del(&c->link);
 	net_free_later(c->net, &c->link);
+}
+
+/* Neither side could have said anything yet. */
+static bool in_the_making(const struct td_conn *c)
+{
+	return c->state == CONN_CONNECTING || (c->tls && !td_conn_tls_ready(c));
 }
 
 void td_conn_shutdown(struct td_conn *c)
@@ -268,7 +297,9 @@ void td_conn_shutdown(struct td_conn *c)
 
 	if (c->detached || c->state == CONN_CLOSED)
 		return;
-	if (c->state == CONN_DEAD || c->err || (c->state == CONN_CONNECTING && c->count == 0) ||
+	if (c->tls)
+		net_tls_finish(c);
+	if (c->state == CONN_DEAD || c->err || (in_the_making(c) && td_conn_queued(c) == 0) ||
 	    net->n_lingering >= NET_LINGER_MAX) {
 		td_conn_close(c);
 		return;

@@ -51,6 +51,7 @@ struct td_net {
 	struct td_defer flush, reap;
 	struct td_timer linger;
 	unsigned n_sockets, n_lingering;
+	char *plain; /* what TLS decrypts, one record at a time; made with the first such connection */
 };
 
 void net_init(struct td_net *net, struct td_loop *loop, const struct net_ops *ops);
@@ -95,9 +96,12 @@ enum net_conn_state {
 	CONN_CLOSED, /* by its owner */
 };
 
+struct net_tls;
+
 struct td_conn {
 	struct td_link link;
 	struct td_net *net;
+	struct net_tls *tls; /* NULL: none. The ring then holds what is encrypted already */
 	const struct td_conn_events *ev;
 	void *arg;
 	struct td_addr peer, local;
@@ -121,6 +125,19 @@ void net_conn_connected(struct td_conn *c);
 void net_conn_data(struct td_conn *c, struct td_str bytes);
 void net_conn_eof(struct td_conn *c);
 void net_conn_failed(struct td_conn *c, int err);
+/* To the end of the ring, whatever its limit; for TLS, which cannot take back what it has encrypted. -ENOMEM, TD_EFULL. */
+int net_conn_queue(struct td_conn *c, struct td_buf *buf);
+/* c is connected, or past its handshake: tells its owner, and writes what waits. */
+void net_conn_up(struct td_conn *c);
+
+/* tls_conn.c; c->tls is there */
+void net_tls_start(struct td_conn *c); /* connected: the handshake begins. c may be closed after */
+void net_tls_input(struct td_conn *c, struct td_str bytes);
+int net_tls_send(struct td_conn *c, struct td_buf *buf);
+size_t net_tls_waiting(const struct td_conn *c); /* bytes that wait for the handshake */
+void net_tls_finish(struct td_conn *c);          /* says good-bye, once nothing waits any more */
+bool net_tls_open(const struct td_conn *c);      /* more is to be written: the handshake goes on, or something waits for it */
+void net_tls_free(struct td_conn *c);
 
 struct td_listener {
 	struct td_link link;

@@ -114,6 +114,7 @@ void td_net_close(struct td_net *net)
 	td_loop_undefer(net->loop, &net->reap);
 	reap(&net->reap, net);
 	assert(net->n_sockets == 0);
+	free(net->plain);
 	net->ops->close(net);
 }
 

@@ -132,9 +132,9 @@ static void errors(void **state)
 {
 	assert_string_equal(td_strerror(0), "no error");
 	assert_string_equal(td_strerror(-ENOMEM), "Cannot allocate memory");
-	for (int e = TD_ESYNTAX; e >= TD_EORDER; e--)
+	for (int e = TD_ESYNTAX; e >= TD_ENAME; e--)
 		assert_string_not_equal(td_strerror(e), "unknown error");
-	assert_string_equal(td_strerror(TD_EORDER - 1), "unknown error");
+	assert_string_equal(td_strerror(TD_ENAME - 1), "unknown error");
 	assert_string_equal(td_strerror(-3999), "unknown error");
 	assert_string_equal(td_strerror(INT32_MIN), "unknown error");
 	assert_string_equal(td_strerror(5), "unknown error");

@@ -1,0 +1,266 @@
+/*
+ * The context of TLS: for each name we serve an SSL_CTX with its certificate, one for connecting, and what all of them share. It is made
+ * whole and never changed, so that a new one takes its place without anybody having to stop.
+ *
+ * TLS 1.2 at least, forward secrecy and authenticated encryption only, no renegotiation, no compression, no early data (T4). AES-128
+ * comes first: it is no weaker than the P-256 keys around it, and its key schedule costs less.
+ *
+ * Memory: an idle connection keeps no buffers (SSL_MODE_RELEASE_BUFFERS); sessions are in tickets, which clients keep (tls_ticket.c).
+ */
+#include "tls.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdlib.h>
+
+#define CIPHERS_TLS12                                                                              \
+	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" \
+	"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+#define CIPHERS_TLS13 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+
+static int say(struct td_out *why, const char *what)
+{
+	unsigned long code = ERR_peek_last_error();
+	const char *reason = code ? ERR_reason_error_string(code) : NULL;
+
+	td_out_z(why, what);
+	if (reason)
+		td_out_fmt(why, " (%s)", reason);
+	ERR_clear_error();
+	return TD_ESYNTAX;
+}
+
+static BIO *memory(struct td_str pem)
+{
+	return pem.n && pem.n <= INT32_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
+}
+
+/* A file that asks for a password cannot be used by a server that nobody sits at. */
+static int no_password(char *buf, int size, int writing, void *arg)
+{
+	return -1;
+}
+
+static SSL_CTX *plain_ctx(struct td_tls *t, const SSL_METHOD *method)
+{
+	SSL_CTX *ctx = SSL_CTX_new(method);
+
+	if (!ctx)
+		return NULL;
+	SSL_CTX_set_app_data(ctx, t);
+	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+					 SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_max_send_fragment(ctx, NET_TLS_RECORD_BYTES);
+	SSL_CTX_set_max_cert_list(ctx, NET_TLS_CHAIN_BYTES);
+	SSL_CTX_set_verify_depth(ctx, NET_TLS_CHAIN_DEPTH);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_cert_verify_callback(ctx, tls_conn_verify, t);
+	if (SSL_CTX_set_cipher_list(ctx, CIPHERS_TLS12) != 1 || SSL_CTX_set_ciphersuites(ctx, CIPHERS_TLS13) != 1) {
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+static int use_chain(SSL_CTX *ctx, struct td_str pem, struct td_out *why)
+{
+	BIO *bio = memory(pem);
+	X509 *cert = bio ? PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL) : NULL;
+	bool ok = cert && SSL_CTX_use_certificate(ctx, cert) == 1;
+	X509 *above;
+
+	X509_free(cert);
+	if (!ok) {
+		BIO_free(bio);
+		return say(why, "the certificate cannot be read");
+	}
+	while ((above = PEM_read_bio_X509(bio, NULL, no_password, NULL))) {
+		if (SSL_CTX_add0_chain_cert(ctx, above) != 1) {
+			X509_free(above);
+			BIO_free(bio);
+			return say(why, "the certificates above it cannot be used");
+		}
+	}
+	ERR_clear_error(); /* the end of the file */
+	BIO_free(bio);
+	return 0;
+}
+
+static int use_key(SSL_CTX *ctx, struct td_str pem, struct td_out *why)
+{
+	BIO *bio = memory(pem);
+	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+	int err = 0;
+
+	BIO_free(bio);
+	if (!key)
+		return say(why, "the key cannot be read (want PEM without a password)");
+	if (SSL_CTX_use_PrivateKey(ctx, key) != 1 || SSL_CTX_check_private_key(ctx) != 1)
+		err = say(why, "the key does not belong to the certificate");
+	EVP_PKEY_free(key);
+	return err;
+}
+
+static int use_identity(SSL_CTX *ctx, const struct td_tls_identity *id, struct td_out *why)
+{
+	int err = use_chain(ctx, id->certificate, why);
+
+	return err ? err : use_key(ctx, id->key, why);
+}
+
+/* ---- whom we believe ---- */
+
+static int use_ca(SSL_CTX *ctx, struct td_str pem, struct td_out *why)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+	BIO *bio;
+	X509 *cert;
+	unsigned n = 0;
+
+	if (!pem.n) {
+		(void)SSL_CTX_set_default_verify_paths(ctx);
+		ERR_clear_error(); /* a machine without any believes nobody */
+		return 0;
+	}
+	bio = memory(pem);
+	while (bio && (cert = PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL))) {
+		n += X509_STORE_add_cert(store, cert) == 1;
+		X509_free(cert);
+	}
+	BIO_free(bio);
+	if (!n)
+		return say(why, "no certificate of those to believe can be read");
+	ERR_clear_error();
+	/* One that is listed itself is believed, be it no root: a server's own, made at its first start. */
+	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
+	return 0;
+}
+
+/* ---- names (SNI, RFC 6066 §3) ---- */
+
+static int on_server_name(SSL *ssl, int *alert, void *arg)
+{
+	const struct td_tls *t = arg;
+	const char *asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	char name[NET_TLS_NAME_MAX + 1];
+
+	/* One we have not is served with the first: it may be an alias, and the client decides what it believes. */
+	if (!asked || tls_reference(name, td_str_of(asked)))
+		return SSL_TLSEXT_ERR_NOACK;
+	for (unsigned i = 0; i < t->site_n; i++) {
+		if (!td_str_eq(t->sites[i].name, td_str_of(name)))
+			continue;
+		if (i > 0 && !SSL_set_SSL_CTX(ssl, t->sites[i].ctx))
+			return SSL_TLSEXT_ERR_ALERT_FATAL;
+		return SSL_TLSEXT_ERR_OK;
+	}
+	return SSL_TLSEXT_ERR_NOACK;
+}
+
+static int open_site(struct td_tls *t, const struct td_tls_options *opt, unsigned i, struct td_out *why)
+{
+	const struct td_tls_identity *id = &opt->identities[i];
+	char name[NET_TLS_NAME_MAX + 1] = "";
+	struct tls_site *site = &t->sites[i];
+	int err;
+
+	if (id->name.n && tls_reference(name, id->name)) {
+		td_out_fmt(why, "\"%.*s\" is no host name", TD_FMT(id->name));
+		return TD_ESYNTAX;
+	}
+	site->ctx = plain_ctx(t, TLS_server_method());
+	t->site_n++;
+	if (!site->ctx || td_arena_dup(&site->name, &t->arena, td_str_of(name)))
+		return -ENOMEM;
+	SSL_CTX_set_tlsext_servername_callback(site->ctx, on_server_name);
+	SSL_CTX_set_tlsext_servername_arg(site->ctx, t);
+	SSL_CTX_set_num_tickets(site->ctx, 1); /* each costs; who comes back gets another */
+	tls_tickets_use(site->ctx);
+	err = use_identity(site->ctx, id, why);
+	return err ? err : use_ca(site->ctx, opt->ca, why);
+}
+
+static int open_client(struct td_tls *t, const struct td_tls_options *opt, struct td_out *why)
+{
+	int err;
+
+	t->client = plain_ctx(t, TLS_client_method());
+	if (!t->client)
+		return -ENOMEM;
+	SSL_CTX_set_verify(t->client, SSL_VERIFY_PEER, NULL);
+	err = use_ca(t->client, opt->ca, why);
+	if (!err && opt->identity_n) /* for who asks us for one */
+		err = use_identity(t->client, &opt->identities[0], why);
+	return err;
+}
+
+static int open_all(struct td_tls *t, const struct td_tls_options *opt, struct td_out *why)
+{
+	int err = 0;
+
+	t->bio = tls_conn_bio();
+	if (!t->bio)
+		return -ENOMEM;
+	if (opt->pin) {
+		t->pinned = true;
+		memcpy(t->pin, opt->pin, sizeof(t->pin));
+	}
+	if (opt->old)
+		t->tickets = tls_tickets_ref(opt->old->tickets);
+	else
+		err = tls_tickets_new(&t->tickets);
+	if (!err && opt->identity_n) {
+		t->sites = td_arena_zalloc(&t->arena, opt->identity_n * sizeof(*t->sites));
+		err = t->sites ? 0 : -ENOMEM;
+	}
+	for (unsigned i = 0; i < opt->identity_n && !err; i++)
+		err = open_site(t, opt, i, why);
+	return err ? err : open_client(t, opt, why);
+}
+
+int td_tls_open(struct td_tls **out, const struct td_tls_options *opt, struct td_out *why)
+{
+	struct td_tls *t = calloc(1, sizeof(*t));
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	atomic_init(&t->refs, 1);
+	td_arena_init(&t->arena);
+	ERR_clear_error();
+	err = open_all(t, opt, why);
+	ERR_clear_error();
+	if (err) {
+		td_tls_unref(t);
+		return err;
+	}
+	*out = t;
+	return 0;
+}
+
+struct td_tls *td_tls_ref(struct td_tls *t)
+{
+	atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+	return t;
+}
+
+void td_tls_unref(struct td_tls *t)
+{
+	if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	for (unsigned i = 0; i < t->site_n; i++)
+		SSL_CTX_free(t->sites[i].ctx);
+	SSL_CTX_free(t->client);
+	BIO_meth_free(t->bio);
+	tls_tickets_unref(t->tickets);
+	td_arena_reset(&t->arena);
+	free(t);
+}
+
+bool td_tls_can_serve(const struct td_tls *t)
+{
+	return t->site_n > 0;
+}
