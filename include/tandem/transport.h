@@ -142,6 +142,48 @@ struct td_flow_watch {
 void td_flow_watch(struct td_tp *tp, const struct td_flow *f, struct td_flow_watch *w, td_flow_watch_fn *fn, void *arg);
 void td_flow_unwatch(struct td_tp *tp, struct td_flow_watch *w);
 
+/*
+ * ---- where a URI leads (RFC 3263) ----
+ *
+ * From a URI to targets, one after the other: what is not needed is not asked. A numeric host is one target; a name leads over NAPTR and
+ * SRV records (priority and weight as RFC 2782 has it) to addresses. Only protocols and families that tp listens on are considered.
+ * Targets that failed lately come last.
+ */
+
+struct td_hop {
+	enum td_proto proto;
+	struct td_addr addr;
+};
+
+struct td_locator;
+/* tp and dns are kept; log may be NULL. After all that was opened from it is closed: td_locator_close(). */
+int td_locator_open(struct td_locator **out, struct td_tp *tp, struct td_dns *dns, struct td_log *log);
+void td_locator_close(struct td_locator *lr);
+
+/* A target did not answer, or refused for so long (Retry-After); 0: 60 s. For everybody it is tried last meanwhile. */
+void td_locator_failed(struct td_locator *lr, const struct td_hop *hop, uint32_t seconds);
+void td_locator_answered(struct td_locator *lr, const struct td_hop *hop); /* it is back */
+
+struct td_locate_events {
+	/* Once for each td_locate_next(), from the loop. hop: the next target, when err is 0; its end: TD_ENOTFOUND (no records, or no more
+	 * targets), TD_ETIMEOUT (no name server answered), TD_EUNSUPPORTED (all of it needs what we do not speak), -ENOMEM … */
+	void (*found)(void *arg, int err, const struct td_hop *hop);
+	/* A step in words ("no SRV for _sip._udp.example.org"): borrowed. May come within td_locate_next(). May be NULL. */
+	void (*told)(void *arg, struct td_str what);
+};
+
+struct td_locate;
+enum { TD_LOCATE_MAX_HOPS = 8 };
+/* uri: sip or sips; borrowed. order 0: among equals chance decides; else this number, so that the same one gives the same order as long as
+ * the records stay, and failures do not change it (§4.4). Nothing is asked before td_locate_next(). TD_EUNSUPPORTED, -ENOMEM. */
+int td_locate_open(struct td_locate **out, struct td_locator *lr, const struct td_uri *uri, uint64_t order,
+		   const struct td_locate_events *events, void *arg);
+/* For a response whose way back is gone: where the sent-by of its top Via leads (§5). */
+int td_locate_open_via(struct td_locate **out, struct td_locator *lr, const struct td_via *via,
+		       const struct td_locate_events *events, void *arg);
+void td_locate_next(struct td_locate *l);  /* not again before the answer */
+void td_locate_close(struct td_locate *l); /* no callback any more; safe in its own */
+
 /* Sends whole messages; buf is kept (counted). Over a connection of another worker it is posted there.
  * TD_ECLOSED: the connection is gone; TD_EFULL: the peer does not read (the connection is closed). */
 int td_tp_send(struct td_tp *tp, const struct td_flow *to, struct td_buf *buf);
