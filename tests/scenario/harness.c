@@ -21,6 +21,7 @@ static void open_config(struct world *w, const char *extra)
 	td_out_fmt(&yaml,
 		   "domains:\n  - name: example.test\n  - {name: any.test, users: any}\n  - {name: example.com, users: any}\n"
 		   "  - {name: quick.test, users: any, mode: stateless}\n"
+		   "  - {name: turn.test, users: any, fork: serial, ring_time: 10s}\n"
 		   "listen: [\"udp:" SERVER_IP ":5060\", \"tcp:" SERVER_IP ":5060\"]\n"
 		   "workers: %u\nregistrations: memory\ntrust: [10.0.1.0/24]\nstate: ./state\n%s",
 		   w->workers, extra ? extra : "");

@@ -75,7 +75,7 @@ static void what_is_edited(void **state)
 	m = want_request(&r.b, "INVITE");
 	assert_str(m->uri, "sip:bob@10.0.1.2:5060");
 	assert_int_equal(m->max_forwards, 69);
-	assert_string_equal(header(m, "Max-Breadth"), "60");
+	assert_string_equal(header(m, "Max-Breadth"), "50");
 	assert_int_equal(header_count(m, TD_HDR_VIA), 2);
 	assert_int_equal(header_count(m, TD_HDR_RECORD_ROUTE), 1);
 	assert_non_null(strstr(header(m, "Record-Route"), "<sip:10.0.0.1:5060;lr;td="));

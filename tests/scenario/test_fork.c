@@ -52,7 +52,7 @@ static void first_answer_stops_the_others(void **state)
 	rig_open(&r, 3);
 	ring_all(&r, 3, "INVITE");
 	assert_false(td_str_eq(r.invite[0]->via.branch, r.invite[1]->via.branch));
-	assert_string_equal(header(r.invite[0], "Max-Breadth"), "20");
+	assert_string_equal(header(r.invite[0], "Max-Breadth"), "16");
 	for (int i = 0; i < 3; i++)
 		phone_answer(&r.b[i], r.invite[i], 180, "", NULL);
 	for (int i = 0; i < 3; i++)

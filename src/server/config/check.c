@@ -135,19 +135,34 @@ static int add_domain(struct td_config *c, struct td_str name)
 		return -ENOMEM;
 	for (i = 0; i < name.n; i++)
 		p[i] = td_lower(name.p[i]);
-	*d = (struct td_domain){ .name = { p, name.n } };
+	*d = (struct td_domain){ .name = { p, name.n }, .ring_time_s = RING_TIME_S };
 	c->domain_n++;
 	return 0;
 }
 
-static int check_domains(struct td_config *c, const struct raw_config *raw, struct report *r)
+static void check_domain(struct td_domain *out, const struct raw_domain *d, const char *at, struct report *r)
 {
 	static const char *const users[] = { "local", "any", NULL };
 	static const char *const modes[] = { "proxy", "stateless", NULL }; /* in the order of enum td_domain_mode */
+	static const char *const forks[] = { "parallel", "serial", NULL };
+	int w;
+
+	w = d->users ? check_word(d->users, users, r, AT("domains", at, "users")) : TD_USERS_LOCAL;
+	out->users = w > 0 ? TD_USERS_ANY : TD_USERS_LOCAL;
+	w = d->mode ? check_word(d->mode, modes, r, AT("domains", at, "mode")) : TD_MODE_PROXY;
+	out->mode = w > 0 ? (enum td_domain_mode)w : TD_MODE_PROXY;
+	w = d->fork ? check_word(d->fork, forks, r, AT("domains", at, "fork")) : TD_FORK_PARALLEL;
+	out->fork = w > 0 ? TD_FORK_SERIAL : TD_FORK_PARALLEL;
+	check_duration(&out->ring_time_s, d->ring_time, 1, r, AT("domains", at, "ring_time"));
+	if (out->fork == TD_FORK_SERIAL && out->mode != TD_MODE_PROXY)
+		report_at(r, AT("domains", at, "fork"), "only a domain of mode: proxy forks");
+}
+
+static int check_domains(struct td_config *c, const struct raw_config *raw, struct report *r)
+{
 	const struct raw_domain *d;
 	char at[12];
 	unsigned i;
-	int w;
 
 	if (!raw->domains_count)
 		return config_default_domain(c);
@@ -168,10 +183,7 @@ static int check_domains(struct td_config *c, const struct raw_config *raw, stru
 		}
 		if (add_domain(c, td_str_of(d->name)))
 			return -ENOMEM;
-		w = d->users ? check_word(d->users, users, r, AT("domains", at, "users")) : TD_USERS_LOCAL;
-		c->domains[c->domain_n - 1].users = w > 0 ? TD_USERS_ANY : TD_USERS_LOCAL;
-		w = d->mode ? check_word(d->mode, modes, r, AT("domains", at, "mode")) : TD_MODE_PROXY;
-		c->domains[c->domain_n - 1].mode = w > 0 ? (enum td_domain_mode)w : TD_MODE_PROXY;
+		check_domain(&c->domains[c->domain_n - 1], d, at, r);
 	}
 	return 0;
 }

@@ -10,12 +10,15 @@
 
 enum td_domain_users { TD_USERS_LOCAL, TD_USERS_ANY };    /* any: whoever a source under trust vouches for */
 enum td_domain_mode { TD_MODE_PROXY, TD_MODE_STATELESS }; /* stateless: forwarded without transactions (§16.11) */
+enum td_fork { TD_FORK_PARALLEL, TD_FORK_SERIAL };        /* serial: by q, the next group when one did not answer */
 enum td_registrations { TD_REG_DURABLE, TD_REG_MEMORY };
 
 struct td_domain {
 	struct td_str name; /* lower case */
 	enum td_domain_users users;
 	enum td_domain_mode mode;
+	enum td_fork fork;
+	uint32_t ring_time_s; /* serial: how long a group rings: 15 */
 };
 
 struct td_listen {

@@ -50,6 +50,7 @@ int config_default_domain(struct td_config *c)
 	c->domains = td_arena_zalloc(&c->arena, sizeof(*c->domains));
 	if (!c->domains || td_arena_dup(&c->domains[0].name, &c->arena, td_str_of(host)))
 		return -ENOMEM;
+	c->domains[0].ring_time_s = RING_TIME_S;
 	c->domain_n = 1;
 	return 0;
 }

@@ -11,6 +11,8 @@ struct raw_domain {
 	char *name;
 	char *users;
 	char *mode;
+	char *fork;
+	char *ring_time;
 };
 
 struct raw_registrar {
@@ -85,6 +87,8 @@ __attribute__((format(printf, 4, 5))) void report_at(struct report *r, const cha
 #define AT(...) (const char *const[]){ __VA_ARGS__ }, sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *)
 
 /* ---- raw to checked (check.c) ---- */
+
+enum { RING_TIME_S = 15 };
 
 /* c has its defaults; whatever the file says replaces them. Problems go to r; -ENOMEM. */
 int config_check(struct td_config *c, const struct raw_config *raw, struct report *r);

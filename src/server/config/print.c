@@ -7,9 +7,10 @@ static void put_domains(struct td_out *o, const struct td_config *c)
 
 	td_out_z(o, "domains:\n");
 	for (i = 0; i < c->domain_n; i++)
-		td_out_fmt(o, "  - name: \"%.*s\"\n    users: %s\n    mode: %s\n", TD_FMT(c->domains[i].name),
-			   c->domains[i].users == TD_USERS_ANY ? "any" : "local",
-			   c->domains[i].mode == TD_MODE_STATELESS ? "stateless" : "proxy");
+		td_out_fmt(o, "  - name: \"%.*s\"\n    users: %s\n    mode: %s\n    fork: %s\n    ring_time: %us\n",
+			   TD_FMT(c->domains[i].name), c->domains[i].users == TD_USERS_ANY ? "any" : "local",
+			   c->domains[i].mode == TD_MODE_STATELESS ? "stateless" : "proxy",
+			   c->domains[i].fork == TD_FORK_SERIAL ? "serial" : "parallel", c->domains[i].ring_time_s);
 }
 
 static void put_listen(struct td_out *o, const struct td_config *c)

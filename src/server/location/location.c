@@ -190,10 +190,9 @@ int td_location_update(struct td_loc_call **out, struct td_location *loc, unsign
 	return 0;
 }
 
-int td_location_lookup(struct td_loc_call **out, struct td_location *loc, unsigned worker, struct td_str aor, td_loc_fn *fn,
-		       void *arg)
+static int lookup(struct td_loc_call **out, struct td_location *loc, unsigned worker, uint64_t hash, struct td_str aor,
+		  td_loc_fn *fn, void *arg)
 {
-	uint64_t hash = td_hash_str(&loc->key, aor);
 	struct shard *from = &loc->shards[worker], *at = shard_of(loc, hash);
 	struct td_loc_call *call;
 	struct image *im;
@@ -215,6 +214,18 @@ int td_location_lookup(struct td_loc_call **out, struct td_location *loc, unsign
 	}
 	*out = call;
 	return 0;
+}
+
+int td_location_lookup(struct td_loc_call **out, struct td_location *loc, unsigned worker, struct td_str aor, td_loc_fn *fn,
+		       void *arg)
+{
+	return lookup(out, loc, worker, td_hash_str(&loc->key, aor), aor, fn, arg);
+}
+
+int td_location_lookup_watched(struct td_loc_call **out, struct td_location *loc, unsigned worker, const struct td_loc_watch *w,
+			       struct td_str aor, td_loc_fn *fn, void *arg)
+{
+	return lookup(out, loc, worker, w->node.hash, aor, fn, arg);
 }
 
 uint64_t td_location_expect(const struct td_location *loc, unsigned worker, struct td_str aor)

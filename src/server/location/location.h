@@ -111,6 +111,9 @@ struct td_loc_watch {
 };
 void td_location_watch(struct td_loc_watch *w, struct td_location *loc, unsigned worker, struct td_str aor, td_loc_watch_fn *fn);
 void td_location_unwatch(struct td_loc_watch *w, struct td_location *loc, unsigned worker);
+/* td_location_lookup() of the address w watches, from the same worker: its hash is known. */
+int td_location_lookup_watched(struct td_loc_call **out, struct td_location *loc, unsigned worker, const struct td_loc_watch *w,
+			       struct td_str aor, td_loc_fn *fn, void *arg);
 
 /*
  * For who knows an address before he has all of his question: among a million of them what is asked for is in no cache. Each step asks

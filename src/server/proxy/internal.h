@@ -1,7 +1,8 @@
 /*
  * proxy, private. A request has one response context (§16.6), a context one branch per target, a branch one client transaction.
  *
- *   proxy.c         request in, location, how contexts begin and end, Timer C, CANCEL from the caller
+ *   proxy.c         request in, how contexts begin and end, branches, Timer C, CANCEL from the caller
+ *   fork.c          the target set: which bindings are tried, all at once or in groups, and who registers late (§16.5, §16.6)
  *   target.c        a binding or a URI → where to send (the target set, §16.5)
  *   forward.c       the request as it leaves: edits to the received bytes (§16.6)
  *   record_route.c  our Record-Route values, one or two
@@ -31,6 +32,7 @@ struct px_target {
 	struct td_flow flow;
 	struct td_addr instead; /* family TD_AF_NONE: none. The contact's address, for when the connection in flow is gone */
 	enum td_proto instead_proto;
+	unsigned breadth; /* Max-Breadth it may use (RFC 5393 §5.3.3) */
 };
 
 struct px_branch {
@@ -40,8 +42,24 @@ struct px_branch {
 	struct td_timer timer_c;
 	struct td_msg *final; /* 300-699, until the best one is chosen */
 	uint16_t status;      /* of the final response, received or assumed; 0: none yet */
+	uint8_t breadth;
+	bool given_up; /* it rang for as long as it may (fork: serial) */
+	bool young;    /* timer_c runs for the first second */
 	struct td_addr instead;
 	enum td_proto instead_proto;
+	uint64_t tried; /* stands for the URI it was sent to, when ct does not tell any more */
+};
+
+/* An address of record whose bindings are targets. */
+struct px_seek {
+	struct td_loc_watch watch;
+	struct px_seek *next;
+	struct px_context *ctx;
+	int16_t q;                 /* serial: of the group tried last */
+	bool serial, wanted, more; /* wanted: it is to be looked up; more: groups are left */
+	uint8_t late;              /* branches for phones that came late */
+	uint16_t aor_n;            /* 0: the address the request is routed to */
+	char aor[];
 };
 
 struct px_source;
@@ -61,12 +79,14 @@ struct px_context {
 	struct td_loc_call *lookup;
 	struct td_call *call;     /* its INVITE's, tracked; NULL: not */
 	struct px_source *source; /* counted there while it is being set up */
+	struct px_seek *seeks;    /* of what may get further targets; until the final response went up */
+	struct td_timer *ring;    /* serial: the present group has rung for long enough */
 	struct px_branch *branches;
 	struct px_branch first; /* most requests have one branch */
-	unsigned breadth;       /* Max-Breadth each branch may use (RFC 5393 §5.3.3) */
 	uint16_t depth;         /* callbacks on the stack; it is freed when the last returns */
 	bool invite, final_sent, cancelled;
-	bool asking; /* whether its call may be, and not told yet */
+	bool asking;   /* whether its call may be, and not told yet */
+	bool late_too; /* phones that register from now on ring too */
 };
 
 /* notes.c */
@@ -107,19 +127,37 @@ int px_branch_start(struct px_context *c, const struct px_target *t);
 int px_branch_send(struct px_branch *b, const struct px_target *t);
 /* To the address its Contact names, when the connection it registered by is gone. TD_ENOTFOUND: there is none, or it was tried. */
 int px_branch_send_instead(struct px_branch *b, const struct td_uri *uri);
-void px_branch_end(struct px_branch *b); /* lets go of its client transaction */
+void px_branch_end(struct px_branch *b);   /* lets go of its client transaction */
+void px_branch_rings(struct px_branch *b); /* a provisional response: Timer C begins anew */
 void px_context_enter(struct px_context *c);
 void px_context_leave(struct px_context *c); /* settles it: best response, freeing */
 /* Answers by ourselves. */
 void px_reply(struct px_context *c, unsigned status, struct td_str reason);
-/* RFC 5393 §5.3.3: what this request may still branch into, shared among n branches. 0: too little for n. */
-unsigned px_breadth(const struct td_msg *msg, unsigned n);
+/* The URI in the request line of what was sent. */
+bool px_sent_uri(struct td_str *out, const struct td_buf *sent);
 
 /* It came in just small enough, or by a stream (P13). */
 static inline bool px_too_long(const struct td_flow *to, const struct td_buf *b)
 {
 	return to->proto == TD_UDP && b->len > PX_DATAGRAM_MAX;
 }
+
+/* fork.c */
+/* RFC 5393 §5.3.3: what this request may still branch into, shared among n branches. 0: too little for n. */
+unsigned px_breadth(const struct td_msg *msg, unsigned n);
+unsigned px_breadth_left(const struct px_context *c); /* beside the branches there are */
+void px_fork(struct px_context *c);                   /* to the bindings of its address */
+void px_fork_rings(struct px_context *c);             /* it has rung for a second */
+/* No branch is pending and nothing was answered: are there targets left? They are looked up, or have branches now. */
+bool px_fork_on(struct px_context *c);
+bool px_declined(const struct px_context *c); /* 6xx: nobody else is asked (§16.7 item 5) */
+/* The request and its route again, for what is done long after it came. False: no memory, or it would be routed elsewhere now. */
+bool px_unshelve(struct px_context *c);
+/* own: aor is the route's. NULL: no memory. */
+struct px_seek *px_seek_add(struct px_context *c, struct td_str aor, bool own);
+void px_seeks_free(struct px_context *c);
+bool px_tried(const struct px_context *c, struct td_str uri);
+void px_branch_remember(struct px_branch *b, struct td_str uri); /* its transaction will not tell any more */
 
 /* target.c: 0, TD_EUNSUPPORTED, TD_EDENIED (policy), TD_ESYNTAX. Views in out point where those of the binding or URI do. */
 int px_target_of_binding(struct px_target *out, struct td_core *core, const struct td_binding *b);

@@ -1,8 +1,8 @@
 /*
  * A request's life in the proxy:
  *
- *   td_proxy_request   a server transaction, 100 for an INVITE, the location asked (or the next hop known)
- *   found              one branch per target, all at once; each is a client transaction
+ *   td_proxy_request   a server transaction, 100 for an INVITE
+ *   fork.c             one branch per target; each is a client transaction
  *   response.c         what comes back goes up, now or when the best of all is known
  *   settle             nothing pending any more: the context goes
  *
@@ -65,6 +65,7 @@ static void context_free(struct px_context *c)
 	if (c->call)
 		td_call_release(c->call);
 	td_msg_unref(c->msg);
+	px_seeks_free(c);
 	px_pending_del(p, c->source);
 	td_list_del(&c->link);
 	p->stats.contexts--;
@@ -90,8 +91,11 @@ static bool any_branch_open(const struct px_context *c)
 	return false;
 }
 
-static bool all_branches_final(const struct px_context *c)
+/* Nothing is waited for. */
+static bool settled(const struct px_context *c)
 {
+	if (c->final_sent || c->lookup)
+		return false;
 	for (const struct px_branch *b = c->branches; b; b = b->next)
 		if (!b->status)
 			return false;
@@ -108,6 +112,7 @@ static void drop_setup_state(struct px_context *c)
 	td_msg_unref(c->msg);
 	c->msg = NULL;
 	c->setup = NULL;
+	px_seeks_free(c);
 	px_pending_del(c->px, c->source);
 	c->source = NULL;
 }
@@ -139,8 +144,12 @@ void px_context_enter(struct px_context *c)
 
 void px_context_leave(struct px_context *c)
 {
-	if (c->depth == 1 && !c->final_sent && !c->lookup && all_branches_final(c))
-		px_send_best(c);
+	if (c->depth == 1 && settled(c)) {
+		while (px_fork_on(c) && settled(c))
+			;
+		if (settled(c))
+			px_send_best(c);
+	}
 	if (--c->depth)
 		return;
 	if (c->final_sent)
@@ -167,14 +176,43 @@ void px_reply(struct px_context *c, unsigned status, struct td_str reason)
 
 /* ---- branches ---- */
 
+bool px_sent_uri(struct td_str *out, const struct td_buf *sent)
+{
+	struct td_str rest = sent ? td_buf_str(sent) : TD_STR_NULL;
+
+	td_str_split(&rest, ' ');
+	*out = td_str_split(&rest, ' ');
+	return out->n;
+}
+
 void px_branch_end(struct px_branch *b)
 {
+	struct td_str uri;
+
 	td_timer_stop(b->ctx->px->core->loop, &b->timer_c);
 	if (!b->ct)
 		return;
+	if (!b->ctx->final_sent && px_sent_uri(&uri, td_clitx_bytes(b->ct)))
+		px_branch_remember(b, uri);
 	td_clitx_detach(b->ct);
 	td_clitx_unref(b->ct);
 	b->ct = NULL;
+}
+
+enum { YOUNG_MS = 1000 };
+
+static void start_timer_c(struct px_branch *b)
+{
+	struct td_core *core = b->ctx->px->core;
+
+	/* "larger than 3 minutes" */
+	td_timer_start(core->loop, &b->timer_c, b->young ? YOUNG_MS : (uint64_t)core->cfg->proxy.timer_c_s * 1000 + 1);
+}
+
+void px_branch_rings(struct px_branch *b)
+{
+	if (!b->young)
+		start_timer_c(b);
 }
 
 /* §16.8. Ringing on and on ends here: with a CANCEL where the callee has been heard of, else as if 408 had come. */
@@ -182,9 +220,17 @@ static void timer_c_fired(struct td_timer *tm, void *arg)
 {
 	struct px_branch *b = arg;
 	struct px_context *c = b->ctx;
-	const struct td_msg *invite = td_srvtx_msg(c->st);
+	const struct td_msg *invite;
 
 	px_context_enter(c);
+	if (b->young) {
+		b->young = false;
+		start_timer_c(b);
+		px_fork_rings(c);
+		px_context_leave(c);
+		return;
+	}
+	invite = td_srvtx_msg(c->st);
 	td_count(&c->px->core->counters->timeouts);
 	td_log(c->px->core->log, TD_LOG_INFO, "proxy timer-c", TD_KS("call", invite ? invite->call_id : TD_STR_NULL));
 	if (b->ct && td_clitx_had_provisional(b->ct)) {
@@ -209,7 +255,7 @@ static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px
 		.uri = &t->uri,
 		.path = t->path,
 		.branch = { text, PX_BRANCH_LEN },
-		.breadth = c->breadth,
+		.breadth = b ? b->breadth : t->breadth,
 	};
 	struct td_clitx_options opt = { .method = c->msg->method, .branch = copy.branch, .to = t->flow, .forwarded = true };
 	int err;
@@ -249,7 +295,6 @@ int px_branch_send_instead(struct px_branch *b, const struct td_uri *uri)
 
 int px_branch_start(struct px_context *c, const struct px_target *t)
 {
-	struct td_core *core = c->px->core;
 	struct px_branch *b = c->branches ? calloc(1, sizeof(*b)) : &c->first;
 	int err;
 
@@ -260,6 +305,7 @@ int px_branch_start(struct px_context *c, const struct px_target *t)
 	b->ctx = c;
 	b->instead = t->instead;
 	b->instead_proto = t->instead_proto;
+	b->breadth = (uint8_t)t->breadth;
 	td_timer_init(&b->timer_c, timer_c_fired, b);
 	b->next = c->branches;
 	c->branches = b;
@@ -267,56 +313,17 @@ int px_branch_start(struct px_context *c, const struct px_target *t)
 	err = px_branch_send(b, t);
 	if (err && px_branch_send_instead(b, &t->uri)) {
 		b->status = err == -ENOMEM ? 500 : err == -EMSGSIZE ? 513 : 503; /* §16.9 */
+		px_branch_remember(b, t->uri.text);
 		return err;
 	}
-	if (c->invite)
-		/* "larger than 3 minutes" */
-		td_timer_start(core->loop, &b->timer_c, (uint64_t)core->cfg->proxy.timer_c_s * 1000 + 1);
+	if (c->invite) {
+		b->young = !c->late_too;
+		start_timer_c(b);
+	}
 	return 0;
 }
 
 /* ---- targets ---- */
-
-unsigned px_breadth(const struct td_msg *msg, unsigned n)
-{
-	struct td_str v = td_msg_value(msg, TD_HDR_MAX_BREADTH);
-	uint32_t have = 60;
-
-	if (v.p && (td_str_u32(&have, v) || have > 60))
-		have = 60;
-	return have / (n ? n : 1);
-}
-
-/* An ACK without a dialog of ours: to all, since whichever answered must get it; the others ignore it. */
-static void found(void *arg, int err, const struct td_binding *b, unsigned n)
-{
-	struct px_context *c = arg;
-	struct td_core *core = c->px->core;
-	unsigned max = core->cfg->proxy.max_branches, started = 0;
-	struct px_target t;
-
-	px_context_enter(c);
-	c->lookup = NULL;
-	if (n > max)
-		n = max;
-	c->breadth = px_breadth(c->msg, n);
-	if (err) {
-		px_reply(c, 500, TD_STR("Location Not Available"));
-	} else if (n && !c->breadth) {
-		px_reply(c, 440, TD_STR("Max-Breadth Exceeded"));
-	} else {
-		for (unsigned i = 0; i < n; i++)
-			if (!px_target_of_binding(&t, core, &b[i])) {
-				px_branch_start(c, &t);
-				started++;
-			}
-		if (!started)
-			px_reply(c, 480, TD_STR_NULL); /* known, and not there now (§16.5) */
-	}
-	if (!c->st)
-		c->final_sent = true;
-	px_context_leave(c);
-}
 
 static void to_next_hop(struct px_context *c)
 {
@@ -324,9 +331,9 @@ static void to_next_hop(struct px_context *c)
 	struct px_target t;
 	int err;
 
-	c->breadth = px_breadth(c->msg, 1);
 	err = px_target_of_uri(&t, core, &c->setup->route.next);
-	if (!c->breadth)
+	t.breadth = px_breadth(c->msg, 1);
+	if (!t.breadth)
 		px_reply(c, 440, TD_STR("Max-Breadth Exceeded"));
 	else if (err == TD_EDENIED)
 		px_reply(c, 403, TD_STR("Relaying Refused"));
@@ -347,14 +354,13 @@ static void on_cancelled(struct td_srvtx *st, struct td_msg *cancel, void *arg)
 
 	px_context_enter(c);
 	c->cancelled = true;
-	if (c->lookup || c->asking) {
-		if (c->lookup)
-			td_loc_cancel(c->lookup);
-		c->lookup = NULL;
-		px_reply(c, 487, TD_STR_NULL);
-	} else {
+	if (c->lookup)
+		td_loc_cancel(c->lookup);
+	c->lookup = NULL;
+	if (c->branches)
 		px_cancel_branches(c, why ? td_hdr_line(cancel, why) : TD_STR_NULL);
-	}
+	else
+		px_reply(c, 487, TD_STR_NULL);
 	px_context_leave(c);
 }
 
@@ -400,16 +406,10 @@ static int take_on(struct px_context *c)
 
 void px_to_targets(struct px_context *c)
 {
-	struct td_core *core = c->px->core;
-	const struct td_route *route = &c->setup->route;
-
-	if (route->kind == TD_ROUTE_NEXT) {
+	if (c->setup->route.kind == TD_ROUTE_NEXT)
 		to_next_hop(c);
-	} else if (td_location_lookup(&c->lookup, core->location, core->worker, route->aor, found, c)) {
-		c->lookup = NULL;
-		px_reply(c, 500, TD_STR_NULL);
-		c->final_sent = true;
-	}
+	else
+		px_fork(c);
 }
 
 void td_proxy_request(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from, const struct td_route *route)

@@ -113,13 +113,12 @@ void px_send_best(struct px_context *c)
 static void provisional(struct px_branch *b, struct td_msg *m)
 {
 	struct px_context *c = b->ctx;
-	struct td_core *core = c->px->core;
 
 	if (m->status == 100)
 		return;
 	/* 2. Not once it is being cancelled: then it ends 64*T1 later, however often it rings (D7) */
 	if (c->invite && !c->cancelled && !c->final_sent)
-		td_timer_start(core->loop, &b->timer_c, (uint64_t)core->cfg->proxy.timer_c_s * 1000 + 1);
+		px_branch_rings(b);
 	if (c->invite && !c->final_sent)
 		forward(c, m);
 }
@@ -147,8 +146,9 @@ static void failure(struct px_branch *b, struct td_msg *m)
 {
 	struct px_context *c = b->ctx;
 
-	b->status = m->status;
-	if (!c->final_sent)
+	/* Who rang for too long and was cancelled did not answer: the caller did not cancel. */
+	b->status = b->given_up && m->status == 487 && !c->cancelled ? 408 : m->status;
+	if (!c->final_sent && b->status == m->status)
 		b->final = td_msg_ref(m);
 	px_branch_end(b);
 	if (m->status >= 600)
@@ -173,21 +173,19 @@ static void on_response(struct td_clitx *ct, struct td_msg *msg, void *arg)
 /* The target's URI stands in the bytes that were sent: the binding it came from is gone. */
 static bool try_instead(struct px_branch *b, struct td_clitx *gone)
 {
-	struct td_buf *sent = td_clitx_bytes(gone);
-	struct td_str rest;
+	struct td_str sent;
 	struct td_uri uri;
 
-	if (!sent || !b->ctx->msg || b->ctx->cancelled || td_clitx_had_provisional(gone))
+	if (!b->ctx->msg || b->ctx->cancelled || td_clitx_had_provisional(gone) || !px_sent_uri(&sent, td_clitx_bytes(gone)))
 		return false;
-	rest = td_buf_str(sent);
-	td_str_split(&rest, ' ');
-	return !td_uri_parse(&uri, td_str_split(&rest, ' ')) && px_branch_send_instead(b, &uri) == 0;
+	return !td_uri_parse(&uri, sent) && px_branch_send_instead(b, &uri) == 0;
 }
 
 static void on_ended(struct td_clitx *ct, int why, void *arg)
 {
 	struct px_branch *b = arg;
 	struct px_context *c = b->ctx;
+	struct td_str uri;
 
 	px_context_enter(c);
 	b->ct = NULL;
@@ -196,6 +194,8 @@ static void on_ended(struct td_clitx *ct, int why, void *arg)
 	if (!b->status && (why == TD_ETIMEOUT || !try_instead(b, ct))) {
 		td_timer_stop(c->px->core->loop, &b->timer_c);
 		b->status = why == TD_ETIMEOUT ? 408 : 503; /* §16.9 */
+		if (px_sent_uri(&uri, td_clitx_bytes(ct)))
+			px_branch_remember(b, uri);
 	}
 	td_clitx_unref(ct);
 	px_context_leave(c);

@@ -211,6 +211,8 @@ static int set_user(struct td_route *r, struct td_msg *msg, const struct td_uri 
 	r->kind = TD_ROUTE_USER;
 	r->stateless = d->mode == TD_MODE_STATELESS;
 	r->any_user = d->users == TD_USERS_ANY;
+	r->serial = d->fork == TD_FORK_SERIAL;
+	r->ring_time_s = d->ring_time_s;
 	return 0;
 }
 

@@ -29,6 +29,8 @@ struct td_route {
 	bool challenge;       /* the sender must be authenticated or trusted */
 	bool in_dialog;       /* our Record-Route cookie vouches for it */
 	bool stateless;       /* forwarded without transactions (§16.11): for a domain, or in a dialog, of that mode */
+	bool serial;          /* TD_ROUTE_USER: bindings are tried by q, a group for ring_time_s (fork: serial) */
+	uint32_t ring_time_s;
 	bool any_user;        /* TD_ROUTE_USER: nobody needs to exist there (users: any) */
 	bool strict;          /* §16.4: the Request-URI was our Record-Route; `uri` was the last Route value */
 	bool next_is_route;   /* `next` is a Route value, not the Request-URI */

@@ -1,0 +1,408 @@
+/*
+ * The target set and the order in which it is tried (§16.5, §16.6, §16.7 step 4). A request for a user goes to his bindings: to
+ * all of them at once, or (fork: serial) to those with the highest q first, to the next group when nobody of one group answered, or
+ * when it has rung for ring_time.
+ *
+ * Nearly always one lookup is all there is. A seek is what remembers more: an address of record whose bindings are targets later on.
+ * It is asked for when its turn comes and asked again for the next group, so what is tried is always what is registered then, and
+ * nothing has to be kept meanwhile. And it watches the address: a phone that registers late rings too. An INVITE to all
+ * bindings at once gets its seek when it has rung for a second, since most that are answered by programs never need one; the lookup
+ * at that time finds who came meanwhile.
+ *
+ * Whoever was tried is not tried again: a branch is known by the URI that it was sent to.
+ */
+#include "server/proxy/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum {
+	LATE_MAX = 8, /* branches for phones that came late, of one call */
+	ANY_Q = 1001, /* above every q */
+	RESERVE = 6,  /* of the breadth a call may use, so many parts to one stay for phones that come late */
+};
+
+/* ---- branches there are ---- */
+
+static uint64_t id_of(const struct px_context *c, struct td_str uri)
+{
+	return td_hash_str(&c->px->key, uri);
+}
+
+void px_branch_remember(struct px_branch *b, struct td_str uri)
+{
+	b->tried = id_of(b->ctx, uri);
+}
+
+bool px_tried(const struct px_context *c, struct td_str uri)
+{
+	uint64_t id = c->branches ? id_of(c, uri) : 0;
+	struct td_str sent;
+
+	for (const struct px_branch *b = c->branches; b; b = b->next) {
+		if (b->tried ? b->tried == id : b->ct && px_sent_uri(&sent, td_clitx_bytes(b->ct)) && td_str_eq(sent, uri))
+			return true;
+	}
+	return false;
+}
+
+static unsigned count_branches(const struct px_context *c)
+{
+	unsigned n = 0;
+
+	for (const struct px_branch *b = c->branches; b; b = b->next)
+		n++;
+	return n;
+}
+
+/* ---- breadth (RFC 5393 §5.3.3) ---- */
+
+unsigned px_breadth(const struct td_msg *msg, unsigned n)
+{
+	struct td_str v = td_msg_value(msg, TD_HDR_MAX_BREADTH);
+	uint32_t have = 60;
+
+	if (v.p && (td_str_u32(&have, v) || have > 60))
+		have = 60;
+	return have / (n ? n : 1);
+}
+
+/* "the sum of the Max-Breadth values of all branches pending" stays below what came in; what ended gives its part back. */
+unsigned px_breadth_left(const struct px_context *c)
+{
+	unsigned left = px_breadth(c->msg, 1);
+
+	for (const struct px_branch *b = c->branches; b; b = b->next)
+		if (!b->status)
+			left -= b->breadth < left ? b->breadth : left;
+	return left;
+}
+
+/* What each of n new branches gets. A phone that comes late is the end of the way, as a rule: 1 will do, and leaves some to others. */
+static unsigned share(const struct px_context *c, unsigned n, bool late)
+{
+	unsigned left = px_breadth_left(c), kept = c->invite ? left / RESERVE : 0;
+
+	if (late)
+		return left >= n;
+	return left - kept >= n ? (left - kept) / n : left / n;
+}
+
+/* ---- bindings ---- */
+
+/* The q of the group that comes next: the highest below the last one's. -1: there is none. */
+static int next_group(const struct px_seek *s, const struct td_binding *b, unsigned n)
+{
+	int q = -1;
+
+	for (unsigned i = 0; i < n; i++)
+		if (b[i].q < s->q && b[i].q > q)
+			q = b[i].q;
+	return q;
+}
+
+static bool is_wanted(const struct px_context *c, const struct px_seek *s, int q, const struct td_binding *b)
+{
+	return (!s || !s->serial || b->q >= q) && !px_tried(c, b->contact);
+}
+
+/* Branches for those of the bindings whose q is high enough. How many there are now more. */
+static inline __attribute__((always_inline)) unsigned start(struct px_context *c, const struct px_seek *s, int q,
+							    const struct td_binding *b, unsigned n, bool late)
+{
+	unsigned room = c->px->core->cfg->proxy.max_branches, want = n, started = 0, each;
+	bool all = !c->branches && !(s && s->serial); /* nearly always */
+	struct px_target t TD_UNINIT;
+
+	if (!all) {
+		unsigned have = count_branches(c);
+
+		room = room > have ? room - have : 0;
+		want = 0;
+		for (unsigned i = 0; i < n; i++)
+			want += is_wanted(c, s, q, &b[i]);
+	}
+	if (want > room)
+		want = room;
+	if (!want)
+		return 0;
+	each = share(c, want, late);
+	if (!each && !c->branches)
+		px_reply(c, 440, TD_STR("Max-Breadth Exceeded"));
+	for (unsigned i = 0; i < n && each && started < want; i++) {
+		if ((!all && !is_wanted(c, s, q, &b[i])) || px_target_of_binding(&t, c->px->core, &b[i]))
+			continue;
+		t.breadth = each;
+		px_branch_start(c, &t);
+		started++;
+	}
+	return started;
+}
+
+/* The same, where there is something before it. */
+static unsigned start_more(struct px_context *c, const struct px_seek *s, int q, const struct td_binding *b, unsigned n,
+			   bool late)
+{
+	return start(c, s, q, b, n, late);
+}
+
+/* ---- seeks ---- */
+
+static struct px_seek *wanted(const struct px_context *c)
+{
+	struct px_seek *s = c->seeks;
+
+	while (s && !s->wanted)
+		s = s->next;
+	return s;
+}
+
+static bool any_more(const struct px_context *c)
+{
+	for (const struct px_seek *s = c->seeks; s; s = s->next)
+		if (s->more || s->wanted)
+			return true;
+	return false;
+}
+
+static void look(struct px_context *c);
+
+static void ring_over(struct td_timer *tm, void *arg)
+{
+	struct px_context *c = arg;
+
+	px_context_enter(c);
+	for (struct px_branch *b = c->branches; b; b = b->next)
+		b->given_up |= !b->status;
+	px_cancel_branches(c, TD_STR_NULL);
+	px_fork_on(c);
+	px_context_leave(c);
+}
+
+/* The group rings for a while if others come after it. */
+static void ring_for(struct px_context *c)
+{
+	struct td_loop *loop = c->px->core->loop;
+
+	if (!c->invite)
+		return;
+	if (!any_more(c)) { /* the last one rings until it is answered, or Timer C */
+		if (c->ring)
+			td_timer_stop(loop, c->ring);
+		return;
+	}
+	if (!c->ring) {
+		c->ring = malloc(sizeof(*c->ring));
+		if (!c->ring)
+			return; /* it goes on when the group has failed */
+		td_timer_init(c->ring, ring_over, c);
+	}
+	td_timer_start(loop, c->ring, (uint64_t)c->setup->route.ring_time_s * 1000);
+}
+
+static void begin_group(struct px_context *c, struct px_seek *s, const struct td_binding *b, unsigned n)
+{
+	int before = s->q, q = next_group(s, b, n);
+
+	if (q < 0)
+		return;
+	s->q = (int16_t)q;
+	s->more = next_group(s, b, n) >= 0;
+	if (start_more(c, s, q, b, n, false) == 0 && c->branches && !px_breadth_left(c)) {
+		s->q = (int16_t)before; /* once those that are being cancelled have given back their breadth */
+		s->more = true;
+	}
+	ring_for(c);
+}
+
+/* An ACK without a dialog of ours: to all, since whichever answered must get it; the others ignore it. */
+static void found(void *arg, int err, const struct td_binding *b, unsigned n)
+{
+	struct px_context *c = arg;
+	struct px_seek *s = wanted(c);
+	unsigned started = 0;
+
+	px_context_enter(c);
+	c->lookup = NULL;
+	if (s)
+		s->wanted = false;
+	if (!err && !s)
+		started = start(c, NULL, 0, b, n, false);
+	else if (!err && s->serial)
+		begin_group(c, s, b, n);
+	else if (!err)
+		start_more(c, s, 0, b, n, false);
+	else if (!c->branches && !any_more(c))
+		px_reply(c, 500, TD_STR("Location Not Available"));
+	look(c);
+	if (!started && !c->branches && !c->lookup && !any_more(c))
+		px_reply(c, 480, TD_STR_NULL); /* known, and not there now (§16.5) */
+	if (!c->st)
+		c->final_sent = true;
+	px_context_leave(c);
+}
+
+static struct td_str aor_of(const struct px_context *c, const struct px_seek *s)
+{
+	return s->aor_n ? td_str_n(s->aor, s->aor_n) : c->setup->route.aor;
+}
+
+/* Asks for the address whose turn it is; one at a time. */
+static void look(struct px_context *c)
+{
+	struct td_core *core = c->px->core;
+	struct px_seek *s;
+
+	while (!c->lookup && !c->final_sent && !c->cancelled && (s = wanted(c))) {
+		if (!s->watch.fn ||
+		    td_location_lookup_watched(&c->lookup, core->location, core->worker, &s->watch, aor_of(c, s), found, c)) {
+			c->lookup = NULL;
+			s->wanted = false;
+		}
+	}
+}
+
+/* A phone registered. It may be one that was tried already. */
+static void late(struct td_loc_watch *w, const struct td_binding *b, unsigned n)
+{
+	struct px_seek *s = TD_CONTAINER_OF(w, struct px_seek, watch);
+	struct px_context *c = s->ctx;
+	bool new = false;
+
+	if (c->final_sent || c->cancelled || c->depth || s->late == LATE_MAX || px_declined(c))
+		return;
+	for (unsigned i = 0; i < n && !new; i++)
+		new = is_wanted(c, s, s->q, &b[i]);
+	px_context_enter(c);
+	if (s->serial)
+		s->more = s->more || next_group(s, b, n) >= 0;
+	if (new &&px_unshelve(c)) {
+		if (n > LATE_MAX)
+			n = LATE_MAX;
+		s->late += (uint8_t)start_more(c, s, s->q, b, n, true);
+		if (s->late > LATE_MAX)
+			s->late = LATE_MAX;
+	}
+	px_context_leave(c);
+}
+
+struct px_seek *px_seek_add(struct px_context *c, struct td_str aor, bool own)
+{
+	struct td_core *core = c->px->core;
+	struct px_seek **end = &c->seeks, *s = malloc(sizeof(*s) + (own ? 0 : aor.n));
+
+	if (!s)
+		return NULL;
+	*s = (struct px_seek){ .ctx = c, .q = ANY_Q, .serial = c->setup->route.serial, .wanted = true };
+	if (!own) {
+		s->aor_n = (uint16_t)aor.n;
+		memcpy(s->aor, aor.p, aor.n);
+	}
+	td_location_watch(&s->watch, core->location, core->worker, aor, late);
+	while (*end)
+		end = &(*end)->next;
+	*end = s;
+	return s;
+}
+
+void px_seeks_free(struct px_context *c)
+{
+	struct td_core *core = c->px->core;
+	struct px_seek *s;
+
+	if (c->ring) {
+		td_timer_stop(core->loop, c->ring);
+		free(c->ring);
+		c->ring = NULL;
+	}
+	while ((s = c->seeks)) {
+		c->seeks = s->next;
+		td_location_unwatch(&s->watch, core->location, core->worker);
+		free(s);
+	}
+}
+
+/* ---- going on ---- */
+
+bool px_declined(const struct px_context *c)
+{
+	for (const struct px_branch *b = c->branches; b; b = b->next)
+		if (b->status >= 600)
+			return true;
+	return false;
+}
+
+bool px_unshelve(struct px_context *c)
+{
+	struct td_core *core = c->px->core;
+	struct px_setup *setup;
+	struct td_msg *msg;
+
+	if (c->msg)
+		return true;
+	msg = c->st ? td_srvtx_msg(c->st) : NULL;
+	setup = msg ? td_arena_alloc(&msg->arena, sizeof(*setup)) : NULL;
+	if (!setup)
+		return false;
+	setup->from = *td_srvtx_flow(c->st);
+	/* Decided as before, unless it would be decided otherwise now. */
+	if (td_route_decide(&setup->route, core, msg, &setup->from) || td_route_admitted(&setup->route, core, msg) ||
+	    setup->route.kind != TD_ROUTE_USER || setup->route.stateless) {
+		td_srvtx_shelve(c->st);
+		return false;
+	}
+	c->msg = td_msg_ref(msg);
+	c->setup = setup;
+	return true;
+}
+
+bool px_fork_on(struct px_context *c)
+{
+	bool any = false;
+
+	if (c->cancelled || c->final_sent || c->lookup || px_declined(c))
+		return false;
+	for (struct px_seek *s = c->seeks; s; s = s->next) {
+		s->wanted |= s->more;
+		s->more = false;
+		any |= s->wanted;
+	}
+	if (!any)
+		return false;
+	if (px_unshelve(c)) {
+		look(c);
+		return true;
+	}
+	for (struct px_seek *s = c->seeks; s; s = s->next)
+		s->wanted = false;
+	return false;
+}
+
+void px_fork_rings(struct px_context *c)
+{
+	if (c->late_too || c->final_sent || c->cancelled)
+		return;
+	c->late_too = true;
+	if (c->seeks || c->lookup || !px_unshelve(c) || c->setup->route.kind != TD_ROUTE_USER)
+		return;
+	if (px_seek_add(c, c->setup->route.aor, true))
+		look(c);
+}
+
+void px_fork(struct px_context *c)
+{
+	struct td_core *core = c->px->core;
+	const struct td_route *route = &c->setup->route;
+
+	if (route->serial && c->st) {
+		c->late_too = true;
+		if (px_seek_add(c, route->aor, true))
+			look(c);
+		else
+			px_reply(c, 500, TD_STR_NULL);
+	} else if (td_location_lookup(&c->lookup, core->location, core->worker, route->aor, found, c)) {
+		c->lookup = NULL;
+		px_reply(c, 500, TD_STR_NULL);
+		c->final_sent = true;
+	}
+}
