@@ -62,6 +62,8 @@ struct td_tp_events {
 	void (*coming)(void *arg, struct td_msg *msg);
 	/* A message: requests may carry a defect. msg is handed over (unref it). flow is borrowed. */
 	void (*message)(void *arg, struct td_msg *msg, const struct td_flow *from);
+	/* What was sent: for who keeps a record. Borrowed. May be NULL. */
+	void (*sent)(void *arg, const struct td_flow *to, struct td_str bytes);
 	/* A connection is gone (all flows with this conn are dead). May be NULL. */
 	void (*conn_lost)(void *arg, uint64_t conn);
 };

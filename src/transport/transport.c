@@ -191,7 +191,7 @@ bool td_tp_flow_alive(const struct td_tp *tp, const struct td_flow *f)
 	return td_flow_worker(f) == tp->worker ? tp_conn_find(tp, f->conn) != NULL : tp_group_has(tp->group, f);
 }
 
-int td_tp_send(struct td_tp *tp, const struct td_flow *to, struct td_buf *buf)
+static int send_over(struct td_tp *tp, const struct td_flow *to, struct td_buf *buf)
 {
 	struct tp_conn *c;
 	int err;
@@ -210,6 +210,15 @@ int td_tp_send(struct td_tp *tp, const struct td_flow *to, struct td_buf *buf)
 		tp->stats.send_failed++;
 	else
 		tp->stats.sent++;
+	return err;
+}
+
+int td_tp_send(struct td_tp *tp, const struct td_flow *to, struct td_buf *buf)
+{
+	int err = send_over(tp, to, buf);
+
+	if (!err && tp->events->sent)
+		tp->events->sent(tp->arg, to, td_buf_str(buf));
 	return err;
 }
 

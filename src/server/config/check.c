@@ -468,6 +468,8 @@ int config_check(struct td_config *c, const struct raw_config *raw, struct repor
 	check_digest(c, raw, r);
 	check_numbers(c, raw, r);
 	check_calls(c, raw->calls, r);
+	if (raw->trace)
+		check_number(&c->trace.memory_bytes, raw->trace->memory, 256 << 10, 1 << 30, r, AT("trace", "memory"));
 	if (raw->registrations) {
 		w = check_word(raw->registrations, registrations, r, AT("registrations"));
 		c->registrations = w == 1 ? TD_REG_MEMORY : TD_REG_DURABLE;

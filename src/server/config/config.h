@@ -67,6 +67,9 @@ struct td_config {
 		uint32_t max_message;      /* 65,536 */
 		uint32_t conns_per_source; /* 256 */
 	} limits;
+	struct {
+		uint32_t memory_bytes; /* of each worker, for what happened last: 1 MiB */
+	} trace;
 	enum td_log_level log_level;
 };
 

@@ -32,6 +32,7 @@ int config_defaults(struct td_config *c)
 	c->limits.burst = 2000;
 	c->limits.max_message = TD_SIP_MAX_MESSAGE;
 	c->limits.conns_per_source = 256;
+	c->trace.memory_bytes = 1 << 20;
 	c->log_level = TD_LOG_INFO;
 	return 0;
 }

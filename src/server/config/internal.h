@@ -35,6 +35,10 @@ struct raw_limits {
 	uint32_t *rate, *burst, *max_message, *connections_per_source;
 };
 
+struct raw_trace {
+	uint32_t *memory;
+};
+
 struct raw_config {
 	struct raw_domain *domains;
 	unsigned domains_count;
@@ -52,6 +56,7 @@ struct raw_config {
 	struct raw_proxy *proxy;
 	struct raw_calls *calls;
 	struct raw_limits *limits;
+	struct raw_trace *trace;
 	char *log;
 };
 

@@ -69,5 +69,6 @@ void td_config_print(struct td_out *o, const struct td_config *c)
 		   c->calls.keep_s);
 	td_out_fmt(o, "limits:\n  rate: %u\n  burst: %u\n  max_message: %u\n  connections_per_source: %u\n", c->limits.rate,
 		   c->limits.burst, c->limits.max_message, c->limits.conns_per_source);
+	td_out_fmt(o, "trace:\n  memory: %u\n", c->trace.memory_bytes);
 	td_out_fmt(o, "log: %s\n", levels[c->log_level]);
 }

@@ -47,6 +47,11 @@ static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t trace_fields[] = {
+	NUMBER("memory", struct raw_trace, memory),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_SEQUENCE("domains", OPT, struct raw_config, domains, &domain, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE("listen", OPT, struct raw_config, listen, &text, 0, CYAML_UNLIMITED),
@@ -60,6 +65,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("proxy", OPT, struct raw_config, proxy, proxy_fields),
 	CYAML_FIELD_MAPPING_PTR("calls", OPT, struct raw_config, calls, calls_fields),
 	CYAML_FIELD_MAPPING_PTR("limits", OPT, struct raw_config, limits, limits_fields),
+	CYAML_FIELD_MAPPING_PTR("trace", OPT, struct raw_config, trace, trace_fields),
 	TEXT("log", struct raw_config, log),
 	CYAML_FIELD_END,
 };

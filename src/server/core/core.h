@@ -9,6 +9,7 @@
 #include <tandem/transaction.h>
 #include "server/config/config.h"
 #include "server/location/location.h"
+#include "server/trace/trace.h"
 #include "server/users/users.h"
 
 /* Counted, never logged one by one. Written by the worker alone, read by others (relaxed). */
@@ -31,6 +32,7 @@ struct td_core {
 	struct td_location *location; /* all shards */
 	uint8_t rr_key[16];           /* of the keyed Record-Route cookie; the same on all workers, kept over restarts */
 	struct td_counters *counters;
+	struct td_trace *trace; /* what happens is noted there; NULL: nowhere */
 };
 
 /* The domain of ours that a SIP URI means: by its name, whatever the port, or by our own address, which stands for the first one.

@@ -32,7 +32,7 @@ void td_proxy_forward(struct td_proxy *p, struct td_msg *msg, const struct td_fl
 bool td_proxy_noted(const struct td_proxy *p, const struct td_msg *msg, const struct td_flow *from, const struct td_route *route);
 /* A response to what was forwarded without state, on whatever worker it arrived: it is sent on, or counted as a stray when we did not
  * make its branch. False: its branch is of another form. */
-bool td_proxy_response(struct td_proxy *p, const struct td_msg *msg);
+bool td_proxy_response(struct td_proxy *p, const struct td_msg *msg, const struct td_flow *from);
 
 const struct td_proxy_stats *td_proxy_stats(const struct td_proxy *p);
 

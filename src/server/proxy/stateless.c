@@ -70,6 +70,10 @@ static void forward(struct td_proxy *p, struct td_msg *msg, const struct td_flow
 		return;
 	}
 	err = send_copy(p, msg, from, route, t);
+	if (err)
+		td_trace_note(
+			p->core->trace, msg->call_id,
+			&(struct td_note){ .kind = TD_NOTE_UNSENT, .a = err, .peer = t->flow.peer, .proto = t->flow.proto });
 	if (err == -EMSGSIZE)
 		refuse(p, msg, from, 513, TD_STR_NULL);
 	else if (err) /* as if 503 had come, which is not passed on (§16.9, §16.7 item 6) */
@@ -103,6 +107,8 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 	const struct td_binding *best = NULL;
 	struct px_target t;
 
+	if (e->msg->method == TD_INVITE || !n)
+		px_note_bindings(p->core, e->msg, e->route->aor, b, n);
 	if (err) {
 		refuse(p, e->msg, e->from, 500, TD_STR("Location Not Available"));
 	} else {
@@ -162,6 +168,9 @@ static void to_next_hop(struct td_proxy *p, struct td_msg *msg, const struct td_
 	struct px_target t;
 	int err = px_target_of_uri(&t, p->core, &route->next);
 
+	if (err)
+		td_trace_note(p->core->trace, msg->call_id,
+			      &(struct td_note){ .kind = TD_NOTE_NO_TARGET, .a = err, .text = route->next.text });
 	if (!err)
 		forward(p, msg, from, route, &t);
 	else if (err == TD_EDENIED)
@@ -279,7 +288,7 @@ static void send_back(struct td_proxy *p, struct px_back *back, struct td_buf *b
 	td_tp_send(tp, &back->flow, b);
 }
 
-bool td_proxy_response(struct td_proxy *p, const struct td_msg *msg)
+bool td_proxy_response(struct td_proxy *p, const struct td_msg *msg, const struct td_flow *from)
 {
 	struct px_back back;
 	struct td_str via;
@@ -287,6 +296,7 @@ bool td_proxy_response(struct td_proxy *p, const struct td_msg *msg)
 
 	if (!px_is_stateless_branch(msg->via.branch))
 		return false;
+	td_trace_message(p->core->trace, TD_TRACE_IN, from, msg->bytes);
 	if (!px_stateless_branch_read(&back, p, msg) || !own_via(&via, msg)) {
 		td_count(&p->core->counters->strays);
 		return true;

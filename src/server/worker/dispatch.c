@@ -44,7 +44,11 @@ static void routed(struct worker *w, struct td_msg *msg, const struct td_flow *f
 {
 	switch (r->kind) {
 	case TD_ROUTE_DROP: break;
-	case TD_ROUTE_REJECT: answer(w, msg, from, r->status, r->reason, r->extra); break;
+	case TD_ROUTE_REJECT:
+		td_trace_note(w->core.trace, msg->call_id,
+			      &(struct td_note){ .kind = TD_NOTE_REFUSED, .a = r->status, .text = r->reason, .more = r->aor });
+		answer(w, msg, from, r->status, r->reason, r->extra);
+		break;
 	case TD_ROUTE_OPTIONS: answer(w, msg, from, 200, TD_STR_NULL, r->extra); break;
 	case TD_ROUTE_REGISTER: td_registrar_request(w->registrar, msg, from, who); break;
 	case TD_ROUTE_USER:
@@ -140,6 +144,8 @@ static void handle_request(struct worker *w, struct td_msg *msg, const struct td
 		return;
 	}
 	td_count(&w->counters.bad_requests);
+	td_trace_note(w->core.trace, msg->call_id,
+		      &(struct td_note){ .kind = TD_NOTE_BROKEN, .a = msg->defect.status, .text = td_str_of(msg->defect.why) });
 	if (msg->method != TD_ACK && answerable(msg) &&
 	    td_guard_may_correct(w->guard, w->core.cfg, from, td_loop_now_us(w->core.loop)))
 		td_reply_stateless(w->core.txl, msg, from, msg->defect.status, td_str_of(msg->defect.why), TD_STR_NULL);
@@ -147,12 +153,14 @@ static void handle_request(struct worker *w, struct td_msg *msg, const struct td
 
 static void handle(struct worker *w, struct td_msg *msg, const struct td_flow *from)
 {
+	td_trace_received(w->core.trace, msg, from);
 	if (msg->request) {
 		handle_request(w, msg, from);
 	} else {
 		td_count(&w->counters.responses);
 		td_txl_receive(w->core.txl, msg, from);
 	}
+	td_trace_handled(w->core.trace);
 	td_msg_unref(msg);
 }
 
@@ -190,12 +198,18 @@ static int owner_of(unsigned *out, const struct worker *w, const struct td_msg *
 static void hand_over(struct worker *w, struct worker *to, struct td_msg *msg, const struct td_flow *from)
 {
 	struct handover *h = NULL;
+	bool answered;
 
 	if (atomic_load_explicit(&to->handed, memory_order_relaxed) < WORKER_MAX_HANDED)
 		h = td_arena_alloc(&msg->arena, sizeof(*h));
 	if (!h) {
 		td_count(&w->counters.overload);
-		if (msg->request && msg->method != TD_ACK && !msg->defect.status && td_proto_reliable((enum td_proto)from->proto))
+		td_trace_message(w->core.trace, TD_TRACE_IN, from, msg->bytes);
+		answered = msg->request && msg->method != TD_ACK && !msg->defect.status &&
+			   td_proto_reliable((enum td_proto)from->proto);
+		td_trace_note(w->core.trace, msg->call_id,
+			      &(struct td_note){ .kind = TD_NOTE_WORKER_BEHIND, .a = answered ? 503 : 0 });
+		if (answered)
 			td_reply_stateless(w->core.txl, msg, from, 503, TD_STR_NULL, TD_STR("Retry-After: 10\r\n"));
 		td_msg_unref(msg);
 		return;
@@ -211,10 +225,11 @@ static void on_message(void *arg, struct td_msg *msg, const struct td_flow *from
 	struct worker *w = arg;
 	unsigned owner;
 
-	if (!msg->request && td_proxy_response(w->proxy, msg)) {
+	if (!msg->request && td_proxy_response(w->proxy, msg, from)) {
 		td_count(&w->counters.responses);
 		td_msg_unref(msg);
 	} else if (owner_of(&owner, w, msg)) {
+		td_trace_message(w->core.trace, TD_TRACE_IN, from, msg->bytes);
 		td_count(&w->counters.strays);
 		td_msg_unref(msg);
 	} else if (owner == w->core.worker) {
@@ -229,6 +244,20 @@ static void on_coming(void *arg, struct td_msg *msg)
 	td_txl_coming(((struct worker *)arg)->core.txl, msg);
 }
 
+/* A flood must not fill the trace by being turned away: once a second it is noted who was last, and how many were. */
+static void note_limited(struct worker *w, const struct td_flow *from)
+{
+	uint64_t now_ms = td_loop_now_ms(w->core.loop);
+
+	w->limited_n++;
+	if (now_ms - w->limited_ms < 1000 && w->limited_ms)
+		return;
+	td_trace_note(w->core.trace, TD_STR_NULL,
+		      &(struct td_note){ .kind = TD_NOTE_LIMITED, .a = w->limited_n, .peer = from->peer, .proto = from->proto });
+	w->limited_ms = now_ms;
+	w->limited_n = 0;
+}
+
 static bool on_admit(void *arg, const struct td_flow *from, struct td_str bytes)
 {
 	struct worker *w = arg;
@@ -236,7 +265,13 @@ static bool on_admit(void *arg, const struct td_flow *from, struct td_str bytes)
 	if (td_guard_admit(w->guard, w->core.cfg, from, bytes, td_loop_now_us(w->core.loop)))
 		return true;
 	td_count(&w->counters.rate_limited);
+	note_limited(w, from);
 	return false;
 }
 
-const struct td_tp_events worker_tp_events = { .admit = on_admit, .coming = on_coming, .message = on_message };
+static void on_sent(void *arg, const struct td_flow *to, struct td_str bytes)
+{
+	td_trace_message(((struct worker *)arg)->core.trace, TD_TRACE_OUT, to, bytes);
+}
+
+const struct td_tp_events worker_tp_events = { .admit = on_admit, .coming = on_coming, .message = on_message, .sent = on_sent };

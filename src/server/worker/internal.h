@@ -18,6 +18,9 @@ struct worker {
 	struct td_registrar *registrar;
 	struct td_proxy *proxy;
 	bool attached; /* to the location */
+	/* turned away by the guard since that was noted, and when that was */
+	uint32_t limited_n;
+	uint64_t limited_ms;
 	pthread_t thread;
 	bool running;
 	struct td_mail stop;

@@ -191,6 +191,7 @@ static void note_unchangeable(struct td_out *notes, const struct td_config *old,
 		{ "workers", old->workers == cfg->workers },
 		{ "state", td_str_eq(old->state, cfg->state) },
 		{ "registrations", old->registrations == cfg->registrations },
+		{ "trace.memory", old->trace.memory_bytes == cfg->trace.memory_bytes },
 		{ "nonce_lifetime", old->nonce_lifetime_s == cfg->nonce_lifetime_s },
 	};
 
@@ -327,6 +328,21 @@ int td_server_status(struct td_server *s, struct td_loop *loop, td_server_status
 	for (unsigned i = 0; i < s->worker_n; i++)
 		td_loop_post(s->workers[i]->core.loop, &q->part[i].mail);
 	return 0;
+}
+
+int td_server_trace(struct td_server *s, struct td_trace_cursor *cursors, bool all, struct td_loop *loop, td_traces_read_fn *fn,
+		    void *arg)
+{
+	struct td_trace **rings = calloc(s->worker_n, sizeof(rings[0]));
+	int err;
+
+	if (!rings)
+		return -ENOMEM;
+	for (unsigned i = 0; i < s->worker_n; i++)
+		rings[i] = s->workers[i]->core.trace;
+	err = td_traces_read(&(struct td_traces){ .n = s->worker_n, .rings = rings }, cursors, all, loop, fn, arg);
+	free(rings);
+	return err;
 }
 
 struct td_location *td_server_location(struct td_server *s)

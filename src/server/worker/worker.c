@@ -49,7 +49,10 @@ static int open_stack(struct worker *w)
 		.per_source = w->core.cfg->limits.conns_per_source,
 		.out_queue_bytes = 1 << 20,
 	};
-	int err = td_guard_open(&w->guard, td_loop_rng(w->core.loop));
+	int err = td_trace_open(&w->core.trace, w->core.loop, w->core.cfg->trace.memory_bytes);
+
+	if (!err)
+		err = td_guard_open(&w->guard, td_loop_rng(w->core.loop));
 
 	if (!err)
 		err = td_tp_open(&w->core.tp, s->group, w->core.worker, w->net, s->log, &limits, &worker_tp_events, w);
@@ -120,6 +123,7 @@ void worker_close(struct worker *w)
 {
 	td_tp_close(w->core.tp);
 	td_guard_close(w->guard);
+	td_trace_close(w->core.trace);
 	if (!w->server->simulated) {
 		td_net_close(w->net);
 		td_loop_close(w->core.loop);

@@ -54,6 +54,10 @@ typedef void td_server_status_fn(void *arg, const struct td_server_status *st);
 /* Asks every worker; fn is called once, from `loop`. 0 or -ENOMEM. The server must not be stopped before. */
 int td_server_status(struct td_server *s, struct td_loop *loop, td_server_status_fn *fn, void *arg);
 
+/* What the workers' traces hold: td_traces_read() of all of them. */
+int td_server_trace(struct td_server *s, struct td_trace_cursor *cursors, bool all, struct td_loop *loop, td_traces_read_fn *fn,
+		    void *arg);
+
 struct td_location *td_server_location(struct td_server *s); /* for td_location_each() */
 struct td_calls *td_server_calls(struct td_server *s);       /* for td_calls_each() */
 /* Where it listens, in the order of the configuration; port 0 has become the one picked. */

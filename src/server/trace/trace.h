@@ -1,0 +1,147 @@
+/*
+ * server/trace: what happened, kept for a while, so that somebody who asks afterwards is told. Each worker has a ring of records:
+ * every message as it was (after decryption), and notes: what the server decided, and what it met. Records are compact (numbers and
+ * short texts); words are made of them only when somebody asks (`tandem why`, `tandem trace`), on the thread that asks.
+ *
+ * A ring is memory of a fixed size, touched as it fills; what is oldest is overwritten. Only its worker writes it, without a lock and
+ * without asking anybody; it is read by mail (td_traces_read()), in counted pieces that are not copied.
+ *
+ * How to record a decision: add a kind below, with what its numbers and texts are; write the note where the decision is taken, the
+ * Call-ID first:
+ *
+ *	td_trace_note(core->trace, msg->call_id, &(struct td_note){ .kind = TD_NOTE_DNS_FAILED, .a = err, .text = name });
+ *
+ * and add its name to note.c and its sentence to story_words.c. Texts are copied, at most TD_NOTE_TEXT_MAX bytes of each. What
+ * has no Call-ID (a handshake that failed) carries the peer's address instead, by which it is found. A note costs some fifty
+ * instructions: what the messages themselves show needs none.
+ */
+#ifndef TANDEM_SERVER_TRACE_H
+#define TANDEM_SERVER_TRACE_H
+
+#include <tandem/transport.h>
+
+enum {
+	TD_TRACE_MEMORY = 1 << 20,       /* of a worker's ring, when nothing is said */
+	TD_TRACE_LEAST = 256 << 10,      /* and what it can be at least */
+	TD_TRACE_SEGMENT = 64 << 10,     /* the ring's pieces: as much is forgotten at once */
+	TD_TRACE_MESSAGE_MAX = 32 << 10, /* kept of one message */
+	TD_TRACE_REACH_S = 10,           /* a ring reaches back so far at least, or messages are left out */
+	TD_NOTE_TEXT_MAX = 256,
+};
+
+/* What a number or text is stands with the kind; those not named are 0 and empty. Refusals carry a, the status answered with. */
+enum td_note_kind {
+	TD_NOTE_NONE,
+	TD_NOTE_LEFT_OUT, /* a: messages that were not kept since the last such note */
+	/* server/guard, server/worker */
+	TD_NOTE_LIMITED, /* dropped unread: its source sends more than limits.rate. peer; a: so many since the last such note */
+	TD_NOTE_WORKER_BEHIND, /* a: 503, or 0: dropped. Its worker is too far behind */
+	TD_NOTE_BROKEN,        /* a, text: the grammar's rule that it breaks */
+	/* server/gate */
+	TD_NOTE_CHALLENGED, /* it brought no credentials that could be looked at, and is asked for them: 401 or 407 */
+	TD_NOTE_NONCE_OLD,  /* the password was right or wrong, who knows: asked again with a new nonce */
+	TD_NOTE_PASSWORD, /* wrong, and asked for again. text: the user it names; b: 1: there is none, 2: his secret has no such algorithm */
+	TD_NOTE_NOT_HIM,       /* a; the password was right. text: whose, more: whom From (REGISTER: To) names */
+	TD_NOTE_AUTHENTICATED, /* text: as whom */
+	/* server/route */
+	TD_NOTE_REFUSED, /* a, text: the reason phrase; more: the address of record it was for, as far as one was found */
+	/* server/registrar */
+	TD_NOTE_NOT_REGISTERED, /* a, text: the reason phrase; more: the address of record */
+	/* server/proxy */
+	TD_NOTE_BINDINGS, /* text: the address of record; a: how many contacts, b: seconds until the first of them expires */
+	TD_NOTE_TOO_MANY, /* a; calls of a user (calls.per_user): text; or being set up from a source (proxy.max_pending): peer */
+	TD_NOTE_NO_TARGET,     /* a: an error. text: the URI that leads nowhere */
+	TD_NOTE_UNSENT,        /* a: an error; peer: it could not be sent there */
+	TD_NOTE_NO_ANSWER,     /* peer: no final answer came from it in time; a: 1: it had said something (1xx) */
+	TD_NOTE_RANG_TOO_LONG, /* Timer C; a: seconds */
+	/* DNS (RFC 3263) */
+	TD_NOTE_DNS_ASKED,  /* text: the name, more: "NAPTR", "SRV", "A", "AAAA"; a: how many answers */
+	TD_NOTE_DNS_FAILED, /* text: the name, more: what was asked for; a: an error; b: the DNS response code, 3: no such name */
+	TD_NOTE_NEXT_SERVER, /* peer: tried now, since another of the same name failed. text: the name */
+	/* TLS */
+	TD_NOTE_TLS_NAME,   /* peer; text: whom we wanted, more: whom the certificate names (RFC 5922) */
+	TD_NOTE_TLS_FAILED, /* peer; text: why */
+	TD_NOTE_KINDS
+};
+
+struct td_note {
+	enum td_note_kind kind;
+	uint8_t proto; /* enum td_proto, of peer */
+	int64_t a, b;
+	struct td_addr peer; /* family TD_AF_NONE: none */
+	struct td_str text, more;
+};
+
+/* ---- the worker's side: all of it takes NULL, and does nothing then ---- */
+
+struct td_trace;
+
+/* loop is kept: it is the one that writes. memory: of the ring; at least TD_TRACE_LEAST is taken. */
+int td_trace_open(struct td_trace **out, struct td_loop *loop, size_t memory);
+void td_trace_close(struct td_trace *t); /* pieces that are still being read live on */
+
+/*
+ * A message that came and is handled now, until td_trace_handled(). When the ring would not reach back TD_TRACE_REACH_S seconds, not
+ * all are kept: those of some Call-IDs are, and whole, while of the others only what went wrong is noted. So a flood does not push
+ * out what happened before it, and a busy server does not pay for a memory of milliseconds. All are kept while somebody
+ * watches.
+ */
+void td_trace_received(struct td_trace *t, const struct td_msg *msg, const struct td_flow *from);
+void td_trace_handled(struct td_trace *t);
+/* A message that came from, or went to, flow. bytes are copied, up to TD_TRACE_MESSAGE_MAX. Without memory nothing is kept. */
+enum td_trace_kind { TD_TRACE_IN = 1, TD_TRACE_OUT, TD_TRACE_NOTE };
+void td_trace_message(struct td_trace *t, enum td_trace_kind way, const struct td_flow *flow, struct td_str bytes);
+void td_trace_note(struct td_trace *t, struct td_str call_id, const struct td_note *note);
+
+/* ---- the reader's side ---- */
+
+/* How far somebody has read a ring. All zero: nothing of it. */
+struct td_trace_cursor {
+	uint64_t segment; /* number of the piece, from 1 */
+	uint32_t at;
+};
+
+/* A piece of a worker's ring: records in bytes [from, to) of buf, which is counted and does not change there. */
+struct td_trace_piece {
+	struct td_buf *buf;
+	uint32_t from, to;
+	unsigned worker;
+	int64_t wall_us; /* added to a record's time it makes microseconds since 1970 */
+};
+
+struct td_trace_record {
+	enum td_trace_kind kind;
+	unsigned worker;
+	uint64_t at_us;      /* monotonic, the same clock on all workers */
+	uint64_t wall_us;    /* since 1970 */
+	struct td_flow flow; /* messages */
+	struct td_str bytes; /* messages: what was kept of whole_n bytes */
+	size_t whole_n;
+	struct td_str call_id; /* notes; empty: of none */
+	struct td_note note;
+};
+
+/* The next record of a piece; views point into it. *at begins with piece->from. False: there is no other. */
+bool td_trace_next(struct td_trace_record *out, const struct td_trace_piece *piece, uint32_t *at);
+
+/* The rings of a server's workers. */
+struct td_traces {
+	unsigned n;
+	struct td_trace *const *rings; /* of each worker; NULL: it keeps none */
+};
+
+/* What was written since the cursors, oldest first of each worker; lost: some of it had been overwritten. The pieces are borrowed for
+ * the call (td_buf_ref() to keep). */
+typedef void td_traces_read_fn(void *arg, const struct td_trace_piece *pieces, unsigned n, bool lost);
+
+/*
+ * Asks every worker for what it wrote since cursors[worker]; fn is called once, from `loop`, and the cursors (kept until then) have
+ * moved on. all: for the next seconds nothing is to be left out, since the reader will come again. 0 or -ENOMEM. The workers must
+ * not be gone before; traces is copied.
+ */
+int td_traces_read(const struct td_traces *traces, struct td_trace_cursor *cursors, bool all, struct td_loop *loop,
+		   td_traces_read_fn *fn, void *arg);
+
+struct td_str td_note_name(enum td_note_kind k); /* "dns-failed": stable, for programs */
+
+#endif
