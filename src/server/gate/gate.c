@@ -57,6 +57,11 @@ static unsigned algs_for(const struct td_core *core, struct td_msg *msg)
 	return algs;
 }
 
+static void note(const struct asked *q, const struct td_note *n)
+{
+	td_trace_note(q->core->trace, q->msg->call_id, n);
+}
+
 static int challenge(const struct asked *q, bool stale)
 {
 	const struct td_core *core = q->core;
@@ -113,9 +118,11 @@ static int pass_user(const struct asked *q, const struct td_user *user, struct t
 {
 	if (!is_user(q, user)) { /* A7, A10: right password, somebody else's name */
 		td_count(&q->core->counters->auth_failed);
+		note(q, &(struct td_note){ .kind = TD_NOTE_NOT_HIM, .a = 403, .text = aor, .more = q->speaker->text });
 		return refuse(q, 403, q->msg->method == TD_REGISTER ? TD_STR("Not your address") : TD_STR("From is not you"));
 	}
 	td_count(&q->core->counters->auth_ok);
+	note(q, &(struct td_note){ .kind = TD_NOTE_AUTHENTICATED, .text = aor });
 	td_tp_trust_conn(q->core->tp, q->from);
 	q->out->aor = aor;
 	q->out->speaker = q->expected.aor;
@@ -146,6 +153,14 @@ static const struct td_user *find_user(const struct asked *q, struct td_str aor)
 	return td_users_find(q->core->users, aor);
 }
 
+/* For the administrator alone: nothing that is answered tells one from the other (A4). */
+static void note_wrong(const struct asked *q, struct td_str aor, enum td_digest_alg alg)
+{
+	const struct td_user *user = find_user(q, aor);
+
+	note(q, &(struct td_note){ .kind = TD_NOTE_PASSWORD, .text = aor, .b = !user ? 1 : !user->has[alg] ? 2 : 0 });
+}
+
 static int check_user(const struct asked *q, const struct td_auth *cred, enum td_digest_alg alg)
 {
 	const struct td_core *core = q->core;
@@ -168,12 +183,13 @@ static int check_user(const struct asked *q, const struct td_auth *cred, enum td
 	}
 	switch (verdict) {
 	case TD_AUTH_OK: return pass_user(q, user, aor);
-	case TD_AUTH_STALE: return challenge(q, true);
+	case TD_AUTH_STALE: note(q, &(struct td_note){ .kind = TD_NOTE_NONCE_OLD }); return challenge(q, true);
 	case TD_AUTH_MALFORMED: return refuse(q, 400, TD_STR("Malformed credentials"));
 	case TD_AUTH_NONE:
 	case TD_AUTH_WRONG: break;
 	}
 	td_count(&core->counters->auth_failed);
+	note_wrong(q, aor, alg);
 	return challenge(q, false);
 }
 
@@ -193,7 +209,7 @@ static int check_credentials(struct asked *q, bool proxy)
 	case TD_AUTH_MALFORMED:
 		td_count(&q->core->counters->bad_requests);
 		return refuse(q, 400, TD_STR("Malformed credentials"));
-	default: return challenge(q, false);
+	default: note(q, &(struct td_note){ .kind = TD_NOTE_CHALLENGED }); return challenge(q, false);
 	}
 }
 
@@ -213,7 +229,9 @@ int td_gate_check(struct td_gate *out, const struct td_core *core, struct td_msg
 	q.speaker = proxy ? &msg->from.uri : &msg->to.uri;
 	q.own = td_core_domain(core, q.speaker);
 	q.realm = q.own ? q.own->name : domain.n ? domain : core->cfg->domains[0].name;
-	if (!td_msg_hdr(msg, proxy ? TD_HDR_PROXY_AUTHORIZATION : TD_HDR_AUTHORIZATION))
+	if (!td_msg_hdr(msg, proxy ? TD_HDR_PROXY_AUTHORIZATION : TD_HDR_AUTHORIZATION)) {
+		note(&q, &(struct td_note){ .kind = TD_NOTE_CHALLENGED });
 		return challenge(&q, false);
+	}
 	return check_credentials(&q, proxy);
 }

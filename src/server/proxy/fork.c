@@ -215,6 +215,11 @@ static void begin_group(struct px_context *c, struct px_seek *s, const struct td
 	ring_for(c);
 }
 
+static struct td_str aor_of(const struct px_context *c, const struct px_seek *s)
+{
+	return s->aor_n ? td_str_n(s->aor, s->aor_n) : c->setup->route.aor;
+}
+
 /* An ACK without a dialog of ours: to all, since whichever answered must get it; the others ignore it. */
 static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 {
@@ -226,6 +231,8 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 	c->lookup = NULL;
 	if (s)
 		s->wanted = false;
+	if (!c->branches && (c->invite || !n))
+		px_note_bindings(c->px->core, c->msg, s ? aor_of(c, s) : c->setup->route.aor, b, n);
 	if (!err && !s)
 		started = start(c, NULL, 0, b, n, false);
 	else if (!err && s->serial)
@@ -240,11 +247,6 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 	if (!c->st)
 		c->final_sent = true;
 	px_context_leave(c);
-}
-
-static struct td_str aor_of(const struct px_context *c, const struct px_seek *s)
-{
-	return s->aor_n ? td_str_n(s->aor, s->aor_n) : c->setup->route.aor;
 }
 
 /* Asks for the address whose turn it is; one at a time. */

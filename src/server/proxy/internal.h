@@ -159,6 +159,10 @@ void px_seeks_free(struct px_context *c);
 bool px_tried(const struct px_context *c, struct td_str uri);
 void px_branch_remember(struct px_branch *b, struct td_str uri); /* its transaction will not tell any more */
 
+/* What the trace is told of a lookup. */
+void px_note_bindings(const struct td_core *core, const struct td_msg *msg, struct td_str aor, const struct td_binding *b,
+		      unsigned n);
+
 /* target.c: 0, TD_EUNSUPPORTED, TD_EDENIED (policy), TD_ESYNTAX. Views in out point where those of the binding or URI do. */
 int px_target_of_binding(struct px_target *out, struct td_core *core, const struct td_binding *b);
 int px_target_of_uri(struct px_target *out, struct td_core *core, const struct td_uri *uri);

@@ -233,6 +233,9 @@ static void timer_c_fired(struct td_timer *tm, void *arg)
 	invite = td_srvtx_msg(c->st);
 	td_count(&c->px->core->counters->timeouts);
 	td_log(c->px->core->log, TD_LOG_INFO, "proxy timer-c", TD_KS("call", invite ? invite->call_id : TD_STR_NULL));
+	if (invite)
+		td_trace_note(c->px->core->trace, invite->call_id,
+			      &(struct td_note){ .kind = TD_NOTE_RANG_TOO_LONG, .a = c->px->core->cfg->proxy.timer_c_s });
 	if (b->ct && td_clitx_had_provisional(b->ct)) {
 		td_clitx_cancel(b->ct, TD_STR_NULL); /* 487 comes, or the transaction ends 64*T1 from here (§9.1) */
 	} else {
@@ -311,6 +314,10 @@ int px_branch_start(struct px_context *c, const struct px_target *t)
 	c->branches = b;
 	c->px->stats.branches++;
 	err = px_branch_send(b, t);
+	if (err)
+		td_trace_note(
+			c->px->core->trace, c->msg->call_id,
+			&(struct td_note){ .kind = TD_NOTE_UNSENT, .a = err, .peer = t->flow.peer, .proto = t->flow.proto });
 	if (err && px_branch_send_instead(b, &t->uri)) {
 		b->status = err == -ENOMEM ? 500 : err == -EMSGSIZE ? 513 : 503; /* §16.9 */
 		px_branch_remember(b, t->uri.text);
@@ -332,6 +339,9 @@ static void to_next_hop(struct px_context *c)
 	int err;
 
 	err = px_target_of_uri(&t, core, &c->setup->route.next);
+	if (err)
+		td_trace_note(core->trace, c->msg->call_id,
+			      &(struct td_note){ .kind = TD_NOTE_NO_TARGET, .a = err, .text = c->setup->route.next.text });
 	t.breadth = px_breadth(c->msg, 1);
 	if (!t.breadth)
 		px_reply(c, 440, TD_STR("Max-Breadth Exceeded"));
@@ -398,6 +408,11 @@ static int take_on(struct px_context *c)
 		err = px_pending_add(&c->source, c->px, &c->setup->from.peer, core->cfg->proxy.max_pending);
 	if (!err)
 		err = td_srvtx_open(&c->st, core->txl, c->msg, &c->setup->from, &srvtx_events, c);
+	if (err == TD_ELIMIT)
+		td_trace_note(
+			core->trace, c->msg->call_id,
+			&(struct td_note){
+				.kind = TD_NOTE_TOO_MANY, .a = 503, .peer = c->setup->from.peer, .proto = c->setup->from.proto });
 	if (err)
 		td_reply_stateless(core->txl, c->msg, &c->setup->from, err == TD_ELIMIT ? 503 : 500, TD_STR_NULL,
 				   err == TD_ELIMIT ? TD_STR("Retry-After: 10\r\n") : TD_STR_NULL);

@@ -181,6 +181,20 @@ static bool try_instead(struct px_branch *b, struct td_clitx *gone)
 	return !td_uri_parse(&uri, sent) && px_branch_send_instead(b, &uri) == 0;
 }
 
+static void note_ended(struct px_context *c, const struct td_clitx *ct, int why)
+{
+	const struct td_msg *msg = c->st ? td_srvtx_msg(c->st) : NULL;
+	const struct td_flow *to = td_clitx_flow(ct);
+
+	if (!msg || !why)
+		return;
+	td_trace_note(c->px->core->trace, msg->call_id,
+		      &(struct td_note){ .kind = why == TD_ETIMEOUT ? TD_NOTE_NO_ANSWER : TD_NOTE_UNSENT,
+					 .a = why == TD_ETIMEOUT ? td_clitx_had_provisional(ct) : why,
+					 .peer = to->peer,
+					 .proto = to->proto });
+}
+
 static void on_ended(struct td_clitx *ct, int why, void *arg)
 {
 	struct px_branch *b = arg;
@@ -189,6 +203,8 @@ static void on_ended(struct td_clitx *ct, int why, void *arg)
 
 	px_context_enter(c);
 	b->ct = NULL;
+	if (!b->status)
+		note_ended(c, ct, why);
 	if (!b->status && why == TD_ETIMEOUT)
 		td_count(&c->px->core->counters->timeouts);
 	if (!b->status && (why == TD_ETIMEOUT || !try_instead(b, ct))) {

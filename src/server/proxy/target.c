@@ -61,6 +61,21 @@ int px_target_of_uri(struct px_target *out, struct td_core *core, const struct t
 	return 0;
 }
 
+void px_note_bindings(const struct td_core *core, const struct td_msg *msg, struct td_str aor, const struct td_binding *b,
+		      unsigned n)
+{
+	uint64_t now_s = td_loop_wall_s(core->loop), first_s = UINT64_MAX;
+
+	for (unsigned i = 0; i < n; i++)
+		if (b[i].expires_at_s < first_s)
+			first_s = b[i].expires_at_s;
+	td_trace_note(core->trace, msg->call_id,
+		      &(struct td_note){ .kind = TD_NOTE_BINDINGS,
+					 .text = aor,
+					 .a = n,
+					 .b = n && first_s > now_s ? (int64_t)(first_s - now_s) : 0 });
+}
+
 static bool flow_usable(const struct td_core *core, const struct td_flow *f)
 {
 	/* Since it was stored the listeners may have changed, and a connection is gone. */

@@ -8,6 +8,12 @@
  */
 static bool passes(struct px_context *c, enum td_call_verdict v)
 {
+	if (v == TD_CALL_CALLER_FULL || v == TD_CALL_CALLEE_FULL)
+		td_trace_note(
+			c->px->core->trace, c->msg->call_id,
+			&(struct td_note){ .kind = TD_NOTE_TOO_MANY,
+					   .a = v == TD_CALL_CALLER_FULL ? 403 : 486,
+					   .text = v == TD_CALL_CALLER_FULL ? c->setup->route.sender : c->setup->route.aor });
 	if (v == TD_CALL_CALLER_FULL)
 		px_reply(c, 403, TD_STR("Too Many Calls"));
 	else if (v == TD_CALL_CALLEE_FULL)

@@ -39,6 +39,11 @@ static struct verdict no_later(void)
 
 static void answer(struct td_registrar *r, const struct td_msg *msg, const struct td_flow *from, const struct verdict *v)
 {
+	if (v->status >= 300)
+		td_trace_note(
+			r->core->trace, msg->call_id,
+			&(struct td_note){
+				.kind = TD_NOTE_NOT_REGISTERED, .a = v->status, .text = v->reason, .more = msg->to.uri.text });
 	td_reply_stateless(r->core->txl, msg, from, v->status, v->reason, v->extra);
 }
 
