@@ -276,8 +276,8 @@ struct td_msg {
 	struct td_str uri;  /* Request-URI as written */
 	struct td_uri ruri; /* the same, parsed; text empty where that was a defect */
 	struct td_str reason;
-	struct td_via via; /* top Via; of a malformed one its host, and rport set: answer to the port it came from */
-	struct td_name_addr from, to;
+	struct td_via via;              /* top Via; of a malformed one its host, and rport set: answer to the port it came from */
+	struct td_name_addr from, to;   /* of a response without the uri: td_name_addr_parse() reads it from text */
 	struct td_str from_tag, to_tag; /* p NULL when absent */
 	struct td_str call_id;
 	struct td_cseq cseq;
@@ -347,6 +347,8 @@ struct td_values {
 
 void td_values_of(struct td_values *it, const struct td_msg *m, enum td_hdr_id id);
 int td_values_next(struct td_str *out, struct td_values *it); /* 1, 0 at the end, TD_ESYNTAX */
+/* The same of Contact fields, parsed. On TD_ESYNTAX *out holds what had been read. */
+int td_contact_next(struct td_contact *out, struct td_values *it);
 /* Is token among the values (Supported, Require, Allow …)? */
 bool td_msg_has_token(const struct td_msg *m, enum td_hdr_id id, struct td_str token);
 

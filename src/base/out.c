@@ -80,14 +80,21 @@ static inline size_t digits_of(uint64_t v)
 
 void td_out_u64(struct td_out *o, uint64_t v)
 {
+	static const char pairs[] =
+		"00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748"
+		"49505152535455565758596061626364656667686970717273747576777879808182838485868788899091929394959697"
+		"9899";
 	size_t n = digits_of(v);
 	char *p = td_out_room(o, n);
 
 	if (!p)
 		return;
-	for (; n > 1; v /= 10)
-		p[--n] = (char)('0' + v % 10);
-	p[0] = (char)('0' + v % 10);
+	for (; n > 1; v /= 100) {
+		n -= 2;
+		memcpy(p + n, pairs + 2 * (v % 100), 2);
+	}
+	if (n)
+		p[0] = (char)('0' + v);
 }
 
 void td_out_i64(struct td_out *o, int64_t v)

@@ -14,20 +14,24 @@ static int dup(struct td_str *out, struct td_dialog *d, struct td_str s)
 }
 
 /* From or To as we shall write it: everything but the tag, which may change place. */
-static int dup_party(struct td_str *out, struct td_dialog *d, const struct td_name_addr *a)
+static int dup_party(struct td_str *out, struct td_dialog *d, struct td_str value)
 {
+	struct td_name_addr a;
 	struct td_param p;
-	struct td_str rest = a->params;
+	struct td_str rest;
 	struct td_out o;
-	int err;
+	int err = td_name_addr_parse(&a, value);
 
+	if (err)
+		return TD_ESYNTAX;
+	rest = a.params;
 	td_out_init(&o);
-	if (a->display.n) {
-		td_out_str(&o, a->display);
+	if (a.display.n) {
+		td_out_str(&o, a.display);
 		td_out_char(&o, ' ');
 	}
 	td_out_char(&o, '<');
-	td_out_str(&o, a->uri.text);
+	td_out_str(&o, a.uri.text);
 	td_out_char(&o, '>');
 	while ((err = td_param_next(&p, &rest)) == 1) {
 		if (td_str_ieq(p.name, TD_STR("tag")))
@@ -138,9 +142,9 @@ static int fill(struct td_dialog *d, const struct td_msg *m, struct td_str local
 	if (!err)
 		err = dup(&d->remote_tag, d, remote_tag);
 	if (!err)
-		err = dup_party(&d->local, d, d->uac ? &m->from : &m->to);
+		err = dup_party(&d->local, d, d->uac ? m->from.text : m->to.text);
 	if (!err)
-		err = dup_party(&d->remote, d, d->uac ? &m->to : &m->from);
+		err = dup_party(&d->remote, d, d->uac ? m->to.text : m->from.text);
 	if (!err)
 		err = take_route_set(d, m);
 	return err;

@@ -43,10 +43,10 @@ static inline int bare_addr(struct td_uri *out, struct td_cur *c, bool usual)
 	return usual ? td_uri_read(out, td_cur_since(c, from), c->slack) : td_uri_read_any(out, td_cur_since(c, from));
 }
 
-/* LAQUOT addr-spec RAQUOT: no URI holds ">", so that the first one ends it. */
+/* LAQUOT addr-spec RAQUOT: no URI holds ">", so that the first one ends it. out NULL: what stands between is not looked at. */
 static inline int angle_addr(struct td_uri *out, struct td_cur *c, bool usual)
 {
-	const char *from = c->p, *to = usual ? td_usual_sip_uri(out, from, c->end, c->slack, '>') : NULL;
+	const char *from = c->p, *to = out && usual ? td_usual_sip_uri(out, from, c->end, c->slack, '>') : NULL;
 	struct td_str text;
 	size_t after;
 
@@ -60,6 +60,8 @@ static inline int angle_addr(struct td_uri *out, struct td_cur *c, bool usual)
 	text = td_str_n(from, (size_t)(to - from));
 	after = (size_t)(c->end - to) + c->slack;
 	c->p = to + 1;
+	if (!out)
+		return 0;
 	return usual ? td_uri_read(out, text, after < 16 ? (unsigned)after : 16) : td_uri_read_any(out, text);
 }
 
@@ -67,7 +69,7 @@ static inline int angle_addr(struct td_uri *out, struct td_cur *c, bool usual)
  * ( name-addr / addr-spec ), name-addr  =  [ display-name ] LAQUOT addr-spec RAQUOT
  * A scheme is a token too: what follows it, a colon or "<", tells the two apart.
  */
-static inline int address(struct td_name_addr *na, struct td_cur *c, bool usual)
+static inline int address(struct td_name_addr *na, struct td_cur *c, bool usual, bool tag_only)
 {
 	struct td_cur ahead = *c;
 	struct td_str display = usual && td_cur_at(&ahead, '<') ? td_str_n(ahead.p, 0) : display_name(&ahead);
@@ -77,7 +79,7 @@ static inline int address(struct td_name_addr *na, struct td_cur *c, bool usual)
 		na->display = display;
 		na->angle = true;
 		*c = ahead;
-		return angle_addr(&na->uri, c, usual);
+		return angle_addr(tag_only ? NULL : &na->uri, c, usual);
 	}
 	return bare_addr(&na->uri, c, usual);
 }
@@ -112,9 +114,10 @@ static inline bool usual_tag(struct td_str *tag, struct td_cur *c)
 
 /*
  * from-spec  =  ( name-addr / addr-spec ) *( SEMI from-param )
- * With tag: From and To, whose tag is found (p NULL when there is none) and checked.
+ * With tag: From and To, whose tag is found (p NULL when there is none) and checked. tag_only: the URI is not read.
  */
-static inline int read_name_addr(struct td_name_addr *na, struct td_str *tag, struct td_str value, unsigned slack, bool usual)
+static inline int read_name_addr(struct td_name_addr *na, struct td_str *tag, struct td_str value, unsigned slack, bool usual,
+				 bool tag_only)
 {
 	struct td_cur c = td_cur_near(value, slack);
 	struct td_param p;
@@ -122,7 +125,7 @@ static inline int read_name_addr(struct td_name_addr *na, struct td_str *tag, st
 	int err;
 
 	na->text = value;
-	err = address(na, &c, usual);
+	err = address(na, &c, usual, tag_only);
 	if (err)
 		return err;
 	td_cur_lws(&c);
@@ -143,12 +146,17 @@ static inline int read_name_addr(struct td_name_addr *na, struct td_str *tag, st
 
 int td_name_addr_read(struct td_name_addr *na, struct td_str *tag, struct td_str value, unsigned slack)
 {
-	return read_name_addr(na, tag, value, slack, true);
+	return read_name_addr(na, tag, value, slack, true, false);
 }
 
 int td_name_addr_read_any(struct td_name_addr *na, struct td_str *tag, struct td_str value)
 {
-	return read_name_addr(na, tag, value, 0, false);
+	return read_name_addr(na, tag, value, 0, false, false);
+}
+
+int td_tag_read(struct td_name_addr *na, struct td_str *tag, struct td_str value, unsigned slack)
+{
+	return read_name_addr(na, tag, value, slack, true, true);
 }
 
 int td_name_addr_parse_tag(struct td_name_addr *out, struct td_str *tag, struct td_str value)

@@ -9,16 +9,12 @@
 static bool is_v4(struct td_str s)
 {
 	struct td_cur c = td_cur_of(s);
-	int i;
+	const char *from;
 
-	for (i = 0; i < 4; i++) {
-		const char *from = c.p;
-
-		td_cur_u64(&c, 255);
-		if (c.p - from > 3)
+	for (int i = 0; i < 4; i++) {
+		from = c.p;
+		if (td_cur_digits(&c, 3) > 255 || c.p == from || (i < 3 && !td_cur_take(&c, '.')))
 			return false;
-		if (i < 3)
-			td_cur_want(&c, '.');
 	}
 	return td_cur_end(&c);
 }

@@ -7,6 +7,8 @@
 #ifndef TANDEM_SIP_INTERNAL_H
 #define TANDEM_SIP_INTERNAL_H
 
+#include <endian.h>
+
 #include <tandem/sip.h>
 
 #include "scan.h"
@@ -294,6 +296,16 @@ bool td_pct_next(struct td_pctchar *out, struct td_str *rest);
 int td_uri_read(struct td_uri *u, struct td_str text, unsigned slack);
 int td_via_read(struct td_via *v, struct td_str value, unsigned slack);
 int td_name_addr_read(struct td_name_addr *na, struct td_str *tag, struct td_str value, unsigned slack);
+/* The same of From and To for their tag alone: a URI in brackets is not looked at, and na->uri stays empty. */
+int td_tag_read(struct td_name_addr *na, struct td_str *tag, struct td_str value, unsigned slack);
+
+/* How many bytes after a text of the message may be looked at: the rest of it, as far as anybody wants it. */
+static inline unsigned td_msg_slack(const struct td_msg *m, struct td_str s)
+{
+	size_t n = (size_t)(m->bytes.p + m->bytes.n - s.p) - s.n;
+
+	return n < 16 ? (unsigned)n : 16;
+}
 
 /*
  * The same without the short cuts for what nearly all write, and so is td_msg_parse_any() for the index of a message: what
@@ -323,12 +335,12 @@ struct td_hdr_text {
 extern const struct td_hdr_text td_hdr_texts[TD_HDR_COUNT];
 extern const uint8_t td_hdr_slots[512];
 
-#define TD_HDR_SLOT(n, first, middle) (((n)*9 + (first)*64 + (middle)*5) & 511)
+#define TD_HDR_SLOT(middle, n) ((((middle) + (uint32_t)(n)) * 0x9b08923du) >> 23)
 
-/* The one id a name of at least two characters can have. */
+/* The one id that a name of at least two characters can have. One of two or three stands between a line feed and a colon. */
 static inline enum td_hdr_id td_hdr_candidate(const char *p, size_t n)
 {
-	return td_hdr_slots[TD_HDR_SLOT((unsigned)n, (unsigned char)p[0] | 0x20u, (unsigned char)p[n / 2] | 0x20u)];
+	return td_hdr_slots[TD_HDR_SLOT(le32toh(td_load32(p + (ptrdiff_t)(n / 2) - 2)) | 0x20202020u, n)];
 }
 
 #if defined(__SSE2__)

@@ -187,24 +187,26 @@ static int field(struct indexer *ix, const char **p)
 enum { USUAL_ROOM = 18 };
 
 /*
- * End of the line of which the first sixteen bytes hold nothing up to CR if low is 0, else these, or NULL if it does not
- * end with CRLF and a byte that is no blank.
+ * How long the line at p is, of which the first sixteen bytes hold nothing up to CR if low is 0, else these. 0 if it does not end
+ * with CRLF and a byte that is no blank.
  */
-static inline const char *usual_line(const char *p, const char *end, unsigned low)
+static inline size_t usual_line(const char *p, const char *end, unsigned low)
 {
+	const char *from = p;
+
 	while (!low) {
 		p += 16;
 		if (end - p < USUAL_ROOM) {
 			p = td_scan_eol_plain(p, end);
 			if (end - p < 3)
-				return NULL;
+				return 0;
 			break;
 		}
 		low = td_low16(td_load128(p));
 	}
 	if (low)
 		p += __builtin_ctz(low);
-	return p[0] != '\r' || p[1] != '\n' || ((unsigned char)p[2] <= ' ' && is_wsp(p[2])) ? NULL : p;
+	return memcmp(p, "\r\n", 2) != 0 || ((unsigned char)p[2] <= ' ' && is_wsp(p[2])) ? 0 : (size_t)(p - from);
 }
 
 /*
@@ -213,38 +215,41 @@ static inline const char *usual_line(const char *p, const char *end, unsigned lo
  */
 static const char *usual_fields(struct indexer *ix, const char *p)
 {
+	enum { NO_COLON = 31 }; /* as long as no name is */
 	struct td_msg *m = ix->msg;
-	const char *base = m->bytes.p, *end = ix->end, *at, *eol, *from;
+	const char *base = m->bytes.p, *end = ix->end, *from, *to;
 	struct td_hdr *h = &m->hdr[m->nhdr];
 	enum td_hdr_id id;
-	unsigned n, count = m->nhdr;
+	unsigned name_n, count = m->nhdr;
+	size_t n;
 	__m128i start;
 
 	while (end - p > USUAL_ROOM && count < OWN_FIELDS) {
 		start = td_load128(p);
-		eol = usual_line(p, end, td_low16(start));
-		n = (unsigned)__builtin_ctz(td_equal16(start, ':') | 0x10000);
-		if (!eol || n == 16 || n >= eol - p || eol - p > TD_SIP_MAX_HEADER - 2)
+		n = usual_line(p, end, td_low16(start));
+		name_n = (unsigned)__builtin_ctz(td_equal16(start, ':') | 1u << NO_COLON);
+		if (name_n >= n || n > TD_SIP_MAX_HEADER - 2)
 			break;
-		id = td_hdr_id_of_start(p, n, start);
+		id = td_hdr_id_of_start(p, name_n, start);
 		if (id == TD_HDR_OTHER)
 			break;
-		at = p;
-		h->at = (uint16_t)(p - base);
-		h->n = (uint16_t)(eol + 2 - p);
-		h->name_n = (uint16_t)n;
-		h->id = (uint8_t)id;
-		h->next = 0;
-		from = p + n + 1;
-		p = eol + 2;
+		from = p + name_n + 1;
+		to = p + n;
 		if (*from == ' ')
 			from++;
-		while ((unsigned char)*from <= ' ' && from < eol && is_lws(*from))
-			from++;
-		while ((unsigned char)eol[-1] <= ' ' && eol > from && is_lws(eol[-1]))
-			eol--;
-		h->value_at = (uint16_t)(from - at);
-		h->value_n = (uint16_t)(eol - from);
+		if ((unsigned char)*from <= ' ')
+			while (from < to && is_lws(*from))
+				from++;
+		while ((unsigned char)to[-1] <= ' ' && to > from && is_lws(to[-1]))
+			to--;
+		h->at = (uint16_t)(p - base);
+		h->n = (uint16_t)(n + 2);
+		h->name_n = (uint16_t)name_n;
+		h->id = (uint8_t)id;
+		h->next = 0;
+		h->value_at = (uint16_t)(from - p);
+		h->value_n = (uint16_t)(to - from);
+		p += n + 2;
 		h++;
 		count++;
 		if (m->first[id])
@@ -317,14 +322,6 @@ static int salvage_via(struct td_msg *m, struct td_str value)
 	return 0;
 }
 
-/* How many bytes after a text may be looked at: the rest of the message, as far as anybody wants it. */
-static unsigned slack(const struct td_msg *m, struct td_str s)
-{
-	size_t n = (size_t)(m->bytes.p + m->bytes.n - s.p) - s.n;
-
-	return n < 16 ? (unsigned)n : 16;
-}
-
 /* Are there more Via values than a message may have? Up to that many take this many bytes; few messages have as many. */
 static bool too_many_vias(const struct td_msg *m)
 {
@@ -355,7 +352,7 @@ static int top_via(struct td_msg *m)
 	if (!h)
 		return TD_ESYNTAX;
 	value = rest = td_hdr_value(m, h);
-	if (td_via_read(&m->via, value, slack(m, value))) {
+	if (td_via_read(&m->via, value, td_msg_slack(m, value))) {
 		memset(&m->via, 0, sizeof(m->via));
 		if ((td_list_next(&value, &rest) != 1 || td_via_parse(&m->via, value)) && salvage_via(m, td_hdr_value(m, h)))
 			return TD_ESYNTAX;
@@ -365,10 +362,15 @@ static int top_via(struct td_msg *m)
 	return 0;
 }
 
-/* From, To. Their tag may be missing (RFC 2543), but not empty (P4). */
+/*
+ * From, To. Their tag may be missing (RFC 2543), but not empty (P4). A response repeats the URIs of its request (§8.2.6.2), by which
+ * nobody judges it: they are left unread.
+ */
 static void party(struct td_msg *m, struct td_name_addr *out, struct td_str *tag, struct td_str value, const char *wrong)
 {
-	if (!td_name_addr_read(out, tag, value, value.p ? slack(m, value) : 0))
+	unsigned near = value.p ? td_msg_slack(m, value) : 0;
+
+	if (!(m->request ? td_name_addr_read(out, tag, value, near) : td_tag_read(out, tag, value, near)))
 		return;
 	memset(out, 0, sizeof(*out));
 	*tag = TD_STR_NULL;
@@ -379,9 +381,9 @@ static void party(struct td_msg *m, struct td_name_addr *out, struct td_str *tag
  * callid = word [ "@" word ]. Taken as any run of visible characters: it is compared and never interpreted, and the "="
  * of base64, no word character, is in many a phone's.
  */
-static bool good_call_id(struct td_str v)
+static bool good_call_id(const struct td_msg *m, struct td_str v)
 {
-	return v.n > 0 && v.n <= TD_SIP_MAX_TOKEN && td_skip_visible(v.p, v.p + v.n) == v.p + v.n;
+	return v.n > 0 && v.n <= TD_SIP_MAX_TOKEN && td_skip_visible(v.p, v.p + v.n, td_msg_slack(m, v)) == v.p + v.n;
 }
 
 static void cseq(struct td_msg *m)
@@ -427,7 +429,7 @@ static int core_fields(struct td_msg *m, size_t body_at)
 	v = single(m, TD_HDR_TO, "To Twice");
 	party(m, &m->to, &m->to_tag, v, v.p ? "Malformed To" : "Missing To");
 	m->call_id = single(m, TD_HDR_CALL_ID, "Call-ID Twice");
-	if (!good_call_id(m->call_id))
+	if (!good_call_id(m, m->call_id))
 		defect(m, 400, m->call_id.p ? "Malformed Call-ID" : "Missing Call-ID");
 	cseq(m);
 	v = single(m, TD_HDR_MAX_FORWARDS, "Max-Forwards Twice");
@@ -454,7 +456,7 @@ static void start(struct td_msg *m, const struct td_start_line *s)
 	if (!s->request)
 		return;
 	m->method = td_method_of(s->method);
-	err = td_uri_read(&m->ruri, s->uri, slack(m, s->uri));
+	err = td_uri_read(&m->ruri, s->uri, td_msg_slack(m, s->uri));
 	if (err)
 		memset(&m->ruri, 0, sizeof(m->ruri));
 	if (err == TD_ELIMIT)
@@ -488,13 +490,22 @@ static int parse(struct td_msg *m, bool usual)
 	return m->defect.status ? TD_ESYNTAX : 0;
 }
 
+/* memset(3), which takes as much at a time as the machine can. Inline, as it would be for a known size, it is sixteen bytes. */
+static __attribute__((noipa)) void clear(void *p, size_t n)
+{
+	memset(p, 0, n);
+}
+
 static struct td_msg *msg_new(void)
 {
 	struct msg_block *b = malloc(sizeof(*b));
 
 	if (!b)
 		return NULL;
-	b->msg = (struct td_msg){ .refs = 1, .max_forwards = -1, .hdr = b->hdr };
+	clear(&b->msg, sizeof(b->msg));
+	b->msg.refs = 1;
+	b->msg.max_forwards = -1;
+	b->msg.hdr = b->hdr;
 	td_arena_init_with(&b->msg.arena, b->arena, sizeof(b->arena));
 	return &b->msg;
 }

@@ -1,80 +1,81 @@
 /*
- * Names: methods and header fields. A header's name is found with one look into a table of 512 slots, which length, first
- * and middle letter choose, and one comparison. The multipliers were searched for so that no two names share a slot, among
- * those that cost one instruction: should a new name collide, the compiler refuses the doubled initializer, and others are
- * to be tried.
+ * Names: methods and header fields. A header's name is found with one look into a table of 512 slots, which its length and
+ * the four characters in its middle choose, and one comparison. The multiplier was searched for so that no two names share a slot:
+ * should a new name collide, the compiler refuses the doubled initializer, and another odd number is to be tried.
  */
 #include "internal.h"
 
-/* id, canonical form, its first letter and the one at [length / 2], both in lower case */
-#define HEADERS(X)                                                \
-	X(ACCEPT, "Accept", 'a', 'e')                             \
-	X(ACCEPT_ENCODING, "Accept-Encoding", 'a', 'e')           \
-	X(ACCEPT_LANGUAGE, "Accept-Language", 'a', 'l')           \
-	X(ALERT_INFO, "Alert-Info", 'a', '-')                     \
-	X(ALLOW, "Allow", 'a', 'l')                               \
-	X(AUTHENTICATION_INFO, "Authentication-Info", 'a', 'a')   \
-	X(AUTHORIZATION, "Authorization", 'a', 'i')               \
-	X(CALL_ID, "Call-ID", 'c', 'l')                           \
-	X(CALL_INFO, "Call-Info", 'c', '-')                       \
-	X(CONTACT, "Contact", 'c', 't')                           \
-	X(CONTENT_DISPOSITION, "Content-Disposition", 'c', 'i')   \
-	X(CONTENT_ENCODING, "Content-Encoding", 'c', 'e')         \
-	X(CONTENT_LANGUAGE, "Content-Language", 'c', 'l')         \
-	X(CONTENT_LENGTH, "Content-Length", 'c', '-')             \
-	X(CONTENT_TYPE, "Content-Type", 'c', 't')                 \
-	X(CSEQ, "CSeq", 'c', 'e')                                 \
-	X(DATE, "Date", 'd', 't')                                 \
-	X(ERROR_INFO, "Error-Info", 'e', '-')                     \
-	X(EXPIRES, "Expires", 'e', 'i')                           \
-	X(FROM, "From", 'f', 'o')                                 \
-	X(IN_REPLY_TO, "In-Reply-To", 'i', 'p')                   \
-	X(MAX_FORWARDS, "Max-Forwards", 'm', 'r')                 \
-	X(MIME_VERSION, "MIME-Version", 'm', 'e')                 \
-	X(MIN_EXPIRES, "Min-Expires", 'm', 'x')                   \
-	X(ORGANIZATION, "Organization", 'o', 'z')                 \
-	X(PRIORITY, "Priority", 'p', 'r')                         \
-	X(PROXY_AUTHENTICATE, "Proxy-Authenticate", 'p', 'h')     \
-	X(PROXY_AUTHORIZATION, "Proxy-Authorization", 'p', 'h')   \
-	X(PROXY_REQUIRE, "Proxy-Require", 'p', 'r')               \
-	X(RECORD_ROUTE, "Record-Route", 'r', '-')                 \
-	X(REPLY_TO, "Reply-To", 'r', 'y')                         \
-	X(REQUIRE, "Require", 'r', 'u')                           \
-	X(RETRY_AFTER, "Retry-After", 'r', '-')                   \
-	X(ROUTE, "Route", 'r', 'u')                               \
-	X(SERVER, "Server", 's', 'v')                             \
-	X(SUBJECT, "Subject", 's', 'j')                           \
-	X(SUPPORTED, "Supported", 's', 'o')                       \
-	X(TIMESTAMP, "Timestamp", 't', 's')                       \
-	X(TO, "To", 't', 'o')                                     \
-	X(UNSUPPORTED, "Unsupported", 'u', 'p')                   \
-	X(USER_AGENT, "User-Agent", 'u', 'a')                     \
-	X(VIA, "Via", 'v', 'i')                                   \
-	X(WARNING, "Warning", 'w', 'n')                           \
-	X(WWW_AUTHENTICATE, "WWW-Authenticate", 'w', 'e')         \
-	X(ALLOW_EVENTS, "Allow-Events", 'a', 'e')                 \
-	X(EVENT, "Event", 'e', 'e')                               \
-	X(IDENTITY, "Identity", 'i', 't')                         \
-	X(MAX_BREADTH, "Max-Breadth", 'm', 'r')                   \
-	X(MIN_SE, "Min-SE", 'm', '-')                             \
-	X(PATH, "Path", 'p', 't')                                 \
-	X(P_ASSERTED_IDENTITY, "P-Asserted-Identity", 'p', 'd')   \
-	X(P_PREFERRED_IDENTITY, "P-Preferred-Identity", 'p', 'd') \
-	X(PRIVACY, "Privacy", 'p', 'v')                           \
-	X(RACK, "RAck", 'r', 'c')                                 \
-	X(REASON, "Reason", 'r', 's')                             \
-	X(REFER_TO, "Refer-To", 'r', 'r')                         \
-	X(REFERRED_BY, "Referred-By", 'r', 'r')                   \
-	X(REPLACES, "Replaces", 'r', 'a')                         \
-	X(RSEQ, "RSeq", 'r', 'e')                                 \
-	X(SERVICE_ROUTE, "Service-Route", 's', 'e')               \
-	X(SESSION_EXPIRES, "Session-Expires", 's', '-')           \
-	X(SIP_ETAG, "SIP-ETag", 's', 'e')                         \
-	X(SIP_IF_MATCH, "SIP-If-Match", 's', '-')                 \
-	X(SUBSCRIPTION_STATE, "Subscription-State", 's', 'i')
+/* id, canonical form, the four characters from [length / 2 - 2] on in lower case: before a name stands a line feed (as "*": | 0x20),
+ * after it a colon */
+#define HEADERS(X)                                                          \
+	X(ACCEPT, "Accept", 'c', 'c', 'e', 'p')                             \
+	X(ACCEPT_ENCODING, "Accept-Encoding", 't', '-', 'e', 'n')           \
+	X(ACCEPT_LANGUAGE, "Accept-Language", 't', '-', 'l', 'a')           \
+	X(ALERT_INFO, "Alert-Info", 'r', 't', '-', 'i')                     \
+	X(ALLOW, "Allow", 'a', 'l', 'l', 'o')                               \
+	X(AUTHENTICATION_INFO, "Authentication-Info", 'i', 'c', 'a', 't')   \
+	X(AUTHORIZATION, "Authorization", 'o', 'r', 'i', 'z')               \
+	X(CALL_ID, "Call-ID", 'a', 'l', 'l', '-')                           \
+	X(CALL_INFO, "Call-Info", 'l', 'l', '-', 'i')                       \
+	X(CONTACT, "Contact", 'o', 'n', 't', 'a')                           \
+	X(CONTENT_DISPOSITION, "Content-Disposition", '-', 'd', 'i', 's')   \
+	X(CONTENT_ENCODING, "Content-Encoding", 't', '-', 'e', 'n')         \
+	X(CONTENT_LANGUAGE, "Content-Language", 't', '-', 'l', 'a')         \
+	X(CONTENT_LENGTH, "Content-Length", 'n', 't', '-', 'l')             \
+	X(CONTENT_TYPE, "Content-Type", 'e', 'n', 't', '-')                 \
+	X(CSEQ, "CSeq", 'c', 's', 'e', 'q')                                 \
+	X(DATE, "Date", 'd', 'a', 't', 'e')                                 \
+	X(ERROR_INFO, "Error-Info", 'o', 'r', '-', 'i')                     \
+	X(EXPIRES, "Expires", 'x', 'p', 'i', 'r')                           \
+	X(FROM, "From", 'f', 'r', 'o', 'm')                                 \
+	X(IN_REPLY_TO, "In-Reply-To", 'r', 'e', 'p', 'l')                   \
+	X(MAX_FORWARDS, "Max-Forwards", 'f', 'o', 'r', 'w')                 \
+	X(MIME_VERSION, "MIME-Version", '-', 'v', 'e', 'r')                 \
+	X(MIN_EXPIRES, "Min-Expires", '-', 'e', 'x', 'p')                   \
+	X(ORGANIZATION, "Organization", 'n', 'i', 'z', 'a')                 \
+	X(PRIORITY, "Priority", 'i', 'o', 'r', 'i')                         \
+	X(PROXY_AUTHENTICATE, "Proxy-Authenticate", 'u', 't', 'h', 'e')     \
+	X(PROXY_AUTHORIZATION, "Proxy-Authorization", 'u', 't', 'h', 'o')   \
+	X(PROXY_REQUIRE, "Proxy-Require", 'y', '-', 'r', 'e')               \
+	X(RECORD_ROUTE, "Record-Route", 'r', 'd', '-', 'r')                 \
+	X(REPLY_TO, "Reply-To", 'p', 'l', 'y', '-')                         \
+	X(REQUIRE, "Require", 'e', 'q', 'u', 'i')                           \
+	X(RETRY_AFTER, "Retry-After", 'r', 'y', '-', 'a')                   \
+	X(ROUTE, "Route", 'r', 'o', 'u', 't')                               \
+	X(SERVER, "Server", 'e', 'r', 'v', 'e')                             \
+	X(SUBJECT, "Subject", 'u', 'b', 'j', 'e')                           \
+	X(SUPPORTED, "Supported", 'p', 'p', 'o', 'r')                       \
+	X(TIMESTAMP, "Timestamp", 'm', 'e', 's', 't')                       \
+	X(TO, "To", '*', 't', 'o', ':')                                     \
+	X(UNSUPPORTED, "Unsupported", 'u', 'p', 'p', 'o')                   \
+	X(USER_AGENT, "User-Agent", 'r', '-', 'a', 'g')                     \
+	X(VIA, "Via", '*', 'v', 'i', 'a')                                   \
+	X(WARNING, "Warning", 'a', 'r', 'n', 'i')                           \
+	X(WWW_AUTHENTICATE, "WWW-Authenticate", 't', 'h', 'e', 'n')         \
+	X(ALLOW_EVENTS, "Allow-Events", 'w', '-', 'e', 'v')                 \
+	X(EVENT, "Event", 'e', 'v', 'e', 'n')                               \
+	X(IDENTITY, "Identity", 'e', 'n', 't', 'i')                         \
+	X(MAX_BREADTH, "Max-Breadth", '-', 'b', 'r', 'e')                   \
+	X(MIN_SE, "Min-SE", 'i', 'n', '-', 's')                             \
+	X(PATH, "Path", 'p', 'a', 't', 'h')                                 \
+	X(P_ASSERTED_IDENTITY, "P-Asserted-Identity", 't', 'e', 'd', '-')   \
+	X(P_PREFERRED_IDENTITY, "P-Preferred-Identity", 'r', 'e', 'd', '-') \
+	X(PRIVACY, "Privacy", 'r', 'i', 'v', 'a')                           \
+	X(RACK, "RAck", 'r', 'a', 'c', 'k')                                 \
+	X(REASON, "Reason", 'e', 'a', 's', 'o')                             \
+	X(REFER_TO, "Refer-To", 'f', 'e', 'r', '-')                         \
+	X(REFERRED_BY, "Referred-By", 'e', 'r', 'r', 'e')                   \
+	X(REPLACES, "Replaces", 'p', 'l', 'a', 'c')                         \
+	X(RSEQ, "RSeq", 'r', 's', 'e', 'q')                                 \
+	X(SERVICE_ROUTE, "Service-Route", 'i', 'c', 'e', '-')               \
+	X(SESSION_EXPIRES, "Session-Expires", 'o', 'n', '-', 'e')           \
+	X(SIP_ETAG, "SIP-ETag", 'p', '-', 'e', 't')                         \
+	X(SIP_IF_MATCH, "SIP-If-Match", 'i', 'f', '-', 'm')                 \
+	X(SUBSCRIPTION_STATE, "Subscription-State", 'p', 't', 'i', 'o')
 
-#define NAME(id, name, first, middle) [TD_HDR_##id] = { name, sizeof(name) - 1 },
-#define PLACE(id, name, first, middle) [TD_HDR_SLOT(sizeof(name) - 1, first, middle)] = TD_HDR_##id,
+#define NAME(id, name, a, b, c, d) [TD_HDR_##id] = { name, sizeof(name) - 1 },
+#define PLACE(id, name, a, b, c, d) \
+	[TD_HDR_SLOT((uint32_t)(a) | (b) << 8 | (c) << 16 | (uint32_t)(d) << 24, sizeof(name) - 1)] = TD_HDR_##id,
 
 const struct td_hdr_text td_hdr_texts[TD_HDR_COUNT] = { HEADERS(NAME) };
 const uint8_t td_hdr_slots[512] = { HEADERS(PLACE) };
@@ -96,11 +97,16 @@ enum td_hdr_id td_hdr_id_of_compact(const char *p, size_t n)
 
 enum td_hdr_id td_hdr_id_of_token(const char *p, size_t n)
 {
+	char name[] = "\nxxx:";
 	unsigned id;
 
 	if (n < 2)
 		return td_hdr_id_of_compact(p, n);
-	id = td_hdr_candidate(p, n);
+	if (n < 4) {
+		memcpy(name + 1, p, n);
+		name[n + 1] = ':';
+	}
+	id = td_hdr_candidate(n < 4 ? name + 1 : p, n);
 	return td_hdr_texts[id].n == n && td_same_name(p, td_hdr_texts[id].text, n) ? id : TD_HDR_OTHER;
 }
 

@@ -255,19 +255,22 @@ static inline const char *td_skip_visible_plain(const char *p, const char *end)
 	return p;
 }
 
-/* First byte that is no visible character of ASCII, or end. */
-static inline const char *td_skip_visible(const char *p, const char *end)
+/* First byte that is no visible character of ASCII, or end. slack: as for td_skip(). */
+static inline const char *td_skip_visible(const char *p, const char *end, unsigned slack)
 {
 #if defined(__SSE2__)
-	for (; end - p >= 16; p += 16) {
+	for (; p < end && end - p + (ptrdiff_t)slack >= 16; p += 16) {
 		__m128i x = td_load128(p); /* as signed numbers, those above 127 are less than a blank */
 		__m128i seen = _mm_andnot_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8(127)), _mm_cmpgt_epi8(x, _mm_set1_epi8(' ')));
 		unsigned mask = (unsigned)_mm_movemask_epi8(seen) ^ 0xffff;
 
 		if (mask)
-			return p + __builtin_ctz(mask);
+			return p + __builtin_ctz(mask) < end ? p + __builtin_ctz(mask) : end;
 	}
+	if (p > end)
+		return end;
 #endif
+	(void)slack;
 	return td_skip_visible_plain(p, end);
 }
 

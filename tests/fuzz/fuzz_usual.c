@@ -137,7 +137,7 @@ static void scans(struct td_str v, unsigned slack)
 				must(td_skip(p, end, slack, cls) == td_skip_plain(p, end, cls));
 		must(td_skip(p, end, slack, TD_CC_GEN_VALUE) == td_skip_plain(p, end, TD_CC_GEN_VALUE));
 		must(td_scan_char(p, end, slack, ':') == td_scan_char_plain(p, end, ':'));
-		must(td_skip_visible(p, end) == td_skip_visible_plain(p, end));
+		must(td_skip_visible(p, end, slack) == td_skip_visible_plain(p, end));
 		must(td_scan_quoted(p, end) == td_scan_quoted_plain(p, end));
 		must(td_scan_list(p, end) == td_scan_list_plain(p, end));
 		must(td_scan_eol(p, end) == td_scan_eol_plain(p, end));

@@ -79,6 +79,14 @@ static void response(void **state)
 	m = msg_z("SIP/2.0 100 \r\n" CORE "\r\n");
 	assert_int_equal(m->reason.n, 0);
 	td_msg_unref(m);
+	/* the URIs are the request's, and left unread; what stands round them is not */
+	m = msg_z(STATUS VIA "From: A <sip:a@x:y>;x=1;tag=1\r\n"
+			     "To: <>;tag=2\r\n" CALL_ID CSEQ "\r\n");
+	assert_str(m->from.text, "A <sip:a@x:y>;x=1;tag=1");
+	assert_str(m->from_tag, "1");
+	assert_str(m->to_tag, "2");
+	assert_null(m->from.uri.text.p);
+	td_msg_unref(m);
 }
 
 enum { DROP = -1 };
@@ -204,6 +212,8 @@ static void p4_doubled(void **state)
 		{ "no From", LINE VIA TO CALL_ID CSEQ "\r\n", 400 },
 		{ "only Via", LINE VIA "\r\n", 400 },
 		{ "no Via", LINE FROM TO CALL_ID CSEQ "\r\n", DROP },
+		{ "response with an open bracket", STATUS VIA "From: <sip:a@x;tag=1\r\n" TO CALL_ID CSEQ "\r\n", DROP },
+		{ "response with an empty tag", STATUS VIA FROM "To: <sip:a@x>;tag=\r\n" CALL_ID CSEQ "\r\n", DROP },
 		{ "response without Call-ID", STATUS VIA FROM TO CSEQ "\r\n", DROP },
 	};
 
