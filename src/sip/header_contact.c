@@ -44,32 +44,58 @@ int td_qvalue(int16_t *out, struct td_str s)
  * contact-param  =  ( name-addr / addr-spec ) *( SEMI contact-params )
  * Neither parameter twice (§7.3.1).
  */
-int td_contact_parse(struct td_contact *out, struct td_str value)
+static int read_contact(struct td_contact *ct, struct td_str value, unsigned slack)
 {
-	struct td_contact ct = { .expires = -1, .q = -1 };
 	struct td_param p;
 	struct td_str rest;
 	int err;
 
+	*ct = (struct td_contact){ .expires = -1, .q = -1 };
 	if (value.n == 1 && value.p[0] == '*') {
-		ct.star = true;
-		ct.addr.text = value;
-		*out = ct;
+		ct->star = true;
+		ct->addr.text = value;
 		return 0;
 	}
-	err = td_name_addr_parse(&ct.addr, value);
+	err = td_name_addr_read(&ct->addr, NULL, value, slack);
 	if (err)
 		return err;
-	for (rest = ct.addr.params; td_param_next(&p, &rest) > 0;) {
+	for (rest = ct->addr.params; rest.n && td_param_next(&p, &rest) > 0;) {
 		if (td_str_ieq(p.name, TD_STR("expires"))) {
-			if (ct.expires >= 0)
+			if (ct->expires >= 0)
 				return TD_ESYNTAX;
-			ct.expires = expires(p.value);
+			ct->expires = expires(p.value);
 		} else if (td_str_ieq(p.name, TD_STR("q"))) {
-			if (ct.q >= 0 || td_qvalue(&ct.q, p.value))
+			if (ct->q >= 0 || td_qvalue(&ct->q, p.value))
 				return TD_ESYNTAX;
 		}
 	}
-	*out = ct;
 	return 0;
+}
+
+int td_contact_parse(struct td_contact *out, struct td_str value)
+{
+	struct td_contact ct TD_UNINIT;
+	int err = read_contact(&ct, value, 0);
+
+	if (!err)
+		*out = ct;
+	return err;
+}
+
+/*
+ * Most fields have one value, which reads as a contact whole: with a comma outside quotes and brackets none does. So the search for
+ * the value's end is left out, until it is needed.
+ */
+int td_contact_next(struct td_contact *out, struct td_values *it)
+{
+	struct td_str value;
+	int got;
+
+	if (it->hdr && it->rest.n && it->rest.p == td_hdr_value(it->msg, it->hdr).p &&
+	    !read_contact(out, it->rest, td_msg_slack(it->msg, it->rest))) {
+		it->rest.n = 0;
+		return 1;
+	}
+	got = td_values_next(&value, it);
+	return got == 1 && read_contact(out, value, 0) ? TD_ESYNTAX : got;
 }

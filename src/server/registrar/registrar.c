@@ -110,6 +110,10 @@ static int other_params(struct td_str *out, struct td_msg *msg, struct td_str pa
 	struct td_out o;
 	bool only_others = true;
 
+	if (!params.n) {
+		*out = params;
+		return 0;
+	}
 	while (td_param_next(&p, &rest) == 1)
 		only_others &= !td_str_ieq(p.name, TD_STR("expires")) && !td_str_ieq(p.name, TD_STR("q"));
 	if (only_others) {
@@ -153,7 +157,8 @@ static struct verdict check_contact_uri(const struct td_core *core, const struct
 		return no(400, TD_STR("Contact is no SIP URI"));
 	if (leads_astray(core, uri, uri->host))
 		return no(403, TD_STR("Contact not allowed"));
-	if (td_param_find(&maddr, uri->params, TD_STR("maddr")) && maddr.value.p && leads_astray(core, uri, maddr.value))
+	if (uri->params.n && td_param_find(&maddr, uri->params, TD_STR("maddr")) && maddr.value.p &&
+	    leads_astray(core, uri, maddr.value))
 		return no(403, TD_STR("Contact not allowed"));
 	return fine;
 }
@@ -226,16 +231,14 @@ static struct verdict read_contacts(struct td_loc_update *up, struct td_loc_chan
 	struct td_loc_change *changes = one;
 	bool star = false;
 	unsigned n = 0;
-	struct td_values it;
-	struct td_str value;
+	struct td_values it TD_UNINIT;
 	struct verdict v = fine;
+	struct td_contact c TD_UNINIT;
 	int got;
 
 	td_values_of(&it, msg, TD_HDR_CONTACT);
-	while (!v.status && (got = td_values_next(&value, &it)) != 0) {
-		struct td_contact c;
-
-		if (got < 0 || td_contact_parse(&c, value))
+	while (!v.status && (got = td_contact_next(&c, &it)) != 0) {
+		if (got < 0)
 			return no(400, TD_STR("Bad Contact"));
 		if (n == 0)
 			td_location_approach(core->location, core->worker, up->hash);
