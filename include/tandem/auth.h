@@ -83,8 +83,16 @@ struct td_auth_trial {
 	uint8_t ha2[32];
 };
 
+/* What A2 of the last request to a domain hashed to: all phones of one register with the same. Zeroed, it holds none; of one thread. */
+struct td_ha2_memo {
+	uint8_t alg, n; /* n: of a2; 0: none */
+	char a2[94];
+	uint8_t ha2[32];
+};
+
+/* memo may be NULL. */
 enum td_auth_verdict td_auth_begin(struct td_auth_trial *out, struct td_nonces *n, const struct td_auth *cred,
-				   enum td_digest_alg alg, const struct td_msg *m, uint64_t now_ms);
+				   enum td_digest_alg alg, const struct td_msg *m, uint64_t now_ms, struct td_ha2_memo *memo);
 enum td_auth_verdict td_auth_end(const struct td_auth_trial *t, const struct td_ha1 *ha1);
 enum { TD_AUTH_CHALLENGE_MAX = 160 };
 /*

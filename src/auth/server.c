@@ -78,8 +78,29 @@ static struct td_digest_input input_of(const struct td_auth *cred, enum td_diges
 	};
 }
 
+/* H(A2), remembered of requests to a domain: those to a user are each another's. */
+static void ha2_of(uint8_t out[32], const struct td_digest_input *in, const struct td_msg *m, struct td_ha2_memo *memo)
+{
+	size_t n = in->method.n + 1 + in->uri.n;
+
+	if (!memo || m->ruri.user.p || n > sizeof(memo->a2)) {
+		td_digest_ha2(out, in);
+		return;
+	}
+	if (memo->n != n || memo->alg != in->alg || memcmp(memo->a2, in->method.p, in->method.n) != 0 ||
+	    memo->a2[in->method.n] != ':' || memcmp(memo->a2 + n - in->uri.n, in->uri.p, in->uri.n) != 0) {
+		td_digest_ha2(memo->ha2, in);
+		memcpy(memo->a2, in->method.p, in->method.n);
+		memo->a2[in->method.n] = ':';
+		memcpy(memo->a2 + n - in->uri.n, in->uri.p, in->uri.n);
+		memo->n = (uint8_t)n;
+		memo->alg = (uint8_t)in->alg;
+	}
+	memcpy(out, memo->ha2, sizeof(memo->ha2));
+}
+
 enum td_auth_verdict td_auth_begin(struct td_auth_trial *out, struct td_nonces *n, const struct td_auth *cred,
-				   enum td_digest_alg alg, const struct td_msg *m, uint64_t now_ms)
+				   enum td_digest_alg alg, const struct td_msg *m, uint64_t now_ms, struct td_ha2_memo *memo)
 {
 	struct td_digest_input in = input_of(cred, alg, m->method_name);
 	struct td_nonce nonce = { 0 };
@@ -98,7 +119,7 @@ enum td_auth_verdict td_auth_begin(struct td_auth_trial *out, struct td_nonces *
 	out->nonce_id = nonce.id;
 	out->now_ms = now_ms;
 	out->here = same_target(cred->uri, m->uri);
-	td_digest_ha2(out->ha2, &in);
+	ha2_of(out->ha2, &in, m, memo);
 	return TD_AUTH_OK;
 }
 
@@ -126,7 +147,7 @@ enum td_auth_verdict td_auth_check(struct td_nonces *n, const struct td_auth *cr
 				   const struct td_ha1 *ha1, const struct td_msg *m, uint64_t now_ms)
 {
 	struct td_auth_trial t;
-	enum td_auth_verdict v = td_auth_begin(&t, n, cred, alg, m, now_ms);
+	enum td_auth_verdict v = td_auth_begin(&t, n, cred, alg, m, now_ms, NULL);
 
 	return v == TD_AUTH_OK ? td_auth_end(&t, ha1) : v;
 }

@@ -29,6 +29,7 @@ struct td_core {
 	struct td_config *cfg; /* replaced between turns on reload; take it fresh in every callback */
 	struct td_users *users;
 	struct td_nonces *nonces;     /* shared by all workers */
+	struct td_ha2_memo *ha2;      /* this worker's; NULL: none */
 	struct td_location *location; /* all shards */
 	uint8_t rr_key[16];           /* of the keyed Record-Route cookie; the same on all workers, kept over restarts */
 	struct td_counters *counters;

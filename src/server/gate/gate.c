@@ -174,7 +174,7 @@ static int check_user(const struct asked *q, const struct td_auth *cred, enum td
 		return err;
 	if (q->expected.aor.n)
 		td_users_approach(core->users, &q->expected);
-	verdict = td_auth_begin(&trial, core->nonces, cred, alg, q->msg, td_loop_now_ms(core->loop));
+	verdict = td_auth_begin(&trial, core->nonces, cred, alg, q->msg, td_loop_now_ms(core->loop), core->ha2);
 	if (verdict == TD_AUTH_OK) {
 		user = find_user(q, aor);
 		if (user && !user->has[alg])

@@ -15,6 +15,7 @@ struct worker {
 	struct td_counters counters;
 	struct td_net *net;
 	struct td_guard *guard;
+	struct td_ha2_memo ha2;
 	struct td_registrar *registrar;
 	struct td_proxy *proxy;
 	bool attached; /* to the location */

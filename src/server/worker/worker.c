@@ -81,7 +81,7 @@ int worker_open(struct worker **out, struct td_server *s, unsigned index, const 
 		.server = s,
 		.core = {
 			.worker = index, .workers = s->worker_n, .log = s->log, .cfg = td_config_ref(s->cfg), .users = opt->users,
-			.nonces = s->nonces, .location = s->location, .counters = &w->counters,
+			.nonces = s->nonces, .ha2 = &w->ha2, .location = s->location, .counters = &w->counters,
 		},
 	};
 	memcpy(w->core.rr_key, opt->rr_key, sizeof(w->core.rr_key));

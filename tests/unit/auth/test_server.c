@@ -393,11 +393,71 @@ static void client_meets_server(void **state)
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 
+/* H(A2) as td_auth_begin() takes it for a request of this method and target, with or without a memo. */
+static void ha2_of_request(uint8_t out[32], struct fix *f, const char *method, const char *target, enum td_digest_alg alg,
+			   struct td_ha2_memo *memo)
+{
+	static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
+	struct td_auth cred = {
+		.username = TD_STR("bob"),
+		.realm = TD_STR("d"),
+		.nonce = TD_STR("n"),
+		.uri = td_str_of(target),
+		.response = td_str_n(zeros, 2 * td_digest_size(alg)),
+		.qop = TD_STR("auth"),
+		.nc = TD_STR("00000001"),
+		.cnonce = TD_STR("c"),
+	};
+	struct td_auth_trial trial;
+	char text[512];
+	struct td_msg *m;
+	struct td_buf *b;
+
+	snprintf(text, sizeof(text),
+		 "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:bob@d>;tag=1\r\nTo: <sip:bob@d>\r\n"
+		 "Call-ID: 1\r\nCSeq: 1 %s\r\nContent-Length: 0\r\n\r\n",
+		 method, target, method);
+	b = td_buf_copy(td_str_of(text));
+	assert_int_equal(td_msg_parse(&m, b, 0, b->len), 0);
+	td_buf_unref(b);
+	assert_int_equal(td_auth_begin(&trial, f->n, &cred, alg, m, 1000, memo), TD_AUTH_OK);
+	memcpy(out, trial.ha2, sizeof(trial.ha2));
+	td_msg_unref(m);
+}
+
+/* What is remembered of one request answers no other one's: of another method, target or algorithm, or too long to be remembered. */
+static void remembered_ha2_is_of_the_same_a2(void **state)
+{
+	static const char *const methods[] = { "REGISTER", "OPTIONS", "REGISTERS" };
+	static const char *const targets[] = {
+		"sip:d",
+		"sip:e",
+		"sip:dd",
+		"sip:bob@d",
+		"sip:al@d",
+		"sip:a-domain-with-a-name-so-long-that-there-is-no-place-for-it-in-the-memo-of-what-was-hashed-last.example",
+	};
+	struct fix *f = *state;
+	struct td_ha2_memo memo = { 0 };
+	uint8_t with[32], without[32];
+
+	for (unsigned i = 0; i < 400; i++) {
+		const char *method = methods[td_rng_below(&f->rng, 3)], *target = targets[td_rng_below(&f->rng, 6)];
+		enum td_digest_alg alg = (enum td_digest_alg)td_rng_below(&f->rng, TD_DIGEST_ALGS);
+
+		ha2_of_request(with, f, method, target, alg, &memo);
+		ha2_of_request(without, f, method, target, alg, NULL);
+		assert_memory_equal(with, without, td_digest_size(alg));
+	}
+	assert_true(memo.n > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(responses_of_any_length),
 		TEST(verdicts),
+		TEST(remembered_ha2_is_of_the_same_a2),
 		TEST(finding),
 		TEST(challenge_lines),
 		TEST(client_chooses),
