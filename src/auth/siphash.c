@@ -48,6 +48,7 @@ static inline void store64(uint8_t *p, uint64_t v)
 static inline struct sip_state absorb(const uint8_t key[16], const uint8_t *p, size_t n, uint64_t tweak)
 {
 	uint64_t k0 = load64(key), k1 = load64(key + 8), last = (uint64_t)n << 56;
+	bool words = n >= 8;
 	struct sip_state s = { k0 ^ 0x736f6d6570736575ULL, k1 ^ 0x646f72616e646f6dULL ^ tweak, k0 ^ 0x6c7967656e657261ULL,
 			       k1 ^ 0x7465646279746573ULL };
 
@@ -57,6 +58,10 @@ static inline struct sip_state absorb(const uint8_t key[16], const uint8_t *p, s
 		s.v3 ^= m;
 		rounds(&s, 2);
 		s.v0 ^= m;
+	}
+	if (words && n) { /* what is left is the top of the last eight: one load */
+		last |= load64(p + n - 8) >> (64 - 8 * n);
+		n = 0;
 	}
 	for (size_t i = 0; i < n; i++)
 		last |= (uint64_t)p[i] << (8 * i);

@@ -319,7 +319,7 @@ bool td_ip_is_any(const struct td_addr *a)
 {
 	static const uint8_t zero[16];
 
-	return a->family != TD_AF_NONE && memcmp(a->ip, zero, ip_bytes(a)) == 0;
+	return a->family == TD_AF_V4 ? memcmp(a->ip, zero, 4) == 0 : a->family == TD_AF_V6 && memcmp(a->ip, zero, 16) == 0;
 }
 
 bool td_ip_is_multicast(const struct td_addr *a)

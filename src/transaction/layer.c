@@ -122,8 +122,9 @@ static void receive_response(struct td_txl *txl, struct td_msg *msg, const struc
 void td_txl_coming(struct td_txl *txl, struct td_msg *msg)
 {
 	if (!msg->request) {
-		td_map_fetch(&txl->clitxs, txn_branch_hash(txl, msg->via.branch));
-	} else if (!msg->defect.status) {
+		if (txl->clitxs.count)
+			td_map_fetch(&txl->clitxs, txn_branch_hash(txl, msg->via.branch));
+	} else if (!msg->defect.status && txl->srvtxs.count) {
 		msg->hash = txn_request_hash(txl, msg);
 		td_map_fetch(&txl->srvtxs, msg->hash);
 	}

@@ -111,15 +111,16 @@ static bool is_alpha(unsigned char c)
  * or "SIP/2.0" and a status. HTTP's and RTSP's "/" and "*" fall out here, STUN and other binary at the first byte. */
 bool td_guard_plausible(struct td_str bytes)
 {
-	const unsigned char *p = (const unsigned char *)bytes.p, *end = p + bytes.n, *method;
+	const unsigned char *p = (const unsigned char *)bytes.p, *end = p + bytes.n, *method, *most;
 
 	while (p < end && (*p == '\r' || *p == '\n'))
 		p++;
 	if (p == end)
 		return bytes.n <= 4; /* keep-alives: CRLF, or CRLF CRLF (RFC 5626 §3.5.1) */
-	if (td_lower((char)*p) == 's' && td_str_istarts(td_str_n((const char *)p, (size_t)(end - p)), TD_STR("SIP/")))
+	if ((*p | 0x20) == 's' && td_str_istarts(td_str_n((const char *)p, (size_t)(end - p)), TD_STR("SIP/")))
 		return true;
-	for (method = p; p < end && p - method < MAX_METHOD && token_char[*p]; p++)
+	most = end - p < MAX_METHOD ? end : p + MAX_METHOD;
+	for (method = p; p < most && token_char[*p]; p++)
 		;
 	if (p == method || p == end || *p != ' ')
 		return false;

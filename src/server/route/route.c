@@ -295,40 +295,39 @@ static int may_pass(struct td_route *r, const struct td_core *core, struct td_ms
 	return msg->method == TD_ACK || msg->method == TD_CANCEL ? 0 : refuse_extensions(r, msg, TD_HDR_PROXY_REQUIRE);
 }
 
-int td_route_decide(struct td_route *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from)
+int td_route_decide(struct td_route *r, const struct td_core *core, struct td_msg *msg, const struct td_flow *from)
 {
-	struct td_route r = { .kind = TD_ROUTE_REJECT, .uri = msg->ruri };
 	int err;
 
-	if (!r.uri.text.n) {
-		reject(&r, msg, 400, TD_STR("Bad Request-URI"));
+	*r = (struct td_route){ .kind = TD_ROUTE_REJECT, .uri = msg->ruri };
+	if (!r->uri.text.n) {
+		reject(r, msg, 400, TD_STR("Bad Request-URI"));
 	} else {
-		undo_strict_router(&r, core, msg);
-		if (r.uri.scheme == TD_SCHEME_OTHER || r.uri.scheme == TD_SCHEME_SIPS) {
-			reject(&r, msg, 416, r.uri.scheme == TD_SCHEME_SIPS ? TD_STR("No TLS Here") : TD_STR_NULL);
-		} else if (!read_routes(&r, core, msg)) {
-			reject(&r, msg, 400, TD_STR("Bad Route"));
+		undo_strict_router(r, core, msg);
+		if (r->uri.scheme == TD_SCHEME_OTHER || r->uri.scheme == TD_SCHEME_SIPS) {
+			reject(r, msg, 416, r->uri.scheme == TD_SCHEME_SIPS ? TD_STR("No TLS Here") : TD_STR_NULL);
+		} else if (!read_routes(r, core, msg)) {
+			reject(r, msg, 400, TD_STR("Bad Route"));
 		} else {
-			err = whose(&r, core, msg);
+			err = whose(r, core, msg);
 			if (err)
 				return err;
 		}
 	}
-	if (r.kind == TD_ROUTE_USER || r.kind == TD_ROUTE_NEXT) {
+	if (r->kind == TD_ROUTE_USER || r->kind == TD_ROUTE_NEXT) {
 		/* The cookie vouches for the dialog it was made for, whose peer has an address. Whoever has it is not thereby allowed to
 		 * send to all our users, under any name. An ACK cannot be asked for more. */
-		r.challenge = !r.in_dialog || (r.kind == TD_ROUTE_USER && msg->method != TD_ACK);
-		err = may_pass(&r, core, msg);
+		r->challenge = !r->in_dialog || (r->kind == TD_ROUTE_USER && msg->method != TD_ACK);
+		err = may_pass(r, core, msg);
 		if (err)
 			return err;
 	}
-	if (r.kind == TD_ROUTE_REJECT && r.status == 403)
+	if (r->kind == TD_ROUTE_REJECT && r->status == 403)
 		td_count(&core->counters->refused_relay);
 	/* An ACK cannot be challenged: without cookie it passes from trusted sources alone, or after an INVITE that was let in and left
 	 * no transaction (td_proxy_noted()). */
-	if (msg->method == TD_ACK && r.challenge && !r.stateless && !td_config_trusts(core->cfg, &from->peer))
-		r.kind = TD_ROUTE_DROP;
-	*out = r;
+	if (msg->method == TD_ACK && r->challenge && !r->stateless && !td_config_trusts(core->cfg, &from->peer))
+		r->kind = TD_ROUTE_DROP;
 	return 0;
 }
 

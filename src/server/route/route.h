@@ -44,7 +44,7 @@ struct td_route {
 	uint64_t loop;        /* what a loop would leave unchanged (§16.6 step 8): goes into our branch */
 };
 
-/* msg without defect. 0 or -ENOMEM. Views in out point into msg or its arena. */
+/* msg without defect. 0, or -ENOMEM, after which *out says nothing. Views in out point into msg or its arena. */
 int td_route_decide(struct td_route *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from);
 /* After the gate let it pass: may turn into TD_ROUTE_REJECT. */
 int td_route_admitted(struct td_route *r, const struct td_core *core, struct td_msg *msg);
