@@ -34,6 +34,19 @@ size_t td_digest_response(char out[TD_DIGEST_HEX_MAX], const struct td_ha1 *ha1,
 
 /* A keyed MAC for short inputs: SipHash-2-4 with 128 bits of output, or 64, of which the first byte on paper is the lowest here. */
 void td_siphash128(uint8_t out[16], const uint8_t key[16], const void *in, size_t n);
+
+/* ---- secrets that others carry: text of [A-Za-z0-9_-] that nobody without the key can read, make or change ---- */
+
+enum { TD_SEAL_TAG = 12, TD_SEAL_MAX = 512 };
+/* How long the text of n bytes is. */
+static inline size_t td_seal_length(size_t n)
+{
+	return ((TD_SEAL_TAG + n) * 8 + 5) / 6;
+}
+/* n: at most TD_SEAL_MAX. The same bytes become the same text. */
+void td_seal(struct td_out *o, const uint8_t key[16], const void *bytes, size_t n);
+/* TD_ESYNTAX, TD_EDENIED: not sealed with this key. */
+int td_unseal(uint8_t out[TD_SEAL_MAX], size_t *out_n, const uint8_t key[16], struct td_str text);
 uint64_t td_siphash64(const uint8_t key[16], const void *in, size_t n);
 
 /* ---- nonces: one object for all workers of a server; every function is safe from any thread and takes no lock ---- */
