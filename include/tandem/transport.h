@@ -38,6 +38,11 @@ static inline unsigned td_flow_worker(const struct td_flow *f)
 	return (unsigned)(f->conn >> 56);
 }
 
+/* A flow as bytes, for keeping many. What family TD_AF_NONE has becomes 0 bytes. unpack: of bytes that pack made, whole. */
+enum { TD_FLOW_PACKED_MAX = 1 + 1 + 1 + 2 + 16 + 4 + 8 };
+size_t td_flow_pack(uint8_t out[TD_FLOW_PACKED_MAX], const struct td_flow *f);
+void td_flow_unpack(struct td_flow *out, const uint8_t *bytes, size_t n);
+
 struct td_tp;
 struct td_tp_group;
 

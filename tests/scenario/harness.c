@@ -461,6 +461,8 @@ const char *contact_of(const struct phone *p)
 	static char text[160];
 	char addr[TD_ADDR_TEXT];
 
+	if (p->contact)
+		return p->contact;
 	snprintf(text, sizeof(text), "<sip:%s@%s%s>", p->user, td_addr_text(addr, &p->addr),
 		 p->proto == TD_TCP ? ";transport=tcp" : "");
 	return text;

@@ -60,6 +60,7 @@ struct phone {
 	struct td_net *net;
 	struct td_udp *udp;
 	struct td_listener *listener; /* TCP: the port of its Contact */
+	const char *contact;          /* what it says its Contact is, as behind NAT; NULL: the truth */
 	struct td_conn *conn;         /* to the server, or the last one the server opened */
 	struct td_conn *conns[16];
 	unsigned conn_n;

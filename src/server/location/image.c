@@ -15,53 +15,7 @@ struct packed {
 	uint8_t flow_n; /* with HAS_PATH, when the length and the bytes of a Path follow the flow */
 } __attribute__((packed));
 
-enum { FLOW_MAX = 1 + 1 + 1 + 2 + 16 + 4 + 8, HAS_PATH = 0x80 };
-
-static size_t flow_pack(uint8_t *out, const struct td_flow *f)
-{
-	size_t ip = f->peer.family == TD_AF_V4 ? 4 : 16, n = 0;
-
-	if (f->peer.family == TD_AF_NONE)
-		return 0;
-	out[n++] = f->peer.family;
-	out[n++] = f->proto;
-	out[n++] = f->listener;
-	memcpy(out + n, &f->peer.port, 2);
-	n += 2;
-	memcpy(out + n, f->peer.ip, ip);
-	n += ip;
-	if (ip == 16) {
-		memcpy(out + n, &f->peer.scope, 4);
-		n += 4;
-	}
-	if (f->conn) {
-		memcpy(out + n, &f->conn, 8);
-		n += 8;
-	}
-	return n;
-}
-
-static void flow_unpack(struct td_flow *f, const uint8_t *in, size_t n)
-{
-	memset(f, 0, sizeof(*f));
-	if (n == 0)
-		return;
-	const uint8_t *end = in + n;
-	f->peer.family = in[0];
-	f->proto = in[1];
-	f->listener = in[2];
-	memcpy(&f->peer.port, in + 3, 2);
-	in += 5;
-	size_t ip = f->peer.family == TD_AF_V4 ? 4 : 16;
-	memcpy(f->peer.ip, in, ip);
-	in += ip;
-	if (ip == 16) {
-		memcpy(&f->peer.scope, in, 4);
-		in += 4;
-	}
-	if (in < end)
-		memcpy(&f->conn, in, 8);
-}
+enum { HAS_PATH = 0x80 };
 
 static uint32_t clip_time(uint64_t s)
 {
@@ -89,7 +43,7 @@ uint64_t stored_expiry(uint64_t expires_at_s, uint64_t wall_s)
 
 static char *put_binding(char *p, const struct td_binding *b, uint64_t stored_until_s)
 {
-	uint8_t flow[FLOW_MAX];
+	uint8_t flow[TD_FLOW_PACKED_MAX];
 	struct packed h = {
 		.expires_at_s = clip_time(b->expires_at_s),
 		.stored_until_s = clip_time(stored_until_s),
@@ -101,7 +55,7 @@ static char *put_binding(char *p, const struct td_binding *b, uint64_t stored_un
 		.agent_n = (uint8_t)agent_length(b->user_agent),
 	};
 	uint16_t path_n = (uint16_t)b->path.n;
-	size_t flow_n = flow_pack(flow, &b->flow);
+	size_t flow_n = td_flow_pack(flow, &b->flow);
 
 	h.flow_n = (uint8_t)(flow_n | (path_n ? HAS_PATH : 0));
 	memcpy(p, &h, sizeof(h));
@@ -121,9 +75,9 @@ struct image *image_new(struct td_str aor, const struct td_binding *b, unsigned 
 	char *p;
 
 	for (unsigned i = 0; i < n; i++) {
-		uint8_t flow[FLOW_MAX];
+		uint8_t flow[TD_FLOW_PACKED_MAX];
 		need += sizeof(struct packed) + b[i].contact.n + b[i].params.n + b[i].call_id.n + agent_length(b[i].user_agent) +
-			flow_pack(flow, &b[i].flow) + (b[i].path.n ? sizeof(uint16_t) + b[i].path.n : 0);
+			td_flow_pack(flow, &b[i].flow) + (b[i].path.n ? sizeof(uint16_t) + b[i].path.n : 0);
 	}
 	im = malloc(need);
 	if (!im)
@@ -185,14 +139,14 @@ enum image_refresh image_refresh(struct image *im, const struct td_loc_update *u
 {
 	const struct td_loc_change *c = up->changes;
 	const char *p = im->bytes + im->aor_n;
-	uint8_t flow[FLOW_MAX];
+	uint8_t flow[TD_FLOW_PACKED_MAX];
 	struct packed h;
 	size_t flow_n;
 
 	if (up->kind != TD_LOC_UPDATE || up->change_n != 1 || !c->expires_s ||
 	    atomic_load_explicit(&im->refs, memory_order_acquire) != 1)
 		return IMAGE_OTHER;
-	flow_n = flow_pack(flow, &up->flow);
+	flow_n = td_flow_pack(flow, &up->flow);
 	for (unsigned i = 0; i < im->binding_n; i++) {
 		char *at = im->bytes + (p - im->bytes);
 
@@ -254,7 +208,7 @@ bool image_next(struct td_binding *out, const struct image *im, size_t *at)
 	const char *p = im->bytes + offset;
 	memcpy(&h, p, sizeof(h));
 	p += sizeof(h);
-	flow_unpack(&out->flow, (const uint8_t *)p, h.flow_n & ~HAS_PATH);
+	td_flow_unpack(&out->flow, (const uint8_t *)p, h.flow_n & ~HAS_PATH);
 	p += h.flow_n & ~HAS_PATH;
 	out->path = h.flow_n & HAS_PATH ? take_path(&p) : (struct td_str){ 0 };
 	out->contact = take(&p, h.contact_n);

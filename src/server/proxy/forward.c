@@ -8,7 +8,7 @@
 struct draft {
 	const struct px_copy *copy;
 	struct td_edits ed;
-	char via[320], rr[320], hops[12], length[PX_LENGTH_TEXT];
+	char via[320], rr[480], hops[12], length[PX_LENGTH_TEXT];
 };
 
 /* ---- 2. Request-URI: without what §19.1.1 (table 1) does not allow there ---- */

@@ -33,6 +33,7 @@ struct px_target {
 	struct td_addr instead; /* family TD_AF_NONE: none. The contact's address, for when the connection in flow is gone */
 	enum td_proto instead_proto;
 	unsigned breadth; /* Max-Breadth it may use (RFC 5393 §5.3.3) */
+	bool by_flow;     /* its Contact's address does not lead there */
 };
 
 struct px_branch {
@@ -166,6 +167,8 @@ void px_note_bindings(const struct td_core *core, const struct td_msg *msg, stru
 /* target.c: 0, TD_EUNSUPPORTED, TD_EDENIED (policy), TD_ESYNTAX. Views in out point where those of the binding or URI do. */
 int px_target_of_binding(struct px_target *out, struct td_core *core, const struct td_binding *b);
 int px_target_of_uri(struct px_target *out, struct td_core *core, const struct td_uri *uri);
+/* Of a request inside a dialog: route->next, by route->flow where there is one. TD_ECLOSED: that is gone, and the URI does not help. */
+int px_target_of_next(struct px_target *out, struct td_core *core, const struct td_route *route);
 
 /* forward.c */
 struct px_copy {
@@ -175,6 +178,7 @@ struct px_copy {
 	const struct td_flow *in, *out;
 	const struct td_uri *uri; /* text.p NULL: unchanged */
 	struct td_str path;       /* becomes the Route */
+	bool by_flow;             /* `out` is the way to the callee, whatever its Contact will say */
 	struct td_str branch;
 	unsigned breadth;
 };
@@ -186,7 +190,7 @@ void px_edit_length(struct td_edits *ed, char text[PX_LENGTH_TEXT], const struct
 
 /* record_route.c */
 bool px_wants_record_route(const struct td_msg *msg);
-void px_put_record_route(struct td_out *o, const struct px_copy *copy);
+__attribute__((noinline)) void px_put_record_route(struct td_out *o, const struct px_copy *copy);
 
 /* response.c */
 extern const struct td_clitx_events px_branch_events;

@@ -257,6 +257,7 @@ static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px
 		.out = &t->flow,
 		.uri = &t->uri,
 		.path = t->path,
+		.by_flow = t->by_flow,
 		.branch = { text, PX_BRANCH_LEN },
 		.breadth = b ? b->breadth : t->breadth,
 	};
@@ -338,7 +339,7 @@ static void to_next_hop(struct px_context *c)
 	struct px_target t;
 	int err;
 
-	err = px_target_of_uri(&t, core, &c->setup->route.next);
+	err = px_target_of_next(&t, core, &c->setup->route);
 	if (err)
 		td_trace_note(core->trace, c->msg->call_id,
 			      &(struct td_note){ .kind = TD_NOTE_NO_TARGET, .a = err, .text = c->setup->route.next.text });
@@ -347,6 +348,8 @@ static void to_next_hop(struct px_context *c)
 		px_reply(c, 440, TD_STR("Max-Breadth Exceeded"));
 	else if (err == TD_EDENIED)
 		px_reply(c, 403, TD_STR("Relaying Refused"));
+	else if (err == TD_ECLOSED)
+		px_reply(c, 430, TD_STR_NULL); /* RFC 5626 §5.3.1 */
 	else if (err)
 		px_reply(c, 502, TD_STR("No Way to Next Hop"));
 	else

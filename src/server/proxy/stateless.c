@@ -43,6 +43,7 @@ static int send_copy(struct td_proxy *p, struct td_msg *msg, const struct td_flo
 		.out = &t->flow,
 		.uri = &t->uri,
 		.path = t->path,
+		.by_flow = t->by_flow,
 		.branch = { text, 0 },
 		.breadth = px_breadth(msg, 1),
 	};
@@ -166,7 +167,7 @@ static void to_user(struct td_proxy *p, struct td_msg *msg, const struct td_flow
 static void to_next_hop(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from, const struct td_route *route)
 {
 	struct px_target t;
-	int err = px_target_of_uri(&t, p->core, &route->next);
+	int err = px_target_of_next(&t, p->core, route);
 
 	if (err)
 		td_trace_note(p->core->trace, msg->call_id,
@@ -175,6 +176,8 @@ static void to_next_hop(struct td_proxy *p, struct td_msg *msg, const struct td_
 		forward(p, msg, from, route, &t);
 	else if (err == TD_EDENIED)
 		refuse(p, msg, from, 403, TD_STR("Relaying Refused"));
+	else if (err == TD_ECLOSED)
+		refuse(p, msg, from, 430, TD_STR_NULL);
 	else
 		refuse(p, msg, from, 502, TD_STR("No Way to Next Hop"));
 }

@@ -108,6 +108,7 @@ int px_target_of_binding(struct px_target *out, struct td_core *core, const stru
 		no_address = TD_EDENIED;
 	if (flow_usable(core, &b->flow) && ((b->flow.conn && !b->path.n) || no_address)) {
 		t.flow = b->flow;
+		t.by_flow = !b->path.n && (no_address || !td_addr_eq(&a, &b->flow.peer));
 		if (b->flow.conn && !no_address) {
 			t.instead = a;
 			t.instead_proto = proto;
@@ -121,4 +122,27 @@ int px_target_of_binding(struct px_target *out, struct td_core *core, const stru
 	}
 	*out = t;
 	return 0;
+}
+
+TD_RARE static int target_of_flow(struct px_target *out, struct td_core *core, const struct td_flow *flow,
+				  const struct td_uri *uri)
+{
+	struct px_target t = { .flow = *flow };
+	enum td_proto proto;
+	struct td_addr a;
+
+	if (flow_usable(core, flow) && td_tp_flow_alive(core->tp, flow)) {
+		*out = t;
+		return 0;
+	}
+	/* A phone of that very host may listen where its Contact says. Elsewhere the address is somebody else's. */
+	if (address_of(&a, &proto, core, uri) || !td_ip_eq(&a, &flow->peer) || td_tp_flow_to(&t.flow, core->tp, proto, &a))
+		return TD_ECLOSED;
+	*out = t;
+	return 0;
+}
+
+int px_target_of_next(struct px_target *out, struct td_core *core, const struct td_route *route)
+{
+	return route->flow ? target_of_flow(out, core, route->flow, &route->next) : px_target_of_uri(out, core, &route->next);
 }

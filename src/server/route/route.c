@@ -41,16 +41,28 @@ bool td_route_target_allowed(const struct td_core *core, const struct td_addr *a
 
 /* ---- Route ---- */
 
-static void take_cookie(struct td_route *r, const struct td_core *core, const struct td_msg *msg, const struct td_uri *uri)
+/* One that was tampered with is as good as none: the dialog's requests go where the Contact says. */
+TD_RARE static void take_flow(struct td_route *r, const struct td_core *core, struct td_msg *msg, struct td_str flows)
 {
-	enum td_cookie kind = td_route_cookie_of(core->rr_key, uri, msg);
+	struct td_flow *f = td_arena_alloc(&msg->arena, sizeof(*f));
+
+	if (f && !td_route_flow_of(f, core->rr_key, flows, msg))
+		r->flow = f;
+}
+
+static void take_cookie(struct td_route *r, const struct td_core *core, struct td_msg *msg, const struct td_uri *uri)
+{
+	struct td_str flows = TD_STR_NULL;
+	enum td_cookie kind = td_route_cookie_of(&flows, core->rr_key, uri, msg);
 
 	r->in_dialog = kind != TD_COOKIE_NONE;
 	r->stateless = kind == TD_COOKIE_STATELESS;
+	if (r->in_dialog && flows.n)
+		take_flow(r, core, msg, flows);
 }
 
 /* §16.4: a strict router before us put our Record-Route value into the Request-URI and the real one last into Route. */
-static void undo_strict_router(struct td_route *r, const struct td_core *core, const struct td_msg *msg)
+static void undo_strict_router(struct td_route *r, const struct td_core *core, struct td_msg *msg)
 {
 	struct td_name_addr last TD_UNINIT;
 	struct td_values it TD_UNINIT;
@@ -71,7 +83,7 @@ static void undo_strict_router(struct td_route *r, const struct td_core *core, c
 }
 
 /* Leading Route values that are ours, and the first that is not. false: malformed. */
-static bool read_routes(struct td_route *r, const struct td_core *core, const struct td_msg *msg)
+static bool read_routes(struct td_route *r, const struct td_core *core, struct td_msg *msg)
 {
 	struct td_name_addr na TD_UNINIT;
 	struct td_values it TD_UNINIT;
@@ -259,6 +271,7 @@ static int whose(struct td_route *r, const struct td_core *core, struct td_msg *
 	const struct td_domain *own;
 
 	if (r->next_is_route) {
+		r->flow = NULL; /* the next hop is another proxy */
 		if (r->in_dialog)
 			r->kind = TD_ROUTE_NEXT;
 		else

@@ -31,17 +31,18 @@ struct td_route {
 	bool stateless;       /* forwarded without transactions (§16.11): for a domain, or in a dialog, of that mode */
 	bool serial;          /* TD_ROUTE_USER: bindings are tried by q, a group for ring_time_s (fork: serial) */
 	uint32_t ring_time_s;
-	bool any_user;        /* TD_ROUTE_USER: nobody needs to exist there (users: any) */
-	bool strict;          /* §16.4: the Request-URI was our Record-Route; `uri` was the last Route value */
-	bool next_is_route;   /* `next` is a Route value, not the Request-URI */
-	unsigned own_routes;  /* leading Route values that name us: they are removed */
-	bool only_own_routes; /* and there are no others */
-	struct td_uri uri;    /* the Request-URI after §16.4 */
-	struct td_uri next;   /* TD_ROUTE_NEXT: where it goes */
-	struct td_str aor;    /* TD_ROUTE_USER: in the message's arena */
-	struct td_str domain; /* name of our domain: the configuration's, or (TD_ROUTE_USER) in the message's arena */
-	struct td_str sender; /* the user it was authenticated as, set by who asked the gate; empty: nobody was asked */
-	uint64_t loop;        /* what a loop would leave unchanged (§16.6 step 8): goes into our branch */
+	bool any_user;              /* TD_ROUTE_USER: nobody needs to exist there (users: any) */
+	bool strict;                /* §16.4: the Request-URI was our Record-Route; `uri` was the last Route value */
+	bool next_is_route;         /* `next` is a Route value, not the Request-URI */
+	unsigned own_routes;        /* leading Route values that name us: they are removed */
+	bool only_own_routes;       /* and there are no others */
+	struct td_uri uri;          /* the Request-URI after §16.4 */
+	struct td_uri next;         /* TD_ROUTE_NEXT: where it goes */
+	struct td_str aor;          /* TD_ROUTE_USER: in the message's arena */
+	struct td_str domain;       /* name of our domain: the configuration's, or (TD_ROUTE_USER) in the message's arena */
+	struct td_str sender;       /* the user it was authenticated as, set by who asked the gate; empty: nobody was asked */
+	const struct td_flow *flow; /* TD_ROUTE_NEXT: how to get there, in the message's arena; NULL: as `next` says */
+	uint64_t loop;              /* what a loop would leave unchanged (§16.6 step 8): goes into our branch */
 };
 
 /* msg without defect. 0, or -ENOMEM, after which *out says nothing. Views in out point into msg or its arena. */
@@ -62,8 +63,22 @@ enum { TD_COOKIE_LEN = 24 }; /* 96 bits in hex */
 enum td_cookie { TD_COOKIE_NONE, TD_COOKIE_STATEFUL, TD_COOKIE_STATELESS };
 void td_route_cookie(char out[TD_COOKIE_LEN], const uint8_t key[16], enum td_cookie kind, struct td_str call_id,
 		     struct td_str tag);
-/* Which one, if uri is one we put into a Record-Route of the dialog msg belongs to? */
-enum td_cookie td_route_cookie_of(const uint8_t key[16], const struct td_uri *uri, const struct td_msg *msg);
+/* Which one, if uri is one we put into a Record-Route of the dialog msg belongs to? *flows: what stands behind it. */
+enum td_cookie td_route_cookie_of(struct td_str *flows, const uint8_t key[16], const struct td_uri *uri,
+				  const struct td_msg *msg);
+
+/*
+ * Behind the cookie may stand the flows by which the dialog's ends are reached, where the addresses in their Contacts do not lead there
+ * (NAT; connections): RFC 5626 §5.3 calls that a flow token. It is sealed for this dialog, so it says nothing to those who carry it, and
+ * leads nobody anywhere else.
+ */
+enum td_side { TD_SIDE_CALLER, TD_SIDE_CALLEE, TD_SIDES };
+enum { TD_ROUTE_FLOWS_MAX = 112 }; /* characters */
+/* flow[]: NULL where there is nothing to be said of that side. Nothing at all is written when both are. */
+void td_route_put_flows(struct td_out *o, const uint8_t key[16], struct td_str call_id, struct td_str caller_tag,
+			const struct td_flow *const flow[TD_SIDES]);
+/* The flow to the one whom msg is for. TD_ENOTFOUND: none was said; TD_EDENIED: not of this dialog. */
+int td_route_flow_of(struct td_flow *out, const uint8_t key[16], struct td_str flows, const struct td_msg *msg);
 
 enum { TD_LOOP_LEN = 16 }; /* hex digits of td_route.loop in a branch, after a "." that follows TD_BRANCH_LEN characters */
 void td_route_loop_text(char out[1 + TD_LOOP_LEN], uint64_t loop); /* "." and them */
