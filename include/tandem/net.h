@@ -248,6 +248,9 @@ void td_conn_tls_why(struct td_out *o, const struct td_conn *c); /* in words; no
 /* The SIP domain identities that the peer has proved to have (RFC 5922 §7.1), a line each. Borrowed; NULL: none. */
 struct td_buf *td_conn_tls_names(const struct td_conn *c);
 bool td_tls_names_have(struct td_str names, struct td_str host);
+/* host as it stands among such names: lower case, without the root's dot, numeric addresses in one form. TD_ESYNTAX: it is none. */
+enum { TD_TLS_NAME = 256 };
+int td_tls_name(char out[TD_TLS_NAME], struct td_str host);
 
 /* ---- certificates as text ---- */
 

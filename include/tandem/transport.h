@@ -16,7 +16,9 @@ extern "C" {
 enum td_proto { TD_UDP, TD_TCP, TD_TLS, TD_WS, TD_WSS, TD_PROTO_COUNT };
 
 struct td_str td_proto_name(enum td_proto p);               /* "UDP" as in Via */
+struct td_str td_proto_word(enum td_proto p);               /* "udp" as in a configuration */
 int td_proto_parse(enum td_proto *out, struct td_str name); /* any case */
+uint16_t td_proto_port(enum td_proto p);                    /* where nothing else is said */
 static inline bool td_proto_reliable(enum td_proto p)
 {
 	return p != TD_UDP;
@@ -52,11 +54,12 @@ struct td_tp_limits {
 	uint32_t idle_ms;             /* connections without traffic: 900,000; unauthenticated: message_deadline */
 	uint32_t per_source;          /* connections per address: 256 (T1) */
 	uint32_t out_queue_bytes;     /* per connection: 1 MiB (T3) */
+	uint32_t handshakes;          /* of TLS under way on this worker: 1,000 (also when 0); the oldest makes room (T4) */
 };
 
 struct td_tp_stats {
 	uint64_t messages, dropped_syntax, dropped_junk, keepalives, refused_guard, conns_opened, conns_accepted, conns_closed,
-		sent, send_failed;
+		sent, send_failed, tls_handshakes, tls_failed;
 };
 
 struct td_tp_events {
@@ -71,6 +74,8 @@ struct td_tp_events {
 	void (*sent)(void *arg, const struct td_flow *to, struct td_str bytes);
 	/* A connection is gone (all flows with this conn are dead). May be NULL. */
 	void (*conn_lost)(void *arg, uint64_t conn);
+	/* TLS did not come about (TD_ETLS, TD_ECERT, TD_ENAME), and why, in words; conn_lost follows. All borrowed. May be NULL. */
+	void (*tls_failed)(void *arg, const struct td_flow *flow, int err, struct td_str why);
 };
 
 /* A group of `workers` transports, at most 255, and of an outsider if one joins; addresses of listeners are the same on all. */
@@ -86,6 +91,12 @@ void td_tp_close(struct td_tp *tp);
 /* Listens; port 0 picks one (worker 0 picks, the others are given its address). *index is td_flow.listener. For WebSocket only the
  * address is noted: see td_tp_adopt(). */
 int td_tp_listen(struct td_tp *tp, unsigned *index, enum td_proto proto, const struct td_addr *local);
+/* Connects without listening, as a phone does over TLS: requests to it come over the connections it made. Its Vias name their own end. */
+int td_tp_dial_only(struct td_tp *tp, unsigned *index, enum td_proto proto, const struct td_addr *local);
+/* Certificates and whom to believe, for listeners of TLS and for connecting; kept (counted). Before td_tp_listen() of TLS; later, for new
+ * connections, while those there are keep theirs. */
+void td_tp_set_tls(struct td_tp *tp, struct td_tls *tls);
+void td_tp_ask_clients(struct td_tp *tp, unsigned index, enum td_tls_clients clients); /* new connections of that listener */
 unsigned td_tp_listeners(const struct td_tp *tp);
 const struct td_addr *td_tp_listener_addr(const struct td_tp *tp, unsigned index);
 enum td_proto td_tp_listener_proto(const struct td_tp *tp, unsigned index);
@@ -129,6 +140,14 @@ void td_tp_adopted_lost(struct tp_conn *c, int why);
 /* A flow to a peer by protocol and address: UDP at once; TCP reuses a connection or opens one (bytes wait for it).
  * Picks a listener of the peer's family. TD_EUNSUPPORTED when we do not listen on that protocol/family. */
 int td_tp_flow_to(struct td_flow *out, struct td_tp *tp, enum td_proto proto, const struct td_addr *peer);
+/*
+ * The same, where it matters who the peer is: over TLS its certificate must bear host, which is the name that was asked for before DNS had
+ * its say (RFC 5922 §7.3), and only a connection whose peer has proved to be that is used again (RFC 5923 §8, T5). td_tp_flow_to()
+ * asks for the numeric address. One that the peer opened from just that address leads back to it as well, when the address is all that was
+ * asked for. TD_ESYNTAX: host is none.
+ */
+int td_tp_flow_to_host(struct td_flow *out, struct td_tp *tp, enum td_proto proto, const struct td_addr *peer,
+		       struct td_str host);
 
 /* Can bytes be sent over it, as far as is known now? Datagrams always; a connection as long as it is there, on whatever worker. For
  * users that keep nothing a td_flow_watch could tell of its end. */

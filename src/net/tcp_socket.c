@@ -89,8 +89,6 @@ static void connect_done(struct tcp_conn *t)
 
 	if (!err && getsockopt(t->io.fd, SOL_SOCKET, SO_ERROR, &err, &n) < 0)
 		err = errno;
-	if (!err)
-		err = -local_of(&t->c.local, t->io.fd);
 	if (err) {
 		net_conn_failed(&t->c, -err);
 		return;
@@ -156,6 +154,8 @@ int tcp_connect(struct td_conn **out, struct td_net *net, const struct td_addr *
 		close(fd);
 		return err;
 	}
+	if (!failed) /* connect(2) has chosen it, though nobody has answered yet */
+		failed = local_of(&t->c.local, fd);
 	if (failed) {
 		td_io_want(&t->io, 0);
 		net_conn_fail_later(&t->c, failed);

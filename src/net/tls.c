@@ -145,10 +145,10 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
 {
 	const struct td_tls *t = arg;
 	const char *asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	char name[NET_TLS_NAME_MAX + 1];
+	char name[TD_TLS_NAME];
 
 	/* One we have not is served with the first: it may be an alias, and the client decides what it believes. */
-	if (!asked || tls_reference(name, td_str_of(asked)))
+	if (!asked || td_tls_name(name, td_str_of(asked)))
 		return SSL_TLSEXT_ERR_NOACK;
 	for (unsigned i = 0; i < t->site_n; i++) {
 		if (!td_str_eq(t->sites[i].name, td_str_of(name)))
@@ -163,11 +163,11 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
 static int open_site(struct td_tls *t, const struct td_tls_options *opt, unsigned i, struct td_out *why)
 {
 	const struct td_tls_identity *id = &opt->identities[i];
-	char name[NET_TLS_NAME_MAX + 1] = "";
+	char name[TD_TLS_NAME] = "";
 	struct tls_site *site = &t->sites[i];
 	int err;
 
-	if (id->name.n && tls_reference(name, id->name)) {
+	if (id->name.n && td_tls_name(name, id->name)) {
 		td_out_fmt(why, "\"%.*s\" is no host name", TD_FMT(id->name));
 		return TD_ESYNTAX;
 	}

@@ -10,7 +10,6 @@ enum {
 	NET_TLS_CHAIN_BYTES = 32768, /* of a peer's certificates, in all (T4) */
 	NET_TLS_CHAIN_DEPTH = 6,
 	NET_TLS_RECORD_BYTES = 4096, /* of ours: a message is shorter, and a record's buffer stays small */
-	NET_TLS_NAME_MAX = 255,
 };
 
 struct tls_tickets;
@@ -65,8 +64,7 @@ void tls_tickets_use(SSL_CTX *ctx); /* whose app data is its td_tls */
 /* tls_identity.c */
 /* SIP domain identities of a certificate (RFC 5922 §7.1), a line each, lower case. -ENOMEM. */
 int tls_identities(struct td_out *out, X509 *cert);
-/* host as tls_identities() writes it: lower case, no root dot, numeric addresses in one form. TD_ESYNTAX. */
-int tls_reference(char out[NET_TLS_NAME_MAX + 1], struct td_str host);
+
 X509 *tls_read_certificate(struct td_str pem); /* the first one; NULL */
 
 #endif

@@ -213,9 +213,9 @@ int td_conn_tls_accept(struct td_conn *c, struct td_tls *tls, enum td_tls_client
 
 int td_conn_tls_connect(struct td_conn *c, struct td_tls *tls, struct td_str host)
 {
-	char name[NET_TLS_NAME_MAX + 1];
+	char name[TD_TLS_NAME];
 	struct td_addr ip;
-	int err = tls_reference(name, host);
+	int err = td_tls_name(name, host);
 
 	if (!err)
 		err = open_tls(c, tls, tls->client, name);
@@ -453,6 +453,8 @@ void td_conn_tls_why(struct td_out *o, const struct td_conn *c)
 	const struct net_tls *t = c->tls;
 	struct td_str names;
 
+	if (t && !t->why && !t->ready)
+		td_out_z(o, "the other side ended it in mid-handshake");
 	if (!t || !t->why)
 		return;
 	td_out_z(o, t->why);

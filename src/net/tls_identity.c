@@ -16,20 +16,20 @@ static bool host_char(char c)
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == ':';
 }
 
-int tls_reference(char out[NET_TLS_NAME_MAX + 1], struct td_str host)
+int td_tls_name(char out[TD_TLS_NAME], struct td_str host)
 {
 	struct td_addr ip;
 	struct td_out o;
 
 	if (!td_ip_parse(&ip, host)) {
-		td_out_init_fixed(&o, out, NET_TLS_NAME_MAX);
+		td_out_init_fixed(&o, out, TD_TLS_NAME - 1);
 		td_ip_print(&o, &ip);
 		out[o.n] = '\0';
 		return 0;
 	}
 	if (host.n && host.p[host.n - 1] == '.')
 		host.n--;
-	if (!host.n || host.n > NET_TLS_NAME_MAX)
+	if (!host.n || host.n > TD_TLS_NAME - 1)
 		return TD_ESYNTAX;
 	for (size_t i = 0; i < host.n; i++) {
 		out[i] = td_lower(host.p[i]);
@@ -42,9 +42,9 @@ int tls_reference(char out[NET_TLS_NAME_MAX + 1], struct td_str host)
 
 static void add(struct td_out *out, struct td_str host)
 {
-	char name[NET_TLS_NAME_MAX + 1];
+	char name[TD_TLS_NAME];
 
-	if (tls_reference(name, host))
+	if (td_tls_name(name, host))
 		return;
 	td_out_z(out, name);
 	td_out_char(out, '\n');
@@ -136,10 +136,10 @@ int tls_identities(struct td_out *out, X509 *cert)
 
 bool td_tls_names_have(struct td_str names, struct td_str host)
 {
-	char name[NET_TLS_NAME_MAX + 1];
+	char name[TD_TLS_NAME];
 	struct td_str line;
 
-	if (!names.n || tls_reference(name, host))
+	if (!names.n || td_tls_name(name, host))
 		return false;
 	while ((line = td_str_split(&names, '\n')).n)
 		if (td_str_eq(line, td_str_of(name)))

@@ -41,12 +41,12 @@ static ASN1_STRING *text_of(int type, const void *p, size_t n)
 
 static bool add_identity(GENERAL_NAMES *all, struct td_str name)
 {
-	char uri[4 + NET_TLS_NAME_MAX + 1] = "sip:", *host = uri + 4;
+	char uri[4 + TD_TLS_NAME] = "sip:", *host = uri + 4;
 	struct td_addr ip;
 
 	if (!td_ip_parse(&ip, name))
 		return add_name(all, GEN_IPADD, text_of(V_ASN1_OCTET_STRING, ip.ip, ip.family == TD_AF_V4 ? 4 : 16));
-	if (tls_reference(host, name))
+	if (td_tls_name(host, name))
 		return true; /* a domain by a name that is none is reached by its addresses alone */
 	return add_name(all, GEN_URI, text_of(V_ASN1_IA5STRING, uri, strlen(uri))) &&
 	       add_name(all, GEN_DNS, text_of(V_ASN1_IA5STRING, host, strlen(host)));

@@ -19,6 +19,7 @@
 
 struct peer_key {
 	const struct td_addr *addr;
+	struct td_str host;
 	uint8_t proto;
 };
 
@@ -32,7 +33,8 @@ static bool peer_eq(const struct td_map_node *node, const void *key)
 	const struct tp_conn *c = TD_CONTAINER_OF(node, struct tp_conn, by_peer);
 	const struct peer_key *k = key;
 
-	return c->proto == k->proto && td_addr_eq(&c->shared.flow.peer, k->addr);
+	return c->proto == k->proto && td_addr_eq(&c->shared.flow.peer, k->addr) &&
+	       (k->proto != TD_TLS || tp_secure_leads_to(&c->shared, k->host));
 }
 
 static bool source_eq(const struct td_map_node *node, const void *key)
@@ -141,6 +143,8 @@ static uint64_t due_ms(const struct tp_conn *c)
 
 	if (c->part)
 		return c->begun_ms + l->message_deadline_ms;
+	if (td_link_on(&c->shaking))
+		return c->active_ms + l->message_deadline_ms;
 	return c->active_ms + (c->trusted ? l->idle_ms : l->message_deadline_ms);
 }
 
@@ -164,7 +168,7 @@ static void timer_fired(struct td_timer *tm, void *arg)
 
 	if (due > now)
 		arm_at(c, due);
-	else if (!c->part && !td_list_empty(&c->watches))
+	else if (!c->part && !td_link_on(&c->shaking) && !td_list_empty(&c->watches))
 		arm_at(c, now + c->tp->limits.message_deadline_ms);
 	else
 		tp_conn_end(c, TD_ETIMEOUT, false);
@@ -177,6 +181,8 @@ static void on_connected(struct td_conn *io, void *arg)
 	struct tp_conn *c = arg;
 
 	c->active_ms = td_loop_now_ms(c->tp->loop);
+	if (c->proto == TD_TLS)
+		tp_secure_up(c);
 }
 
 static void on_data(struct td_conn *io, struct td_str bytes, void *arg)
@@ -186,7 +192,11 @@ static void on_data(struct td_conn *io, struct td_str bytes, void *arg)
 
 static void on_closed(struct td_conn *io, int err, void *arg)
 {
-	tp_conn_end(arg, err ? err : TD_ECLOSED, err == 0); /* what was sent to a half-closed peer still goes */
+	struct tp_conn *c = arg;
+
+	if (c->proto == TD_TLS)
+		tp_secure_failed(c, err);
+	tp_conn_end(c, err ? err : TD_ECLOSED, err == 0); /* what was sent to a half-closed peer still goes */
 }
 
 static const struct td_conn_events conn_events = {
@@ -233,6 +243,7 @@ struct tp_conn *tp_conn_from(const struct tp_listener *ln, const struct td_addr 
 		return NULL;
 	}
 	c->source = s;
+	c->shared.accepted = true;
 	s->count++;
 	td_list_add_tail(&s->strangers, &c->stranger);
 	register_conn(c);
@@ -243,29 +254,44 @@ struct tp_conn *tp_conn_from(const struct tp_listener *ln, const struct td_addr 
 
 void tp_accepted(struct td_listener *l, struct td_conn *io, void *arg)
 {
-	struct tp_conn *c = tp_conn_from(arg, td_conn_peer(io));
+	struct tp_listener *ln = arg;
+	struct tp_conn *c = tp_conn_from(ln, td_conn_peer(io));
+	int err;
 
-	if (c)
-		carry(c, io);
-	else
+	if (!c) {
 		td_conn_close(io);
+		return;
+	}
+	carry(c, io);
+	err = ln->proto == TD_TLS ? tp_secure_accept(c, ln) : 0;
+	if (err)
+		tp_conn_end(c, err, false);
 }
 
-int tp_conn_to(struct td_flow *out, struct td_tp *tp, const struct tp_listener *ln, const struct td_addr *peer)
+/* One that is there: of this worker, by another address of its peer's, or of another worker. */
+static bool find_conn(struct td_flow *out, struct td_tp *tp, const struct tp_listener *ln, const struct td_addr *peer,
+		      struct td_str host)
 {
-	struct peer_key key = { peer, ln->proto };
+	struct peer_key key = { peer, host, ln->proto };
 	struct td_map_node *n = td_map_find(&tp->peers, peer_hash(tp, ln->proto, peer), peer_eq, &key);
+	const struct tp_shared *alias = n || ln->proto != TD_TLS ? NULL : tp_alias_find(tp, peer, host);
+
+	if (!n && !alias)
+		return tp_group_find(out, tp->group, ln, peer, host);
+	*out = alias ? alias->flow : tp_conn_flow(TD_CONTAINER_OF(n, struct tp_conn, by_peer));
+	return true;
+}
+
+int tp_conn_to(struct td_flow *out, struct td_tp *tp, const struct tp_listener *ln, const struct td_addr *peer,
+	       struct td_str host)
+{
 	struct td_conn *io;
 	struct tp_conn *c;
 	int err;
 
-	if (n) {
-		*out = tp_conn_flow(TD_CONTAINER_OF(n, struct tp_conn, by_peer));
+	if (find_conn(out, tp, ln, peer, host))
 		return 0;
-	}
-	if (tp_group_find(out, tp->group, ln, peer))
-		return 0;
-	if (!ln->stream)
+	if (!ln->stream && !ln->dial)
 		return TD_EUNSUPPORTED; /* nobody can be called there: he comes to us */
 	err = td_conn_open(&io, tp->net, peer, &conn_events, NULL);
 	if (err)
@@ -277,6 +303,12 @@ int tp_conn_to(struct td_flow *out, struct td_tp *tp, const struct tp_listener *
 	}
 	carry(c, io);
 	c->trusted = true; /* we chose the peer */
+	err = ln->proto == TD_TLS ? tp_secure_connect(c, host) : 0;
+	if (err) {
+		td_conn_close(io);
+		free(c);
+		return err;
+	}
 	register_conn(c);
 	tp_conn_arm(c);
 	tp->stats.conns_opened++;
@@ -314,6 +346,8 @@ void tp_conn_end(struct tp_conn *c, int why, bool linger)
 	td_map_del(&tp->conns, &c->by_id);
 	td_map_del(&tp->peers, &c->by_peer);
 	tp_group_unshare(tp->group, &c->shared);
+	if (c->proto == TD_TLS)
+		tp_secure_end(c);
 	td_list_del(&c->stranger);
 	if (c->source) {
 		c->source->count--;
@@ -352,6 +386,7 @@ static void sweep(struct td_defer *d, void *arg)
 
 		td_list_del(&c->stranger);
 		td_buf_unref(c->part);
+		td_buf_unref(c->shared.names);
 		free(c);
 		if (tp->events->conn_lost)
 			tp->events->conn_lost(tp->arg, id);
@@ -364,6 +399,7 @@ int tp_conns_init(struct td_tp *tp)
 
 	td_list_init(&tp->gone);
 	td_list_init(&tp->lost);
+	td_list_init(&tp->shaking);
 	for (i = 0; i < TP_REMOTE_BUCKETS; i++)
 		td_list_init(&tp->remote[i]);
 	td_defer_init(&tp->sweep, sweep, tp);
@@ -398,8 +434,11 @@ void tp_conns_free(struct td_tp *tp)
 
 		td_list_del(&c->stranger);
 		td_buf_unref(c->part);
+		td_buf_unref(c->shared.names);
 		free(c);
 	}
+	if (tp->aliases.buckets)
+		td_map_free(&tp->aliases);
 	td_map_free(&tp->conns);
 	td_map_free(&tp->peers);
 	td_map_free(&tp->sources);

@@ -121,12 +121,19 @@ static struct shard *shard_of(struct td_tp_group *g, uint64_t hash)
 	return &g->shards[(hash >> 16) % SHARDS];
 }
 
+struct shared_key {
+	const struct td_addr *peer;
+	struct td_str host;
+	uint8_t proto;
+};
+
 static bool shared_eq(const struct td_map_node *node, const void *key)
 {
 	const struct tp_shared *s = TD_CONTAINER_OF(node, struct tp_shared, node);
-	const struct td_flow *f = key;
+	const struct shared_key *k = key;
 
-	return s->flow.proto == f->proto && td_addr_eq(&s->flow.peer, &f->peer);
+	return s->flow.proto == k->proto && td_addr_eq(&s->flow.peer, k->peer) &&
+	       (k->proto != TD_TLS || tp_secure_leads_to(s, k->host));
 }
 
 void tp_group_share(struct td_tp_group *g, struct tp_shared *s)
@@ -169,9 +176,10 @@ bool tp_group_has(struct td_tp_group *g, const struct td_flow *f)
 	return has;
 }
 
-bool tp_group_find(struct td_flow *out, struct td_tp_group *g, const struct tp_listener *ln, const struct td_addr *peer)
+bool tp_group_find(struct td_flow *out, struct td_tp_group *g, const struct tp_listener *ln, const struct td_addr *peer,
+		   struct td_str host)
 {
-	struct td_flow key = { .peer = *peer, .proto = ln->proto };
+	struct shared_key key = { .peer = peer, .host = host, .proto = ln->proto };
 	uint64_t hash = shared_hash(g, ln->proto, peer);
 	struct shard *sh = shard_of(g, hash);
 	struct td_map_node *n;

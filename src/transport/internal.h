@@ -14,9 +14,11 @@ enum {
 struct tp_listener {
 	struct td_tp *tp;
 	struct td_udp *udp;
-	struct td_listener *stream; /* neither: somebody else listens there, and has his connections adopted */
+	struct td_listener *stream; /* neither: somebody else listens there, and has his connections adopted; or `dial` */
 	struct td_addr addr;
 	uint8_t proto, index;
+	uint8_t clients; /* enum td_tls_clients */
+	bool dial;       /* connects only */
 	/* For one that listens on every address (0.0.0.0): the one we have towards the last peer asked about. */
 	struct td_addr peer, ours;
 	uint64_t asked_ms;
@@ -39,7 +41,12 @@ struct tp_conn {
 	struct tp_shared { /* the group's table: what other workers may read of it */
 		struct td_map_node node;
 		struct td_flow flow;
+		struct td_buf *
+			names; /* TLS: whom the peer has proved to be; of one we open, whom it must be. A line each; NULL: nobody */
+		bool accepted;
 	} shared;
+	struct tp_alias *alias; /* TLS: where else its peer says that it can be reached (RFC 5923) */
+	struct td_link shaking; /* in tp->shaking, while the handshake of TLS lasts */
 	struct td_tp *tp;
 	struct td_conn *io; /* NULL: another library's, which `holder` speaks for (adopted.c) */
 	const struct td_tp_holder *holder;
@@ -73,6 +80,10 @@ struct td_tp {
 	struct td_msg *held; /* the last datagram's message, until there is another behind it or no more: see udp.c */
 	struct td_flow held_from;
 	struct td_map conns, peers, sources;
+	struct td_map aliases;  /* made with the first of them */
+	struct td_link shaking; /* connections in their handshake, oldest first */
+	unsigned shaking_n;
+	struct td_tls *tls;
 	struct tp_conn *recent; /* the one a message came by last: what is asked for next is mostly the same */
 	uint64_t serial;
 	struct td_link gone;                      /* connections to free at the end of the turn */
@@ -103,8 +114,9 @@ int tp_conns_init(struct td_tp *tp);
 void tp_conns_free(struct td_tp *tp);
 struct tp_conn *tp_conn_from(const struct tp_listener *ln, const struct td_addr *peer);
 void tp_accepted(struct td_listener *l, struct td_conn *io, void *arg);
-/* The connection to a peer, on whatever worker it lives, or a new one of this worker's. */
-int tp_conn_to(struct td_flow *out, struct td_tp *tp, const struct tp_listener *ln, const struct td_addr *peer);
+/* The connection to a peer, on whatever worker it lives, or a new one of this worker's. host: for TLS, see td_tp_flow_to_host(). */
+int tp_conn_to(struct td_flow *out, struct td_tp *tp, const struct tp_listener *ln, const struct td_addr *peer,
+	       struct td_str host);
 struct tp_conn *tp_conn_find(const struct td_tp *tp, uint64_t id);
 int tp_conn_send(struct tp_conn *c, struct td_buf *buf);
 /* Takes it off every table and tells those who watch it; the bytes already queued are still written when `linger`. */
@@ -112,6 +124,16 @@ void tp_conn_end(struct tp_conn *c, int why, bool linger);
 void tp_conn_trust(struct tp_conn *c);
 void tp_conn_arm(struct tp_conn *c); /* its nearest limit has changed */
 struct td_flow tp_conn_flow(const struct tp_conn *c);
+
+/* secure.c */
+int tp_secure_accept(struct tp_conn *c, const struct tp_listener *ln);
+int tp_secure_connect(struct tp_conn *c, struct td_str host);
+void tp_secure_up(struct tp_conn *c);                    /* the handshake is over */
+void tp_secure_failed(const struct tp_conn *c, int err); /* tells why TLS did not come about, if that is why c ends */
+void tp_secure_end(struct tp_conn *c);
+bool tp_secure_leads_to(const struct tp_shared *s, struct td_str host); /* may what is for host go over this connection? (T5) */
+void tp_alias_learn(struct tp_conn *c, const struct td_msg *msg);
+const struct tp_shared *tp_alias_find(const struct td_tp *tp, const struct td_addr *peer, struct td_str host);
 
 /* stream.c */
 void tp_stream_data(struct tp_conn *c, struct td_str in);
@@ -127,7 +149,8 @@ unsigned tp_group_workers(const struct td_tp_group *g);
 void tp_group_share(struct td_tp_group *g, struct tp_shared *s);
 void tp_group_unshare(struct td_tp_group *g, struct tp_shared *s);
 bool tp_group_has(struct td_tp_group *g, const struct td_flow *f); /* is this connection, of another worker, still there? */
-bool tp_group_find(struct td_flow *out, struct td_tp_group *g, const struct tp_listener *ln, const struct td_addr *peer);
+bool tp_group_find(struct td_flow *out, struct td_tp_group *g, const struct tp_listener *ln, const struct td_addr *peer,
+		   struct td_str host);
 int tp_post_send(struct td_tp *tp, const struct td_flow *to, struct td_buf *buf);
 void tp_post_trust(struct td_tp *tp, const struct td_flow *f);
 void tp_post_lost(struct td_tp *tp, uint64_t mates, uint64_t conn, int why);

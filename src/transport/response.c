@@ -19,6 +19,15 @@ struct td_str td_proto_name(enum td_proto p)
 	return proto_names[p];
 }
 
+struct td_str td_proto_word(enum td_proto p)
+{
+	static const struct td_str words[TD_PROTO_COUNT] = {
+		TD_STR_INIT("udp"), TD_STR_INIT("tcp"), TD_STR_INIT("tls"), TD_STR_INIT("ws"), TD_STR_INIT("wss"),
+	};
+
+	return words[p];
+}
+
 int td_proto_parse(enum td_proto *out, struct td_str name)
 {
 	unsigned i;
@@ -32,7 +41,7 @@ int td_proto_parse(enum td_proto *out, struct td_str name)
 	return TD_EUNSUPPORTED;
 }
 
-static uint16_t default_port(enum td_proto p)
+uint16_t td_proto_port(enum td_proto p)
 {
 	static const uint16_t ports[TD_PROTO_COUNT] = { 5060, 5060, 5061, 80, 443 };
 
@@ -63,15 +72,15 @@ void td_tp_response_flow(struct td_flow *out, const struct td_msg *req, const st
 {
 	*out = *from;
 	if (from->proto == TD_UDP && !req->via.rport)
-		out->peer.port = req->via.port ? req->via.port : default_port(TD_UDP);
+		out->peer.port = req->via.port ? req->via.port : td_proto_port(TD_UDP);
 }
 
 int td_tp_reconnect_flow(struct td_flow *out, struct td_tp *tp, const struct td_msg *req, const struct td_flow *from)
 {
 	struct td_addr peer = from->peer;
 
-	peer.port = req->via.port ? req->via.port : default_port(from->proto);
-	return td_tp_flow_to(out, tp, from->proto, &peer);
+	peer.port = req->via.port ? req->via.port : td_proto_port(from->proto);
+	return td_tp_flow_to_host(out, tp, from->proto, &peer, req->via.host);
 }
 
 int td_tp_via_flow(struct td_flow *out, struct td_tp *tp, const struct td_via *via)
@@ -88,8 +97,8 @@ int td_tp_via_flow(struct td_flow *out, struct td_tp *tp, const struct td_via *v
 	if (via->rport_value)
 		peer.port = via->rport_value;
 	else
-		peer.port = via->port ? via->port : default_port(proto);
-	return td_tp_flow_to(out, tp, proto, &peer);
+		peer.port = via->port ? via->port : td_proto_port(proto);
+	return td_tp_flow_to_host(out, tp, proto, &peer, via->host);
 }
 
 /* ---- our own address in text ---- */
@@ -109,8 +118,13 @@ static struct td_addr own_address(const struct td_tp *tp, const struct td_flow *
 {
 	struct tp_listener *ln = tp->listeners[f->listener];
 	uint64_t now = td_loop_now_ms(tp->loop);
+	const struct tp_conn *c;
 	struct td_addr ours;
 
+	if (ln->dial) { /* nobody is called there: the connection's own end, for who sends back over it */
+		c = f->conn ? tp_conn_find(tp, f->conn) : NULL;
+		return c && td_conn_local(c->io)->family != TD_AF_NONE ? *td_conn_local(c->io) : ln->addr;
+	}
 	if (!td_ip_is_any(&ln->addr))
 		return ln->addr;
 	if (td_ip_eq(&ln->peer, &f->peer) && now - ln->asked_ms < SOURCE_KEPT_MS)
@@ -145,7 +159,7 @@ bool td_tp_is_me(const struct td_tp *tp, struct td_str host, uint16_t port)
 
 	if (td_ip_parse(&addr, host))
 		return false;
-	addr.port = port ? port : default_port(TD_UDP);
+	addr.port = port ? port : td_proto_port(TD_UDP);
 	return td_tp_is_my_addr(tp, &addr);
 }
 
@@ -165,6 +179,8 @@ static const struct tp_listener *written(const struct td_tp *tp, const struct td
 	ln->sent_by_at = (uint8_t)o.n;
 	td_addr_print(&o, &ours);
 	ln->sent_by_n = (uint8_t)(o.n - ln->sent_by_at);
+	if (ln->proto == TD_TLS && !ln->dial) /* the other side may send to us over this connection (RFC 5923 §8.1) */
+		td_out_str(&o, TD_STR(";alias"));
 	td_out_str(&o, TD_STR(";rport;branch="));
 	ln->via_n = (uint8_t)o.n;
 	ln->written = ours;

@@ -144,8 +144,11 @@ static void cut(struct tp_conn *c, struct td_buf *b)
 		}
 		c->begun_ms = c->active_ms = td_loop_now_ms(c->tp->loop);
 		c->tp->recent = c;
-		if (tp_admit(c->tp, &flow, td_str_n(b->data + at, n)) && !tp_parse(&msg, c->tp, b, at, n, &flow))
+		if (tp_admit(c->tp, &flow, td_str_n(b->data + at, n)) && !tp_parse(&msg, c->tp, b, at, n, &flow)) {
+			if (c->proto == TD_TLS)
+				tp_alias_learn(c, msg);
 			tp_deliver(c->tp, msg, &flow);
+		}
 		if (c->gone)
 			return;
 		at += n;

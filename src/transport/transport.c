@@ -13,6 +13,7 @@ static const struct td_tp_limits default_limits = {
 	.idle_ms = 900000,
 	.per_source = 256,
 	.out_queue_bytes = 1 << 20,
+	.handshakes = 1000,
 };
 
 int td_tp_open(struct td_tp **out, struct td_tp_group *g, unsigned worker, struct td_net *net, struct td_log *log,
@@ -29,6 +30,8 @@ int td_tp_open(struct td_tp **out, struct td_tp_group *g, unsigned worker, struc
 	tp->loop = td_net_loop(net);
 	tp->log = log;
 	tp->limits = limits ? *limits : default_limits;
+	if (!tp->limits.handshakes)
+		tp->limits.handshakes = default_limits.handshakes;
 	tp->events = events;
 	tp->arg = arg;
 	td_hash_key_init(&tp->key, td_loop_rng(tp->loop));
@@ -63,11 +66,26 @@ void td_tp_close(struct td_tp *tp)
 	tp_conns_free(tp);
 	for (i = 0; i < tp->n_listeners; i++)
 		free(tp->listeners[i]);
+	td_tls_unref(tp->tls);
 	tp_group_leave(tp->group, tp);
 	free(tp);
 }
 
 /* ---- listeners ---- */
+
+static int new_listener(struct tp_listener **out, struct td_tp *tp, enum td_proto proto)
+{
+	struct tp_listener *ln;
+
+	if (tp->n_listeners == TP_MAX_LISTENERS)
+		return TD_ELIMIT;
+	ln = calloc(1, sizeof(*ln));
+	if (!ln)
+		return -ENOMEM;
+	*ln = (struct tp_listener){ .tp = tp, .proto = (uint8_t)proto, .index = (uint8_t)tp->n_listeners };
+	*out = ln;
+	return 0;
+}
 
 int td_tp_listen(struct td_tp *tp, unsigned *index, enum td_proto proto, const struct td_addr *local)
 {
@@ -76,14 +94,11 @@ int td_tp_listen(struct td_tp *tp, unsigned *index, enum td_proto proto, const s
 	struct tp_listener *ln;
 	int err;
 
-	if (proto == TD_TLS)
+	if (proto == TD_TLS && (!tp->tls || !td_tls_can_serve(tp->tls)))
 		return TD_EUNSUPPORTED;
-	if (tp->n_listeners == TP_MAX_LISTENERS)
-		return TD_ELIMIT;
-	ln = calloc(1, sizeof(*ln));
-	if (!ln)
-		return -ENOMEM;
-	*ln = (struct tp_listener){ .tp = tp, .proto = (uint8_t)proto, .index = (uint8_t)tp->n_listeners };
+	err = new_listener(&ln, tp, proto);
+	if (err)
+		return err;
 	if (proto == TD_UDP)
 		err = td_udp_open(&ln->udp, tp->net, local, flags, tp_udp_received, ln);
 	else if (proto == TD_WS || proto == TD_WSS)
@@ -100,6 +115,35 @@ int td_tp_listen(struct td_tp *tp, unsigned *index, enum td_proto proto, const s
 	tp->listeners[tp->n_listeners++] = ln;
 	*index = ln->index;
 	return 0;
+}
+
+int td_tp_dial_only(struct td_tp *tp, unsigned *index, enum td_proto proto, const struct td_addr *local)
+{
+	struct tp_listener *ln;
+	int err = proto == TD_TCP || proto == TD_TLS ? new_listener(&ln, tp, proto) : TD_EUNSUPPORTED;
+
+	if (err)
+		return err;
+	ln->dial = true;
+	ln->addr = *local;
+	if (!ln->addr.port)
+		ln->addr.port = td_proto_port(proto);
+	tp->listeners[tp->n_listeners++] = ln;
+	*index = ln->index;
+	return 0;
+}
+
+void td_tp_set_tls(struct td_tp *tp, struct td_tls *tls)
+{
+	struct td_tls *old = tp->tls;
+
+	tp->tls = tls ? td_tls_ref(tls) : NULL;
+	td_tls_unref(old);
+}
+
+void td_tp_ask_clients(struct td_tp *tp, unsigned index, enum td_tls_clients clients)
+{
+	tp->listeners[index]->clients = (uint8_t)clients;
 }
 
 unsigned td_tp_listeners(const struct td_tp *tp)
@@ -171,7 +215,24 @@ void tp_deliver(struct td_tp *tp, struct td_msg *msg, const struct td_flow *from
 
 /* ---- sending ---- */
 
-int td_tp_flow_to(struct td_flow *out, struct td_tp *tp, enum td_proto proto, const struct td_addr *peer)
+/* Without a name the address is who it must be. */
+static int secure_flow_to(struct td_flow *out, struct td_tp *tp, const struct tp_listener *ln, const struct td_addr *peer,
+			  struct td_str host)
+{
+	char name[TD_TLS_NAME];
+	struct td_out o;
+
+	if (host.n) {
+		if (td_tls_name(name, host))
+			return TD_ESYNTAX;
+		return tp_conn_to(out, tp, ln, peer, host);
+	}
+	td_out_init_fixed(&o, name, sizeof(name));
+	td_ip_print(&o, peer);
+	return tp_conn_to(out, tp, ln, peer, td_out_view(&o));
+}
+
+int td_tp_flow_to_host(struct td_flow *out, struct td_tp *tp, enum td_proto proto, const struct td_addr *peer, struct td_str host)
 {
 	struct tp_listener *ln = tp_listener_for(tp, proto, peer);
 
@@ -181,7 +242,12 @@ int td_tp_flow_to(struct td_flow *out, struct td_tp *tp, enum td_proto proto, co
 		*out = (struct td_flow){ .peer = *peer, .proto = TD_UDP, .listener = ln->index };
 		return 0;
 	}
-	return tp_conn_to(out, tp, ln, peer);
+	return proto == TD_TLS ? secure_flow_to(out, tp, ln, peer, host) : tp_conn_to(out, tp, ln, peer, TD_STR_NULL);
+}
+
+int td_tp_flow_to(struct td_flow *out, struct td_tp *tp, enum td_proto proto, const struct td_addr *peer)
+{
+	return td_tp_flow_to_host(out, tp, proto, peer, TD_STR_NULL);
 }
 
 bool td_tp_flow_alive(const struct td_tp *tp, const struct td_flow *f)
