@@ -22,6 +22,8 @@ static void open_config(struct world *w, const char *extra)
 		   "domains:\n  - name: example.test\n  - {name: any.test, users: any}\n  - {name: example.com, users: any}\n"
 		   "  - {name: quick.test, users: any, mode: stateless}\n"
 		   "  - {name: turn.test, users: any, fork: serial, ring_time: 10s}\n"
+		   "  - {name: there.test, users: any, mode: redirect}\n"
+		   "  - {name: plain.test, users: any, recurse: no}\n"
 		   "listen: [\"udp:" SERVER_IP ":5060\", \"tcp:" SERVER_IP ":5060\"]\n"
 		   "workers: %u\nregistrations: memory\ntrust: [10.0.1.0/24]\nstate: ./state\n%s",
 		   w->workers, extra ? extra : "");

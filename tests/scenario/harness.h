@@ -4,7 +4,8 @@
  * happened. (For phones that behave like a user agent under loss see agent.h.)
  *
  * The server listens on udp and tcp 10.0.0.1:5060 and serves example.test (users in its directory), any.test
- * and example.com (users: any), quick.test (users: any, mode: stateless) and turn.test (users: any, fork: serial, ring_time: 10s).
+ * and example.com (users: any), and of users: any too quick.test (mode: stateless), turn.test (fork: serial, ring_time: 10s),
+ * there.test (mode: redirect) and plain.test (recurse: no).
  * Hosts in 10.0.1.0/24 are trusted, others must authenticate.
  */
 #ifndef TESTS_SCENARIO_HARNESS_H

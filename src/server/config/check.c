@@ -135,15 +135,24 @@ static int add_domain(struct td_config *c, struct td_str name)
 		return -ENOMEM;
 	for (i = 0; i < name.n; i++)
 		p[i] = td_lower(name.p[i]);
-	*d = (struct td_domain){ .name = { p, name.n }, .ring_time_s = RING_TIME_S };
+	*d = (struct td_domain){ .name = { p, name.n }, .ring_time_s = RING_TIME_S, .recurse = true };
 	c->domain_n++;
 	return 0;
+}
+
+static void check_yes_no(bool *out, const char *z, struct report *r, const char *const *path, unsigned n)
+{
+	static const char *const words[] = { "no", "yes", NULL };
+	int w = z ? check_word(z, words, r, path, n) : -1;
+
+	if (w >= 0)
+		*out = w;
 }
 
 static void check_domain(struct td_domain *out, const struct raw_domain *d, const char *at, struct report *r)
 {
 	static const char *const users[] = { "local", "any", NULL };
-	static const char *const modes[] = { "proxy", "stateless", NULL }; /* in the order of enum td_domain_mode */
+	static const char *const modes[] = { "proxy", "stateless", "redirect", NULL }; /* in the order of enum td_domain_mode */
 	static const char *const forks[] = { "parallel", "serial", NULL };
 	int w;
 
@@ -153,6 +162,7 @@ static void check_domain(struct td_domain *out, const struct raw_domain *d, cons
 	out->mode = w > 0 ? (enum td_domain_mode)w : TD_MODE_PROXY;
 	w = d->fork ? check_word(d->fork, forks, r, AT("domains", at, "fork")) : TD_FORK_PARALLEL;
 	out->fork = w > 0 ? TD_FORK_SERIAL : TD_FORK_PARALLEL;
+	check_yes_no(&out->recurse, d->recurse, r, AT("domains", at, "recurse"));
 	check_duration(&out->ring_time_s, d->ring_time, 1, r, AT("domains", at, "ring_time"));
 	if (out->fork == TD_FORK_SERIAL && out->mode != TD_MODE_PROXY)
 		report_at(r, AT("domains", at, "fork"), "only a domain of mode: proxy forks");
@@ -424,15 +434,6 @@ static void check_numbers(struct td_config *c, const struct raw_config *raw, str
 		check_number(&c->limits.conns_per_source, raw->limits->connections_per_source, 1, 1000000, r,
 			     AT("limits", "connections_per_source"));
 	}
-}
-
-static void check_yes_no(bool *out, const char *z, struct report *r, const char *const *path, unsigned n)
-{
-	static const char *const words[] = { "no", "yes", NULL };
-	int w = z ? check_word(z, words, r, path, n) : -1;
-
-	if (w >= 0)
-		*out = w;
 }
 
 static void check_calls(struct td_config *c, const struct raw_calls *raw, struct report *r)

@@ -8,9 +8,10 @@
 #include <tandem/auth.h>
 #include <tandem/transport.h>
 
-enum td_domain_users { TD_USERS_LOCAL, TD_USERS_ANY };    /* any: whoever a source under trust vouches for */
-enum td_domain_mode { TD_MODE_PROXY, TD_MODE_STATELESS }; /* stateless: forwarded without transactions (§16.11) */
-enum td_fork { TD_FORK_PARALLEL, TD_FORK_SERIAL };        /* serial: by q, the next group when one did not answer */
+enum td_domain_users { TD_USERS_LOCAL, TD_USERS_ANY }; /* any: whoever a source under trust vouches for */
+/* stateless: forwarded without transactions (§16.11); redirect: answered with where they are (§8.3) */
+enum td_domain_mode { TD_MODE_PROXY, TD_MODE_STATELESS, TD_MODE_REDIRECT };
+enum td_fork { TD_FORK_PARALLEL, TD_FORK_SERIAL }; /* serial: by q, the next group when one did not answer */
 enum td_registrations { TD_REG_DURABLE, TD_REG_MEMORY };
 
 struct td_domain {
@@ -19,6 +20,7 @@ struct td_domain {
 	enum td_domain_mode mode;
 	enum td_fork fork;
 	uint32_t ring_time_s; /* serial: how long a group rings: 15 */
+	bool recurse;         /* redirections of a callee are followed where that is safe: yes */
 };
 
 struct td_listen {

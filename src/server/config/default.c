@@ -52,6 +52,7 @@ int config_default_domain(struct td_config *c)
 	if (!c->domains || td_arena_dup(&c->domains[0].name, &c->arena, td_str_of(host)))
 		return -ENOMEM;
 	c->domains[0].ring_time_s = RING_TIME_S;
+	c->domains[0].recurse = true;
 	c->domain_n = 1;
 	return 0;
 }

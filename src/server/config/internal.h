@@ -13,6 +13,7 @@ struct raw_domain {
 	char *mode;
 	char *fork;
 	char *ring_time;
+	char *recurse;
 };
 
 struct raw_registrar {

@@ -3,14 +3,17 @@
 
 static void put_domains(struct td_out *o, const struct td_config *c)
 {
-	unsigned i;
+	static const char *const modes[] = { "proxy", "stateless", "redirect" };
 
 	td_out_z(o, "domains:\n");
-	for (i = 0; i < c->domain_n; i++)
-		td_out_fmt(o, "  - name: \"%.*s\"\n    users: %s\n    mode: %s\n    fork: %s\n    ring_time: %us\n",
-			   TD_FMT(c->domains[i].name), c->domains[i].users == TD_USERS_ANY ? "any" : "local",
-			   c->domains[i].mode == TD_MODE_STATELESS ? "stateless" : "proxy",
-			   c->domains[i].fork == TD_FORK_SERIAL ? "serial" : "parallel", c->domains[i].ring_time_s);
+	for (unsigned i = 0; i < c->domain_n; i++) {
+		const struct td_domain *d = &c->domains[i];
+
+		td_out_fmt(o,
+			   "  - name: \"%.*s\"\n    users: %s\n    mode: %s\n    fork: %s\n    ring_time: %us\n    recurse: %s\n",
+			   TD_FMT(d->name), d->users == TD_USERS_ANY ? "any" : "local", modes[d->mode],
+			   d->fork == TD_FORK_SERIAL ? "serial" : "parallel", d->ring_time_s, d->recurse ? "yes" : "no");
+	}
 }
 
 static void put_listen(struct td_out *o, const struct td_config *c)

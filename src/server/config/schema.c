@@ -11,9 +11,13 @@
 static const cyaml_schema_value_t text = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED) };
 
 static const cyaml_schema_field_t domain_fields[] = {
-	TEXT("name", struct raw_domain, name),           TEXT("users", struct raw_domain, users),
-	TEXT("mode", struct raw_domain, mode),           TEXT("fork", struct raw_domain, fork),
-	TEXT("ring_time", struct raw_domain, ring_time), CYAML_FIELD_END,
+	TEXT("name", struct raw_domain, name),
+	TEXT("users", struct raw_domain, users),
+	TEXT("mode", struct raw_domain, mode),
+	TEXT("fork", struct raw_domain, fork),
+	TEXT("ring_time", struct raw_domain, ring_time),
+	TEXT("recurse", struct raw_domain, recurse),
+	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_value_t domain = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_domain, domain_fields) };

@@ -225,6 +225,8 @@ static int set_user(struct td_route *r, struct td_msg *msg, const struct td_uri 
 	r->any_user = d->users == TD_USERS_ANY;
 	r->serial = d->fork == TD_FORK_SERIAL;
 	r->ring_time_s = d->ring_time_s;
+	r->recurse = d->recurse;
+	r->redirect = d->mode == TD_MODE_REDIRECT;
 	return 0;
 }
 
@@ -337,6 +339,9 @@ int td_route_decide(struct td_route *r, const struct td_core *core, struct td_ms
 	}
 	if (r->kind == TD_ROUTE_REJECT && r->status == 403)
 		td_count(&core->counters->refused_relay);
+	/* What is redirected makes no dialog here, so no ACK of one comes by; those for our refusals do not come to this. */
+	if (msg->method == TD_ACK && r->kind == TD_ROUTE_USER && r->redirect)
+		r->kind = TD_ROUTE_DROP;
 	/* An ACK cannot be challenged: without cookie it passes from trusted sources alone, or after an INVITE that was let in and left
 	 * no transaction (td_proxy_noted()). */
 	if (msg->method == TD_ACK && r->challenge && !r->stateless && !td_config_trusts(core->cfg, &from->peer))
@@ -362,5 +367,24 @@ int td_route_admitted(struct td_route *r, const struct td_core *core, struct td_
 	}
 	if (!r->any_user)
 		reject(r, msg, 404, TD_STR_NULL);
+	return 0;
+}
+
+int td_route_user(struct td_str *aor, const struct td_core *core, struct td_msg *msg, const struct td_uri *uri)
+{
+	const struct td_domain *own = td_core_domain(core, uri);
+	struct td_route r = { .kind = TD_ROUTE_REJECT };
+	int err;
+
+	if (!own || !uri->user.p)
+		return TD_ENOTFOUND;
+	err = set_user(&r, msg, uri, own);
+	if (!err)
+		err = td_route_admitted(&r, core, msg);
+	if (err)
+		return err;
+	if (r.kind != TD_ROUTE_USER)
+		return TD_ENOTFOUND;
+	*aor = r.aor;
 	return 0;
 }

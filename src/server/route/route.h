@@ -31,6 +31,8 @@ struct td_route {
 	bool stateless;       /* forwarded without transactions (§16.11): for a domain, or in a dialog, of that mode */
 	bool serial;          /* TD_ROUTE_USER: bindings are tried by q, a group for ring_time_s (fork: serial) */
 	uint32_t ring_time_s;
+	bool recurse;               /* TD_ROUTE_USER: redirections of a callee are followed where that is safe */
+	bool redirect;              /* TD_ROUTE_USER: answered with the bindings instead of being passed on (mode: redirect) */
 	bool any_user;              /* TD_ROUTE_USER: nobody needs to exist there (users: any) */
 	bool strict;                /* §16.4: the Request-URI was our Record-Route; `uri` was the last Route value */
 	bool next_is_route;         /* `next` is a Route value, not the Request-URI */
@@ -49,6 +51,10 @@ struct td_route {
 int td_route_decide(struct td_route *out, const struct td_core *core, struct td_msg *msg, const struct td_flow *from);
 /* After the gate let it pass: may turn into TD_ROUTE_REJECT. */
 int td_route_admitted(struct td_route *r, const struct td_core *core, struct td_msg *msg);
+
+/* The user of ours that a URI means which was derived from something else, as a redirection: his address, in msg's arena. TD_ENOTFOUND:
+ * it means none. -ENOMEM. */
+int td_route_user(struct td_str *aor, const struct td_core *core, struct td_msg *msg, const struct td_uri *uri);
 
 /* Does this URI's host name us: a domain of ours, or a listening address? */
 bool td_route_is_us(const struct td_core *core, const struct td_uri *uri);

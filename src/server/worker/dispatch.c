@@ -9,6 +9,7 @@
 #include "server/worker/internal.h"
 
 #include "server/gate/gate.h"
+#include "server/redirect/redirect.h"
 #include "server/registrar/registrar.h"
 
 /* ---- answers without state ---- */
@@ -55,6 +56,8 @@ static void routed(struct worker *w, struct td_msg *msg, const struct td_flow *f
 	case TD_ROUTE_NEXT:
 		if (r->stateless)
 			td_proxy_forward(w->proxy, msg, from, r, who->aor.n > 0);
+		else if (r->redirect)
+			td_redirect_request(w->redirect, msg, from, r);
 		else
 			td_proxy_request(w->proxy, msg, from, r);
 		break;

@@ -8,6 +8,7 @@
 #include "server/worker/worker.h"
 
 struct td_registrar;
+struct td_redirect;
 
 struct worker {
 	struct td_server *server;
@@ -18,6 +19,7 @@ struct worker {
 	struct td_ha2_memo ha2;
 	struct td_registrar *registrar;
 	struct td_proxy *proxy;
+	struct td_redirect *redirect;
 	bool attached; /* to the location */
 	/* turned away by the guard since that was noted, and when that was */
 	uint32_t limited_n;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "server/redirect/redirect.h"
 #include "server/registrar/registrar.h"
 
 static int listen_all(struct worker *w, struct td_out *why)
@@ -67,6 +68,8 @@ static int open_stack(struct worker *w)
 		err = td_registrar_open(&w->registrar, &w->core);
 	if (!err)
 		err = td_proxy_open(&w->proxy, &w->core, s->calls);
+	if (!err)
+		err = td_redirect_open(&w->redirect, &w->core);
 	return err;
 }
 
@@ -107,10 +110,12 @@ int worker_open(struct worker **out, struct td_server *s, unsigned index, const 
 void worker_close_roles(struct worker *w)
 {
 	td_proxy_close(w->proxy);
+	td_redirect_close(w->redirect);
 	td_registrar_close(w->registrar);
 	if (w->server->calls)
 		td_calls_detach(w->server->calls, w->core.worker);
 	w->proxy = NULL;
+	w->redirect = NULL;
 	w->registrar = NULL;
 	if (w->attached)
 		td_location_detach(w->core.location, w->core.worker);

@@ -108,10 +108,12 @@ static void default_is_safe(void **state)
 
 static void printed_reads_back(void **state)
 {
-	struct td_config *c = good("domains: [{name: a.test, users: any}, {name: b.test, mode: stateless}]\nlisten: "
-				   "['udp:[::1]:5071']\ntrust: "
-				   "[10.0.0.0/8]\nstate: '/a \"b\\c'\n"),
-			 *d;
+	struct td_config *
+		c = good("domains: [{name: a.test, users: any}, {name: b.test, mode: stateless}, {name: c.test, mode: redirect}, "
+			 "{name: d.test, fork: serial, ring_time: 7s, recurse: no}]\nlisten: "
+			 "['udp:[::1]:5071']\ntrust: "
+			 "[10.0.0.0/8]\nstate: '/a \"b\\c'\n"),
+	       *d;
 	struct td_out one, two;
 
 	td_out_init(&one);
@@ -126,6 +128,13 @@ static void printed_reads_back(void **state)
 	assert_int_equal(d->domains[0].users, TD_USERS_ANY);
 	assert_int_equal(d->domains[1].mode, TD_MODE_STATELESS);
 	assert_int_equal(d->domains[1].users, TD_USERS_LOCAL);
+	assert_int_equal(d->domains[0].fork, TD_FORK_PARALLEL);
+	assert_int_equal(d->domains[0].ring_time_s, 15);
+	assert_true(d->domains[0].recurse);
+	assert_int_equal(d->domains[2].mode, TD_MODE_REDIRECT);
+	assert_int_equal(d->domains[3].fork, TD_FORK_SERIAL);
+	assert_int_equal(d->domains[3].ring_time_s, 7);
+	assert_false(d->domains[3].recurse);
 	td_out_free(&one);
 	td_out_free(&two);
 	td_config_unref(c);
@@ -165,12 +174,16 @@ static const struct {
 	{ "log: info\nregistrar:\n  max_contact: 3\n",
 	  "t.yaml:3:3: there is no key \"max_contact\" here (want one of min_expires" },
 	{ "domains:\n  - name: a\n    foo: b\n",
-	  "t.yaml:3:5: there is no key \"foo\" here (want one of name, users, mode, fork, ring_time)" },
+	  "t.yaml:3:5: there is no key \"foo\" here (want one of name, users, mode, fork, ring_time, recurse)" },
 	{ "domains: [{users: any}]\n", "\"\" is no domain" },
 	{ "domains: [{name: 'a b'}]\n", "\"a b\" is no domain" },
 	{ "domains: [{name: a}, {name: A}]\n", "\"A\" is listed twice" },
 	{ "domains: [{name: a, users: all}]\n", "\"all\" is not known (want local or any)" },
-	{ "domains: [{name: a, mode: redirect}]\n", "\"redirect\" is not known (want proxy or stateless)" },
+	{ "domains: [{name: a, mode: relay}]\n", "\"relay\" is not known (want proxy, stateless or redirect)" },
+	{ "domains: [{name: a, mode: redirect, fork: serial}]\n", "only a domain of mode: proxy forks" },
+	{ "domains: [{name: a, fork: random}]\n", "\"random\" is not known (want parallel or serial)" },
+	{ "domains: [{name: a, ring_time: 0s}]\n", "0s is too short (at least 1s)" },
+	{ "domains: [{name: a, recurse: maybe}]\n", "\"maybe\" is not known (want no or yes)" },
 	{ "registrations: disk\n", "t.yaml:1:16: registrations: \"disk\" is not known (want durable or memory)" },
 	{ "trust: [0.0.0.0/0]\n", "would let everybody in" },
 	{ "trust: [10.0.0.0/33]\n", "is no network" },
