@@ -251,11 +251,22 @@ static void d4_right_branch_wrong_rest(void **state)
 
 /* ---- D6: redirection within the house ---- */
 
-static void d6_302_is_not_followed(void **state)
+static void d6_302_is_followed_to_users_only(void **state)
 {
-	static const char *const contacts[] = { "<sip:carol@example.test>", "<sip:carol@10.0.1.7>",
-						"<sip:x@10.9.9.9>;q=1, <sip:alice@example.test>;q=0.5", "<tel:+1900555>",
-						"<sip:carol@" SERVER_IP ">" };
+	static const struct {
+		const char *contacts;
+		bool carol;         /* she is called */
+		const char *passed; /* and what the caller is told of the contacts, when nobody answered */
+	} rows[] = {
+		{ "<sip:carol@example.test>", true, NULL },
+		{ "<sip:carol@" SERVER_IP ">", true, NULL },
+		{ "<sip:carol@10.0.1.7>", false, "<sip:carol@10.0.1.7>" },
+		{ "<sip:x@10.9.9.9>;q=1, <sip:carol@example.test>;q=0.5", true, "<sip:x@10.9.9.9>;q=1" },
+		{ "<tel:+1900555>", false, "<tel:+1900555>" },
+		{ "<sip:carol@example.test?Replaces=a%3Bb>", false, "<sip:carol@example.test?Replaces=a%3Bb>" },
+		{ "<sip:bob@10.0.1.2;maddr=10.9.9.9>", false, "<sip:bob@10.0.1.2;maddr=10.9.9.9>" },
+		{ "<sip:nobody@example.test>", false, "<sip:nobody@example.test>" },
+	};
 	struct phone carol;
 	struct rig r;
 
@@ -263,15 +274,24 @@ static void d6_302_is_not_followed(void **state)
 	world_user(&r.w, "carol", "c");
 	phone_open(&carol, &r.w, "carol", "10.0.1.7", 5060, TD_UDP);
 	phone_register(&carol, "example.test");
-	for (size_t i = 0; i < TD_ARRAY_LEN(contacts); i++) {
+	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
+		struct td_msg *m;
 		char line[200];
 		struct leg l;
 
-		snprintf(line, sizeof(line), "Contact: %s\n", contacts[i]);
+		snprintf(line, sizeof(line), "Contact: %s\n", rows[i].contacts);
 		leg_new(&l, &r.a, "example.test", "sip:bob@example.test");
-		leg_send(&l, "INVITE", NULL, SDP);
-		phone_answer(&r.b, want_request(&r.b, "INVITE"), 302, line, NULL);
-		want_status(&r.a, 302);
+		leg_send(&l, "MESSAGE", NULL, NULL);
+		phone_answer(&r.b, want_request(&r.b, "MESSAGE"), 302, line, NULL);
+		if (rows[i].carol)
+			phone_answer(&carol, want_request(&carol, "MESSAGE"), 486, "", NULL);
+		m = maybe_status(&r.a, 0, 5000);
+		assert_non_null(m);
+		assert_int_equal(m->status, rows[i].passed ? 302 : 486);
+		if (rows[i].passed) { /* the caller's own Contact is none of a response's */
+			assert_non_null(find(m, rows[i].passed));
+			assert_null(find(m, "carol@example.test>"));
+		}
 	}
 	want_silence(&carol, 1000);
 	want_silence(&r.victim, 1000);
@@ -442,11 +462,16 @@ static void d8_lifetimes_of_calls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(d1_address_tricks),      cmocka_unit_test(d1_cookie_is_no_pass),
-		cmocka_unit_test(d2_spirals_end),         cmocka_unit_test(d3_cancel_from_elsewhere),
-		cmocka_unit_test(d3_guessed_dialogs),     cmocka_unit_test(d4_right_branch_wrong_rest),
-		cmocka_unit_test(d6_302_is_not_followed), cmocka_unit_test(d7_invite_flood_leaves_nothing),
-		cmocka_unit_test(d7_cancel_races),        cmocka_unit_test(d8_expires),
+		cmocka_unit_test(d1_address_tricks),
+		cmocka_unit_test(d1_cookie_is_no_pass),
+		cmocka_unit_test(d2_spirals_end),
+		cmocka_unit_test(d3_cancel_from_elsewhere),
+		cmocka_unit_test(d3_guessed_dialogs),
+		cmocka_unit_test(d4_right_branch_wrong_rest),
+		cmocka_unit_test(d6_302_is_followed_to_users_only),
+		cmocka_unit_test(d7_invite_flood_leaves_nothing),
+		cmocka_unit_test(d7_cancel_races),
+		cmocka_unit_test(d8_expires),
 		cmocka_unit_test(d8_lifetimes_of_calls),
 	};
 

@@ -46,13 +46,13 @@ bool px_tried(const struct px_context *c, struct td_str uri)
 	return false;
 }
 
-static unsigned count_branches(const struct px_context *c)
+unsigned px_room(const struct px_context *c)
 {
-	unsigned n = 0;
+	unsigned max = c->px->core->cfg->proxy.max_branches, n = 0;
 
 	for (const struct px_branch *b = c->branches; b; b = b->next)
 		n++;
-	return n;
+	return n < max ? max - n : 0;
 }
 
 /* ---- breadth (RFC 5393 §5.3.3) ---- */
@@ -115,9 +115,7 @@ static inline __attribute__((always_inline)) unsigned start(struct px_context *c
 	struct px_target t TD_UNINIT;
 
 	if (!all) {
-		unsigned have = count_branches(c);
-
-		room = room > have ? room - have : 0;
+		room = px_room(c);
 		want = 0;
 		for (unsigned i = 0; i < n; i++)
 			want += is_wanted(c, s, q, &b[i]);
@@ -164,8 +162,6 @@ static bool any_more(const struct px_context *c)
 			return true;
 	return false;
 }
-
-static void look(struct px_context *c);
 
 static void ring_over(struct td_timer *tm, void *arg)
 {
@@ -241,7 +237,7 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 		start_more(c, s, 0, b, n, false);
 	else if (!c->branches && !any_more(c))
 		px_reply(c, 500, TD_STR("Location Not Available"));
-	look(c);
+	px_look(c);
 	if (!started && !c->branches && !c->lookup && !any_more(c))
 		px_reply(c, 480, TD_STR_NULL); /* known, and not there now (§16.5) */
 	if (!c->st)
@@ -249,8 +245,7 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 	px_context_leave(c);
 }
 
-/* Asks for the address whose turn it is; one at a time. */
-static void look(struct px_context *c)
+void px_look(struct px_context *c)
 {
 	struct td_core *core = c->px->core;
 	struct px_seek *s;
@@ -372,7 +367,7 @@ bool px_fork_on(struct px_context *c)
 	if (!any)
 		return false;
 	if (px_unshelve(c)) {
-		look(c);
+		px_look(c);
 		return true;
 	}
 	for (struct px_seek *s = c->seeks; s; s = s->next)
@@ -388,7 +383,7 @@ void px_fork_rings(struct px_context *c)
 	if (c->seeks || c->lookup || !px_unshelve(c) || c->setup->route.kind != TD_ROUTE_USER)
 		return;
 	if (px_seek_add(c, c->setup->route.aor, true))
-		look(c);
+		px_look(c);
 }
 
 void px_fork(struct px_context *c)
@@ -399,7 +394,7 @@ void px_fork(struct px_context *c)
 	if (route->serial && c->st) {
 		c->late_too = true;
 		if (px_seek_add(c, route->aor, true))
-			look(c);
+			px_look(c);
 		else
 			px_reply(c, 500, TD_STR_NULL);
 	} else if (td_location_lookup(&c->lookup, core->location, core->worker, route->aor, found, c)) {

@@ -4,6 +4,7 @@
  *   proxy.c         request in, how contexts begin and end, branches, Timer C, CANCEL from the caller
  *   fork.c          the target set: which bindings are tried, all at once or in groups, and who registers late (§16.5, §16.6)
  *   target.c        a binding or a URI → where to send (the target set, §16.5)
+ *   recurse.c       which redirections of a callee are followed (§16.7 step 4)
  *   forward.c       the request as it leaves: edits to the received bytes (§16.6)
  *   record_route.c  our Record-Route values, one or two
  *   response.c      what comes back: forwarding, the best response, CANCEL of the others (§16.7)
@@ -44,8 +45,9 @@ struct px_branch {
 	struct td_msg *final; /* 300-699, until the best one is chosen */
 	uint16_t status;      /* of the final response, received or assumed; 0: none yet */
 	uint8_t breadth;
-	bool given_up; /* it rang for as long as it may (fork: serial) */
-	bool young;    /* timer_c runs for the first second */
+	bool given_up : 1; /* it rang for as long as it may (fork: serial) */
+	bool young : 1;    /* timer_c runs for the first second */
+	bool moved : 1;    /* its redirection was followed: it has no say */
 	struct td_addr instead;
 	enum td_proto instead_proto;
 	uint64_t tried; /* stands for the URI it was sent to, when ct does not tell any more */
@@ -87,6 +89,7 @@ struct px_context {
 	uint16_t depth;         /* callbacks on the stack; it is freed when the last returns */
 	bool invite, final_sent, cancelled;
 	bool asking;   /* whether its call may be, and not told yet */
+	bool recursed; /* a redirection was followed */
 	bool late_too; /* phones that register from now on ring too */
 };
 
@@ -154,8 +157,10 @@ bool px_fork_on(struct px_context *c);
 bool px_declined(const struct px_context *c); /* 6xx: nobody else is asked (§16.7 item 5) */
 /* The request and its route again, for what is done long after it came. False: no memory, or it would be routed elsewhere now. */
 bool px_unshelve(struct px_context *c);
-/* own: aor is the route's. NULL: no memory. */
+unsigned px_room(const struct px_context *c); /* branches there may be beside those there are */
+/* own: aor is the route's. NULL: no memory. It is wanted: px_look() asks for it. */
 struct px_seek *px_seek_add(struct px_context *c, struct td_str aor, bool own);
+void px_look(struct px_context *c); /* asks for the address whose turn it is; one at a time */
 void px_seeks_free(struct px_context *c);
 bool px_tried(const struct px_context *c, struct td_str uri);
 void px_branch_remember(struct px_branch *b, struct td_str uri); /* its transaction will not tell any more */
@@ -163,6 +168,12 @@ void px_branch_remember(struct px_branch *b, struct td_str uri); /* its transact
 /* What the trace is told of a lookup. */
 void px_note_bindings(const struct td_core *core, const struct td_msg *msg, struct td_str aor, const struct td_binding *b,
 		      unsigned n);
+
+/* recurse.c */
+/* A response of whoever is at `from`. True: all it names has its turn here, and it counts for nothing more. */
+bool px_recurse(struct px_context *c, const struct td_msg *m, const struct td_addr *from);
+/* Takes out of a 3xx what was tried. */
+void px_edit_contacts(struct td_edits *ed, struct px_context *c, struct td_msg *m);
 
 /* target.c: 0, TD_EUNSUPPORTED, TD_EDENIED (policy), TD_ESYNTAX. Views in out point where those of the binding or URI do. */
 int px_target_of_binding(struct px_target *out, struct td_core *core, const struct td_binding *b);

@@ -37,6 +37,8 @@ static int forward(struct px_context *c, struct td_msg *m)
 	td_edit_remove_first_value(&ed, TD_HDR_VIA);
 	if (m->status == 401 || m->status == 407)
 		add_challenges(&ed, c, m);
+	if (m->status / 100 == 3)
+		px_edit_contacts(&ed, c, m);
 	if (c->st)
 		px_edit_length(&ed, length, m, td_srvtx_flow(c->st));
 	err = td_edits_apply(&b, &ed);
@@ -62,8 +64,12 @@ void px_cancel_branches(struct px_context *c, struct td_str reason)
 }
 
 /* 6. Lower is better: 6xx, then the lowest class; in 4xx first what tells how to try again, last what says least. */
-static unsigned rank(const struct px_context *c, unsigned status)
+static unsigned rank(const struct px_context *c, const struct px_branch *b)
 {
+	unsigned status = b->status;
+
+	if (b->moved)
+		return 700;
 	if (status >= 600)
 		return 0;
 	if (c->cancelled && status == 487)
@@ -92,7 +98,7 @@ void px_send_best(struct px_context *c)
 	struct px_branch *best = NULL;
 
 	for (struct px_branch *b = c->branches; b; b = b->next)
-		if (!best || rank(c, b->status) <= rank(c, best->status)) /* the list begins with the last one made */
+		if (!best || rank(c, b) <= rank(c, best)) /* the list begins with the last one made */
 			best = b;
 	if (!best)
 		return;
@@ -145,14 +151,21 @@ static void success(struct px_branch *b, struct td_msg *m)
 static void failure(struct px_branch *b, struct td_msg *m)
 {
 	struct px_context *c = b->ctx;
+	struct td_addr from = td_clitx_flow(b->ct)->peer;
 
 	/* Who rang for too long and was cancelled did not answer: the caller did not cancel. */
 	b->status = b->given_up && m->status == 487 && !c->cancelled ? 408 : m->status;
 	if (!c->final_sent && b->status == m->status)
 		b->final = td_msg_ref(m);
 	px_branch_end(b);
-	if (m->status >= 600)
+	if (m->status >= 600) {
 		px_cancel_branches(c, TD_STR_NULL);
+	} else if (m->status < 400 && px_recurse(c, m, &from)) {
+		td_msg_unref(b->final);
+		b->final = NULL;
+		b->moved = true;
+		b->status = 480; /* should nobody be there at all */
+	}
 }
 
 static void on_response(struct td_clitx *ct, struct td_msg *msg, void *arg)
