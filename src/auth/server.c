@@ -14,7 +14,7 @@ enum td_auth_verdict td_auth_find(struct td_auth *out, enum td_digest_alg *alg, 
 	/* One field is one set of credentials: its commas separate parameters (§20.7). */
 	for (const struct td_hdr *h = td_msg_hdr(m, id); h; h = td_msg_hdr_next(m, h)) {
 		enum td_digest_alg a;
-		struct td_auth cred;
+		struct td_auth cred TD_UNINIT;
 
 		if (td_auth_parse(&cred, td_hdr_value(m, h)))
 			return TD_AUTH_MALFORMED;
@@ -58,7 +58,7 @@ static uint32_t count_of(struct td_str nc)
 /* "The digest-uri must name the same resource as the Request-URI" (RFC 7616 §3.4.6, RFC 3261 §22.4). */
 static bool same_target(struct td_str uri, struct td_str request_uri)
 {
-	struct td_uri a, b;
+	struct td_uri a TD_UNINIT, b TD_UNINIT;
 
 	if (td_str_eq(uri, request_uri))
 		return true;

@@ -53,6 +53,39 @@ static struct td_param auth_param(struct td_cur *c)
 	return p;
 }
 
+/* name="value" or name=token as nearly all write it. False, and nothing read, if it is not so. */
+static inline bool usual_param(struct td_param *out, struct td_cur *c)
+{
+	const char *p = c->p, *end = c->end, *name_end = td_skip(p, end, 0, TD_CC_TOKEN), *from = name_end + 1, *to;
+
+	if (name_end == p || end - name_end < 2 || *name_end != '=')
+		return false;
+	if (*from == '"') {
+		to = td_scan_quoted(++from, end);
+		if (to == end || *to != '"')
+			return false;
+		c->p = to + 1;
+	} else {
+		to = td_skip(from, end, 0, TD_CC_TOKEN);
+		if (to == from)
+			return false;
+		c->p = to;
+	}
+	out->name = td_str_n(p, (size_t)(name_end - p));
+	out->value = td_str_n(from, (size_t)(to - from));
+	return true;
+}
+
+/* COMMA and one blank after it, if the parameter's name follows; else any COMMA. */
+static inline bool comma(struct td_cur *c, bool usual)
+{
+	if (usual && c->end - c->p > 2 && c->p[0] == ',' && c->p[1] == ' ' && (unsigned char)c->p[2] > ' ') {
+		c->p += 2;
+		return true;
+	}
+	return td_cur_sep(c, ',');
+}
+
 /* Keeps p in its place. A second one of the same name is an error, whether we know the name or not. */
 static int keep(struct td_auth *a, struct td_str *others, unsigned *n_others, const struct td_param *p)
 {
@@ -79,7 +112,7 @@ static int keep(struct td_auth *a, struct td_str *others, unsigned *n_others, co
 }
 
 /* auth-param *( COMMA auth-param ) */
-static int auth_params(struct td_auth *a, struct td_cur *c)
+static inline int auth_params(struct td_auth *a, struct td_cur *c, bool usual)
 {
 	/* Written before it is read; clearing it would cost as much as reading two of them. */
 	struct td_str others[TD_SIP_MAX_PARAMS] __attribute__((uninitialized));
@@ -88,13 +121,14 @@ static int auth_params(struct td_auth *a, struct td_cur *c)
 	int err;
 
 	do {
-		p = auth_param(c);
+		if (!usual || !usual_param(&p, c))
+			p = auth_param(c);
 		if (c->bad)
 			return TD_ESYNTAX;
 		err = keep(a, others, &n_others, &p);
 		if (err)
 			return err;
-	} while (td_cur_sep(c, ','));
+	} while (comma(c, usual));
 	td_cur_lws(c);
 	return td_cur_end(c) ? 0 : TD_ESYNTAX;
 }
@@ -104,7 +138,7 @@ int td_auth_info_parse(struct td_auth *out, struct td_str value)
 {
 	struct td_cur c = td_cur_of(value);
 	struct td_auth a = { .digest = true };
-	int err = auth_params(&a, &c);
+	int err = auth_params(&a, &c, true);
 
 	if (err)
 		return err;
@@ -132,7 +166,7 @@ static bool lhex(struct td_str s)
  * request-digest  =  LDQUOT 32LHEX RDQUOT; 64 with SHA-256 (RFC 8760), which auth/ checks by algorithm. Empty is taken: so
  * a phone of 3GPP TS 24.229 §5.1.1.2 says who it is in its first REGISTER.
  */
-int td_auth_parse(struct td_auth *out, struct td_str value)
+static inline int auth(struct td_auth *out, struct td_str value, bool usual)
 {
 	struct td_cur c = td_cur_of(value);
 	struct td_auth a = { .digest = false };
@@ -143,11 +177,21 @@ int td_auth_parse(struct td_auth *out, struct td_str value)
 	if (c.bad)
 		return TD_ESYNTAX;
 	a.digest = td_str_ieq(a.scheme, TD_STR("Digest"));
-	err = auth_params(&a, &c);
+	err = auth_params(&a, &c, usual);
 	if (err)
 		return err;
 	if (a.digest && (!lhex(a.response) || (a.nc.p && (a.nc.n != 8 || !lhex(a.nc)))))
 		return TD_ESYNTAX;
 	*out = a;
 	return 0;
+}
+
+int td_auth_parse(struct td_auth *out, struct td_str value)
+{
+	return auth(out, value, true);
+}
+
+int td_auth_parse_any(struct td_auth *out, struct td_str value)
+{
+	return auth(out, value, false);
 }

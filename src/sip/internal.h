@@ -314,6 +314,7 @@ static inline unsigned td_msg_slack(const struct td_msg *m, struct td_str s)
 int td_uri_read_any(struct td_uri *u, struct td_str text);
 int td_via_read_any(struct td_via *v, struct td_str value);
 int td_name_addr_read_any(struct td_name_addr *na, struct td_str *tag, struct td_str value);
+int td_auth_parse_any(struct td_auth *out, struct td_str value);
 int td_msg_parse_any(struct td_msg **out, struct td_buf *buf, size_t at, size_t n);
 
 /* From, To: td_name_addr_parse() which finds the tag in the same pass. p NULL: none; an empty or doubled one is TD_ESYNTAX. */

@@ -89,6 +89,20 @@ static void name_addrs(struct td_str v, unsigned slack)
 	alike(a_tag, b_tag);
 }
 
+static void credentials(struct td_str v)
+{
+	struct td_auth a, b;
+	int err = td_auth_parse(&a, v);
+	const struct td_str *x = (const struct td_str *)(const void *)&a, *y = (const struct td_str *)(const void *)&b;
+
+	must(err == td_auth_parse_any(&b, v));
+	if (err)
+		return;
+	must(a.digest == b.digest);
+	for (size_t i = 0; i < offsetof(struct td_auth, digest) / sizeof(*x); i++)
+		alike(x[i], y[i]);
+}
+
 static void same_msg(const struct td_msg *a, const struct td_msg *b)
 {
 	must(a->request == b->request && a->status == b->status && a->method == b->method && a->nhdr == b->nhdr);
@@ -194,13 +208,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		slack = (unsigned)(size - 2);
 	v = td_str_n((const char *)data + 2, size - 2 - slack);
 	few = v.n > 200 ? td_str_n(v.p, 200) : v; /* for what takes a time that goes with the square of the length */
-	switch (data[0] % 6) {
+	switch (data[0] == 6 ? 6 : data[0] % 6) {
 	case 0: vias(v, slack); break;
 	case 1: name_addrs(v, slack); break;
 	case 2: uris(v, slack); break;
 	case 3: scans(few, slack); break;
 	case 4: steps(few, slack); break;
 	case 5: messages(v); break;
+	case 6: credentials(v); break;
 	}
 	return 0;
 }
