@@ -159,6 +159,7 @@ bool td_uri_eq(const struct td_uri *a, const struct td_uri *b); /* §19.1.4, RFC
 /* user@host for comparing addresses of record: user with escapes undone where they need not be, host in lower case,
  * default port and parameters dropped (§10.3 step 5). TD_ESYNTAX when a decoded control character appears (P6). */
 int td_uri_aor(struct td_out *o, const struct td_uri *u);
+int td_aor_user(struct td_out *o, struct td_str user);  /* its beginning: a user part and "@" */
 int td_unescape(struct td_out *o, struct td_str v);     /* %HH once; control characters are TD_ESYNTAX */
 void td_escape_user(struct td_out *o, struct td_str v); /* what may not stand in a user part is escaped */
 

@@ -314,15 +314,24 @@ static void put_host(struct td_out *o, const struct td_uri *u)
 	}
 }
 
+int td_aor_user(struct td_out *o, struct td_str user)
+{
+	size_t n = o->n;
+
+	if (put_user(o, user)) {
+		o->n = n;
+		return TD_ESYNTAX;
+	}
+	td_out_char(o, '@');
+	return 0;
+}
+
 static int sip_aor(struct td_out *o, const struct td_uri *u)
 {
 	uint16_t standard = u->scheme == TD_SCHEME_SIPS ? 5061 : 5060;
 
-	if (u->user.p) {
-		if (put_user(o, u->user))
-			return TD_ESYNTAX;
-		td_out_char(o, '@');
-	}
+	if (u->user.p && td_aor_user(o, u->user))
+		return TD_ESYNTAX;
 	put_host(o, u);
 	if (u->port && u->port != standard) {
 		td_out_char(o, ':');

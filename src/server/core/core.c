@@ -16,10 +16,8 @@ const struct td_domain *td_core_domain(const struct td_core *core, const struct 
 
 int td_core_aor(struct td_out *o, const struct td_uri *uri, const struct td_domain *domain)
 {
-	const struct td_uri u = { .scheme = TD_SCHEME_SIP, .user = uri->user };
-	int err = td_uri_aor(o, &u);
-
-	if (!err)
-		td_out_str(o, domain->name); /* in lower case, as the configuration has it */
-	return err;
+	if (uri->user.p && td_aor_user(o, uri->user))
+		return TD_ESYNTAX;
+	td_out_str(o, domain->name); /* in lower case, as the configuration has it */
+	return 0;
 }

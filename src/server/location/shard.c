@@ -198,7 +198,7 @@ static int carry_out(struct image **out, struct shard *sh, struct image *now, co
 bool shard_update_now(int *err, struct image **result, struct shard *sh, uint64_t hash, const struct td_loc_update *up)
 {
 	struct image *now = shard_find(sh, hash, up->aor);
-	struct plan plan;
+	struct plan plan TD_UNINIT;
 
 	if (sh->loc->durable && (find_flight(sh, hash, up->aor) || (!now && sh->loading)))
 		return false;
