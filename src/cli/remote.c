@@ -48,17 +48,19 @@ static int print_words(void *arg, const json_t *obj)
 /* What few contacts have stands below them. */
 static int print_registration(void *arg, const json_t *obj)
 {
-	static const char *const more[] = { "path" };
+	static const char *const more[] = { "path", "instance", "reg_id" };
 	size_t *n = arg;
 
 	printf("%-32s %-48s %5" JSON_INTEGER_FORMAT "s  %s\n", json_string_value(json_object_get(obj, "aor")),
 	       json_string_value(json_object_get(obj, "contact")), json_integer_value(json_object_get(obj, "expires")),
 	       json_string_value(json_object_get(obj, "via")));
 	for (size_t i = 0; i < TD_ARRAY_LEN(more); i++) {
-		const char *text = json_string_value(json_object_get(obj, more[i]));
+		const json_t *v = json_object_get(obj, more[i]);
 
-		if (text)
-			printf("    %s %s\n", more[i], text);
+		if (json_is_string(v))
+			printf("    %s %s\n", more[i], json_string_value(v));
+		else if (v)
+			printf("    %s %" JSON_INTEGER_FORMAT "\n", more[i], json_integer_value(v));
 	}
 	++*n;
 	return 0;

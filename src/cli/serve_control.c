@@ -96,6 +96,7 @@ static void on_registration(void *arg, struct td_str aor, const struct td_bindin
 {
 	struct registrations_call *call = arg;
 	char peer[TD_ADDR_TEXT];
+	struct td_instance instance;
 	struct td_str proto;
 	json_t *o;
 
@@ -111,6 +112,10 @@ static void on_registration(void *arg, struct td_str aor, const struct td_bindin
 		      cli_text(proto), "user_agent", cli_text(b->user_agent));
 	if (b->path.n)
 		json_object_set_new(o, "path", cli_text(b->path));
+	if (td_instance_of(&instance, b->params))
+		json_object_set_new(o, "instance", cli_text(instance.id));
+	if (instance.reg_id)
+		json_object_set_new(o, "reg_id", json_integer(instance.reg_id));
 	td_control_put(call->reply, o);
 }
 

@@ -28,9 +28,9 @@ static void put_contact(struct td_out *o, uint8_t which)
 		"<sip:[2001:db8::1]:5070>",
 		"<sip:b@10.0.1.2>",
 		"<sip:c@10.0.1.2>",
-		"<sip:d@10.0.1.2>",
-		"<sip:e@10.0.1.2>",
-		"<sip:f@10.0.1.2>",
+		"<sip:d@10.0.1.2>;reg-id=1;+sip.instance=\"<urn:1>\"",
+		"<sip:e@10.0.1.2>;+sip.instance=\"<urn:1>\";reg-id=1",
+		"<sip:f@10.0.1.2>;+sip.instance=\"<urn:1>\";reg-id=2",
 		"<sip:a@127.0.0.1>",
 		"<tel:+1>",
 	};

@@ -81,6 +81,8 @@ static void registers(void **state)
 		{ "Require: a, b\r\n", 420, 0, true },
 		{ "Supported: path\r\nPath: <sip:p@10.0.1.1;lr>\r\nContact: <sip:a@10.0.1.1>\r\n", 200, 1, true },
 		{ "Path: <sip:p@10.0.1.1;lr>\r\n", 420, 0, true },
+		{ "Supported: outbound\r\nContact: <sip:a@10.0.1.1>;reg-id=1;+sip.instance=\"<urn:x>\"\r\n", 200, 1, true },
+		{ "Contact: <sip:a@10.0.1.1>;reg-id=1;x=2\r\n", 200, 1, true },
 		{ "Contact: <sip:a@10.0.1.1>\r\n", 0, 0, false },
 	};
 

@@ -26,10 +26,20 @@ struct td_binding {
 	struct td_flow flow;   /* it registered by this: reached here, NAT or not */
 };
 
+/* The phone a contact is of, and the flow it stands for: read from its parameters. Views into them. */
+struct td_instance {
+	struct td_str id; /* +sip.instance, with its quotes; empty: none is told */
+	uint32_t reg_id;  /* 0: none */
+};
+
+TD_RARE bool td_instance_of(struct td_instance *out, struct td_str params); /* false: it has no id */
+/* Does it stand for one flow of one phone (RFC 5626)? Then it is that which makes it one binding, and not its URI. */
+TD_RARE bool td_instance_is_flow(struct td_str params);
+
 enum td_loc_kind { TD_LOC_QUERY, TD_LOC_UPDATE, TD_LOC_REMOVE_ALL };
 
 struct td_loc_change {
-	struct td_str contact; /* a URI that parses: compared by §19.1.4 */
+	struct td_str contact; /* a URI that parses: compared by §19.1.4, unless td_instance_is_flow(params) */
 	struct td_str params;
 	int16_t q;
 	uint32_t expires_s; /* 0 removes */

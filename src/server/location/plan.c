@@ -50,6 +50,20 @@ static int start(struct plan *p, const struct image *now, uint64_t wall_s)
 	return 0;
 }
 
+/* The live binding of the same phone and flow: "Contact URI is not used for binding comparisons" (RFC 5626 §6). */
+TD_RARE static struct planned *find_flow(struct plan *p, struct td_str params)
+{
+	struct td_instance mine, other;
+
+	td_instance_of(&mine, params);
+	for (unsigned i = 0; i < p->n; i++) {
+		if (p->p[i].live && td_instance_of(&other, p->p[i].b.params) && other.reg_id == mine.reg_id &&
+		    td_str_eq(other.id, mine.id))
+			return &p->p[i];
+	}
+	return NULL;
+}
+
 /*
  * The live binding a change speaks of: the one of the same text, which is nearly always there, else the first that §19.1.4 calls
  * equal (which is not transitive: of two bindings that differ, a third URI may equal both).
@@ -57,6 +71,9 @@ static int start(struct plan *p, const struct image *now, uint64_t wall_s)
 static struct planned *find_contact(struct plan *p, const struct td_loc_change *c)
 {
 	struct td_uri uri, other;
+
+	if (c->params.n && td_instance_is_flow(c->params))
+		return find_flow(p, c->params);
 
 	for (unsigned i = 0; i < p->n; i++)
 		if (p->p[i].live && td_str_eq(p->p[i].b.contact, c->contact))

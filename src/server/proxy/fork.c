@@ -101,9 +101,43 @@ static int next_group(const struct px_seek *s, const struct td_binding *b, unsig
 	return q;
 }
 
-static bool is_wanted(const struct px_context *c, const struct px_seek *s, int q, const struct td_binding *b)
+/* Can it be reached, as far as is known? */
+static bool has_flow(const struct td_core *core, const struct td_binding *b)
 {
-	return (!s || !s->serial || b->q >= q) && !px_tried(c, b->contact);
+	return !b->flow.conn || b->path.n || td_tp_flow_alive(core->tp, &b->flow);
+}
+
+/*
+ * "The proxy MUST NOT populate the target set with more than one contact with the same AOR and instance-id at a time" (RFC 5626 §7): of
+ * several ways to one phone the one that stands, and of these the one refreshed last (RFC 5627 §6.1), which is as a rule the one that
+ * ends last.
+ */
+TD_RARE static bool is_better(const struct td_core *core, const struct td_binding *a, const struct td_binding *b)
+{
+	bool alive = has_flow(core, a);
+
+	if (alive != has_flow(core, b))
+		return alive;
+	return a->expires_at_s != b->expires_at_s ? a->expires_at_s > b->expires_at_s : a > b;
+}
+
+static bool is_shadowed(const struct td_core *core, const struct td_binding *all, unsigned n, const struct td_binding *b)
+{
+	struct td_instance mine, other;
+
+	if (n == 1 || !b->params.n || !td_instance_of(&mine, b->params))
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		if (&all[i] != b && all[i].params.n && td_instance_of(&other, all[i].params) && td_str_eq(other.id, mine.id) &&
+		    is_better(core, &all[i], b))
+			return true;
+	return false;
+}
+
+static bool is_wanted(const struct px_context *c, const struct px_seek *s, int q, const struct td_binding *all, unsigned n,
+		      const struct td_binding *b)
+{
+	return (!s || !s->serial || b->q >= q) && !px_tried(c, b->contact) && !is_shadowed(c->px->core, all, n, b);
 }
 
 /* Branches for those of the bindings whose q is high enough. How many there are now more. */
@@ -111,14 +145,14 @@ static inline __attribute__((always_inline)) unsigned start(struct px_context *c
 							    const struct td_binding *b, unsigned n, bool late)
 {
 	unsigned room = c->px->core->cfg->proxy.max_branches, want = n, started = 0, each;
-	bool all = !c->branches && !(s && s->serial); /* nearly always */
+	bool all = n == 1 && !c->branches && !(s && s->serial); /* nearly always */
 	struct px_target t TD_UNINIT;
 
 	if (!all) {
 		room = px_room(c);
 		want = 0;
 		for (unsigned i = 0; i < n; i++)
-			want += is_wanted(c, s, q, &b[i]);
+			want += is_wanted(c, s, q, b, n, &b[i]);
 	}
 	if (want > room)
 		want = room;
@@ -128,7 +162,7 @@ static inline __attribute__((always_inline)) unsigned start(struct px_context *c
 	if (!each && !c->branches)
 		px_reply(c, 440, TD_STR("Max-Breadth Exceeded"));
 	for (unsigned i = 0; i < n && each && started < want; i++) {
-		if ((!all && !is_wanted(c, s, q, &b[i])) || px_target_of_binding(&t, c->px->core, &b[i]))
+		if ((!all && !is_wanted(c, s, q, b, n, &b[i])) || px_target_of_binding(&t, c->px->core, &b[i]))
 			continue;
 		t.breadth = each;
 		px_branch_start(c, &t);
@@ -269,7 +303,7 @@ static void late(struct td_loc_watch *w, const struct td_binding *b, unsigned n)
 	if (c->final_sent || c->cancelled || c->depth || s->late == LATE_MAX || px_declined(c))
 		return;
 	for (unsigned i = 0; i < n && !new; i++)
-		new = is_wanted(c, s, s->q, &b[i]);
+		new = is_wanted(c, s, s->q, b, n, &b[i]);
 	px_context_enter(c);
 	if (s->serial)
 		s->more = s->more || next_group(s, b, n) >= 0;

@@ -5,6 +5,8 @@
  * behind NAT or without a listening port it is the only way; should it be gone, the Contact's address is tried. Datagrams go to
  * the Contact's address.
  *
+ * A phone that keeps a flow for this (RFC 5626) is reached by that alone, over UDP too.
+ *
  * Of a binding with a Path the first hop of that is what is said here of the Contact, but that its address goes before the flow: a proxy
  * can be connected to.
  *
@@ -104,9 +106,11 @@ int px_target_of_binding(struct px_target *out, struct td_core *core, const stru
 	if (err)
 		return err;
 	no_address = address_of(&a, &proto, core, b->path.n ? &hop.uri : &t.uri);
-	if (!no_address && !td_ip_eq(&a, &b->flow.peer))
+	if (!no_address && (!td_ip_eq(&a, &b->flow.peer) || (b->params.n && !b->path.n && td_instance_is_flow(b->params))))
 		no_address = TD_EDENIED;
 	if (flow_usable(core, &b->flow) && ((b->flow.conn && !b->path.n) || no_address)) {
+		if (b->flow.conn && no_address && !td_tp_flow_alive(core->tp, &b->flow))
+			return TD_ECLOSED;
 		t.flow = b->flow;
 		t.by_flow = !b->path.n && (no_address || !td_addr_eq(&a, &b->flow.peer));
 		if (b->flow.conn && !no_address) {

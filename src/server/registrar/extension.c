@@ -5,7 +5,7 @@
 #include "server/registrar/internal.h"
 
 /* Those a REGISTER may require of us. */
-static const struct td_str known[] = { TD_STR_INIT("path") };
+static const struct td_str known[] = { TD_STR_INIT("outbound"), TD_STR_INIT("path") };
 
 static bool is_known(struct td_str tag)
 {
@@ -51,6 +51,15 @@ TD_RARE static struct verdict check_require(struct td_msg *msg)
 	return v;
 }
 
+struct extension *extension_new(struct td_msg *msg)
+{
+	struct extension *x = td_arena_alloc(&msg->arena, sizeof(*x));
+
+	if (x)
+		*x = (struct extension){ 0 };
+	return x;
+}
+
 TD_RARE struct verdict read_extension(struct extension **out, const struct td_core *core, struct td_msg *msg)
 {
 	struct verdict v = fine;
@@ -60,10 +69,9 @@ TD_RARE struct verdict read_extension(struct extension **out, const struct td_co
 		v = check_require(msg);
 	if (v.status || !td_msg_hdr(msg, TD_HDR_PATH))
 		return v;
-	x = td_arena_alloc(&msg->arena, sizeof(*x));
+	x = extension_new(msg);
 	if (!x)
 		return no(500, TD_STR_NULL);
-	*x = (struct extension){ 0 };
 	v = read_path(&x->path, core, msg);
 	*out = x;
 	return v;
@@ -71,11 +79,13 @@ TD_RARE struct verdict read_extension(struct extension **out, const struct td_co
 
 size_t extension_lines_length(const struct extension *x)
 {
-	return sizeof("Path: \r\n") + x->path.n;
+	return sizeof("Path: \r\nRequire: outbound\r\n") + x->path.n;
 }
 
 void put_extension_lines(struct td_out *o, const struct extension *x)
 {
 	if (x->path.n)
 		td_put_hdr(o, TD_HDR_PATH, x->path);
+	if (x->outbound) /* §6: "Provided that the UAC had included an outbound option-tag" */
+		td_out_str(o, TD_STR("Require: outbound\r\n"));
 }

@@ -102,30 +102,32 @@ static struct verdict find_aor(struct td_str *out, const struct td_core *core, s
 
 /* ---- steps 6 and 7: what is asked for ---- */
 
-/* "expires" and "q" are kept as numbers; every other parameter as it was written. */
-static int other_params(struct td_str *out, struct td_msg *msg, struct td_str params)
+static bool is_one_of(struct td_str name, const struct td_str *names, unsigned n)
 {
-	struct td_str rest = params;
+	for (unsigned i = 0; i < n; i++)
+		if (td_str_ieq(name, names[i]))
+			return true;
+	return false;
+}
+
+int params_without(struct td_str *params, struct td_msg *msg, const struct td_str *names, unsigned n)
+{
+	struct td_str rest = *params;
 	struct td_param p;
 	struct td_out o;
-	bool only_others = true;
+	bool any = false;
+	char *mem;
 
-	if (!params.n) {
-		*out = params;
-		return 0;
-	}
 	while (td_param_next(&p, &rest) == 1)
-		only_others &= !td_str_ieq(p.name, TD_STR("expires")) && !td_str_ieq(p.name, TD_STR("q"));
-	if (only_others) {
-		*out = params;
+		any |= is_one_of(p.name, names, n);
+	if (!any)
 		return 0;
-	}
-	char *mem = td_arena_alloc(&msg->arena, params.n + 1);
+	mem = td_arena_alloc(&msg->arena, params->n + 1);
 	if (!mem)
 		return -ENOMEM;
-	td_out_init_fixed(&o, mem, params.n + 1);
-	for (rest = params; td_param_next(&p, &rest) == 1;) {
-		if (td_str_ieq(p.name, TD_STR("expires")) || td_str_ieq(p.name, TD_STR("q")))
+	td_out_init_fixed(&o, mem, params->n + 1);
+	for (rest = *params; td_param_next(&p, &rest) == 1;) {
+		if (is_one_of(p.name, names, n))
 			continue;
 		td_out_char(&o, ';');
 		td_out_str(&o, p.name);
@@ -134,8 +136,17 @@ static int other_params(struct td_str *out, struct td_msg *msg, struct td_str pa
 		td_out_char(&o, '=');
 		td_out_str(&o, p.value);
 	}
-	*out = td_out_view(&o);
+	*params = td_out_view(&o);
 	return 0;
+}
+
+/* "expires" and "q" are kept as numbers; every other parameter as it was written. */
+static int other_params(struct td_str *out, struct td_msg *msg, struct td_str params)
+{
+	static const struct td_str numbers[] = { TD_STR_INIT("expires"), TD_STR_INIT("q") };
+
+	*out = params;
+	return params.n ? params_without(out, msg, numbers, TD_ARRAY_LEN(numbers)) : 0;
 }
 
 /* A name, our own domain's too (RFC 4475 §3.3.14), leads nowhere by itself: such a contact is reached by the flow it registered over. */
@@ -194,8 +205,8 @@ static uint32_t wished_expires(const struct td_core *core, const struct td_msg *
 	return err ? core->cfg->registrar.default_expires_s : s; /* §20.19: a malformed one is no reason to refuse */
 }
 
-static struct verdict read_contact(struct td_loc_change *out, const struct td_core *core, struct td_msg *msg,
-				   const struct td_contact *c)
+static struct verdict read_contact(struct td_loc_change *out, struct extension **x, const struct td_core *core,
+				   struct td_msg *msg, const struct td_contact *c)
 {
 	struct verdict v = fine;
 	uint32_t expires = wished_expires(core, msg, c);
@@ -210,7 +221,9 @@ static struct verdict read_contact(struct td_loc_change *out, const struct td_co
 	if (v.status)
 		return v;
 	*out = (struct td_loc_change){ .contact = c->addr.uri.text, .q = c->q < 0 ? 1000 : c->q, .expires_s = expires };
-	return other_params(&out->params, msg, c->addr.params) ? no(500, TD_STR_NULL) : fine;
+	if (other_params(&out->params, msg, c->addr.params))
+		return no(500, TD_STR_NULL);
+	return out->params.n ? read_flow(out, x, msg) : fine;
 }
 
 /* "*" stands alone and only removes (step 6). */
@@ -225,8 +238,8 @@ static struct verdict check_star(struct td_loc_update *up, const struct td_msg *
 }
 
 /* Nearly every request has one contact: `one` is place for it. */
-static struct verdict read_contacts(struct td_loc_update *up, struct td_loc_change *one, const struct td_core *core,
-				    struct td_msg *msg)
+static struct verdict read_contacts(struct td_loc_update *up, struct td_loc_change *one, struct extension **x,
+				    const struct td_core *core, struct td_msg *msg)
 {
 	struct td_loc_change *changes = one;
 	bool star = false;
@@ -252,7 +265,7 @@ static struct verdict read_contacts(struct td_loc_update *up, struct td_loc_chan
 		}
 		star |= c.star;
 		if (!c.star)
-			v = read_contact(&changes[n], core, msg, &c);
+			v = read_contact(&changes[n], x, core, msg, &c);
 		n++;
 	}
 	if (star)
@@ -260,7 +273,7 @@ static struct verdict read_contacts(struct td_loc_update *up, struct td_loc_chan
 	up->kind = n ? TD_LOC_UPDATE : TD_LOC_QUERY;
 	up->changes = changes;
 	up->change_n = n;
-	return v;
+	return v.status || !*x ? v : check_flows(up, *x);
 }
 
 /* ---- step 8: the answer ---- */
@@ -385,7 +398,7 @@ void td_registrar_request(struct td_registrar *r, struct td_msg *msg, const stru
 	if (!v.status)
 		up.hash = td_location_expect(core->location, core->worker, up.aor);
 	if (!v.status)
-		v = read_contacts(&up, &one, core, msg);
+		v = read_contacts(&up, &one, &x, core, msg);
 	if (!v.status && x)
 		up.path = x->path;
 	if (!v.status)

@@ -264,7 +264,7 @@ static int for_us(struct td_route *r, struct td_msg *msg, const struct td_domain
 		return 0;
 	}
 	r->kind = TD_ROUTE_OPTIONS;
-	r->extra = TD_STR(ALLOW "Accept: */*\r\nSupported:\r\n");
+	r->extra = TD_STR(ALLOW "Accept: */*\r\nSupported: outbound, path\r\n");
 	return refuse_extensions(r, msg, TD_HDR_REQUIRE);
 }
 
