@@ -142,6 +142,43 @@ typedef void td_traces_read_fn(void *arg, const struct td_trace_piece *pieces, u
 int td_traces_read(const struct td_traces *traces, struct td_trace_cursor *cursors, bool all, struct td_loop *loop,
 		   td_traces_read_fn *fn, void *arg);
 
-struct td_str td_note_name(enum td_note_kind k); /* "dns-failed": stable, for programs */
+/* ---- telling ---- */
+
+/*
+ * Writes x over what must not leave the process, in a message or a part of one: proofs of passwords, passwords in URIs and bodies, our
+ * cookies, keys of media, dialled digits. Everything else stays, and the length. Whatever shows bytes or words of the trace to
+ * anybody goes through one of these (X5).
+ */
+void td_trace_mask(char *bytes, size_t n);
+void td_trace_mask_words(char *text, size_t n); /* of a sentence in which URIs are quoted */
+
+struct td_story_step {
+	uint64_t wall_us;
+	enum td_note_kind note; /* TD_NOTE_NONE: a message */
+	struct td_str text;
+};
+
+/* What became of a call, or of another request and those that belong to it, in words. Masked; but as peers wrote it otherwise. */
+struct td_story {
+	struct td_arena arena; /* of all texts */
+	struct td_str call_id, method, caller, callee;
+	uint64_t wall_us;     /* it began */
+	const char *outcome;  /* a word for programs: "busy", "wrong-password" … */
+	unsigned status;      /* the last answer to it; 0: none */
+	struct td_str what;   /* what happened, a sentence or two */
+	struct td_str remedy; /* what to do about it; empty: nothing */
+	struct td_story_step *steps;
+	unsigned step_n;
+};
+
+/*
+ * Tells the story of `which` out of what td_traces_read() brought from all zero cursors: a Call-ID; "last", the last call or the last request
+ * that went wrong; or a user's name or address, whose last it is then. now_us: since 1970. TD_ENOTFOUND: nothing of it is there; -ENOMEM.
+ */
+int td_story_tell(struct td_story **out, const struct td_trace_piece *pieces, unsigned n, struct td_str which, uint64_t now_us);
+void td_story_free(struct td_story *s); /* NULL is ignored */
+
+void td_note_words(struct td_out *o, const struct td_note *n); /* in a few words, not masked */
+struct td_str td_note_name(enum td_note_kind k);               /* "dns-failed": stable, for programs */
 
 #endif

@@ -330,6 +330,11 @@ int td_server_status(struct td_server *s, struct td_loop *loop, td_server_status
 	return 0;
 }
 
+unsigned td_server_workers(const struct td_server *s)
+{
+	return s->worker_n;
+}
+
 int td_server_trace(struct td_server *s, struct td_trace_cursor *cursors, bool all, struct td_loop *loop, td_traces_read_fn *fn,
 		    void *arg)
 {

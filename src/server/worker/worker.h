@@ -54,7 +54,8 @@ typedef void td_server_status_fn(void *arg, const struct td_server_status *st);
 /* Asks every worker; fn is called once, from `loop`. 0 or -ENOMEM. The server must not be stopped before. */
 int td_server_status(struct td_server *s, struct td_loop *loop, td_server_status_fn *fn, void *arg);
 
-/* What the workers' traces hold: td_traces_read() of all of them. */
+/* What the workers' traces hold: td_traces_read() of all of them. cursors: of td_server_workers() many. */
+unsigned td_server_workers(const struct td_server *s);
 int td_server_trace(struct td_server *s, struct td_trace_cursor *cursors, bool all, struct td_loop *loop, td_traces_read_fn *fn,
 		    void *arg);
 
