@@ -29,5 +29,7 @@ int serve_load_users(struct serve *s);
 /* Takes configuration and users anew. 0 and notes ("listen: needs a restart"), or an error and why in notes; then all stays as it was. */
 int serve_reload(struct serve *s, struct td_out *notes);
 td_control_fn serve_on_request;
+/* serve_trace.c */
+void serve_why(struct serve *s, const json_t *request, struct td_control_reply *r);
 
 #endif

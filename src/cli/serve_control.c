@@ -228,6 +228,8 @@ void serve_on_request(void *arg, const json_t *request, struct td_control_reply 
 		answer_user(s, request, r);
 	else if (td_str_eq(cmd, TD_STR("users")))
 		td_control_end(r, serve_load_users(s) ? "the store cannot be read" : NULL);
+	else if (td_str_eq(cmd, TD_STR("why")))
+		serve_why(s, request, r);
 	else if (td_str_eq(cmd, TD_STR("reload")))
 		answer_reload(s, r);
 	else
