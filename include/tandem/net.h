@@ -113,6 +113,10 @@ typedef void td_accept_fn(struct td_listener *l, struct td_conn *c, void *arg);
 /* flags: TD_UDP_REUSEPORT, here as well: the kernel spreads new connections over the listeners that share the port. */
 int td_listener_open(struct td_listener **out, struct td_net *net, const struct td_addr *local, unsigned flags, td_accept_fn *fn,
 		     void *arg);
+/* From now on no td_conn is made of what connects: its descriptor (non-blocking, closed by exec) is handed over, for a library with
+ * sockets of its own. The real network only. */
+typedef void td_accept_fd_fn(struct td_listener *l, int fd, const struct td_addr *peer, void *arg);
+void td_listener_on_fd(struct td_listener *l, td_accept_fd_fn *fn);
 void td_listener_close(struct td_listener *l);
 const struct td_addr *td_listener_local(const struct td_listener *l);
 

@@ -143,6 +143,7 @@ struct td_listener {
 	struct td_link link;
 	struct td_net *net;
 	td_accept_fn *fn;
+	td_accept_fd_fn *fd_fn; /* NULL: connections are made here */
 	void *arg;
 	struct td_addr local;
 	bool closed;

@@ -24,6 +24,11 @@ int td_listener_open(struct td_listener **out, struct td_net *net, const struct 
 	return 0;
 }
 
+void td_listener_on_fd(struct td_listener *l, td_accept_fd_fn *fn)
+{
+	l->fd_fn = fn;
+}
+
 void td_listener_close(struct td_listener *l)
 {
 	if (!l || l->closed)

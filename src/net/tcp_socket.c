@@ -260,6 +260,10 @@ static void accepted(struct tcp_listener *tl, int fd, const struct sockaddr_stor
 	struct tcp_conn *t;
 	struct td_addr peer, local = tl->l.local;
 
+	if (tl->l.fd_fn && !td_addr_from_sockaddr(&peer, ss)) {
+		tl->l.fd_fn(&tl->l, fd, &peer, tl->l.arg);
+		return;
+	}
 	if (td_addr_from_sockaddr(&peer, ss) || (td_ip_is_any(&local) && local_of(&local, fd)) ||
 	    conn_new(&t, tl->l.net, fd, CONN_OPEN, &peer)) {
 		close(fd);
