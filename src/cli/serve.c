@@ -176,7 +176,8 @@ static void say_ready(struct serve *s)
 		size_t at = o.n;
 
 		td_server_listener(&l, s->server, i);
-		td_out_z(&o, l.proto == TD_UDP ? "udp:" : "tcp:");
+		td_out_str(&o, td_proto_word(l.proto));
+		td_out_char(&o, ':');
 		td_addr_print(&o, &l.addr);
 		json_array_append_new(list, json_stringn(o.p + at, o.n - at));
 		td_out_char(&o, ' ');

@@ -91,18 +91,20 @@ int td_tp_listen(struct td_tp *tp, unsigned *index, enum td_proto proto, const s
 {
 	/* Several sockets share the port only where several workers do: a second server must fail, not take half of the calls. */
 	unsigned flags = tp_group_workers(tp->group) > 1 ? TD_UDP_REUSEPORT : 0;
+	/* An outsider, or what is listened on for him: only the address. */
+	bool noted = tp->worker == tp_group_workers(tp->group) || proto == TD_WS || proto == TD_WSS;
 	struct tp_listener *ln;
 	int err;
 
-	if (proto == TD_TLS && (!tp->tls || !td_tls_can_serve(tp->tls)))
+	if (proto == TD_TLS && !noted && (!tp->tls || !td_tls_can_serve(tp->tls)))
 		return TD_EUNSUPPORTED;
 	err = new_listener(&ln, tp, proto);
 	if (err)
 		return err;
-	if (proto == TD_UDP)
+	if (noted)
+		err = 0;
+	else if (proto == TD_UDP)
 		err = td_udp_open(&ln->udp, tp->net, local, flags, tp_udp_received, ln);
-	else if (proto == TD_WS || proto == TD_WSS)
-		err = 0; /* by somebody else: only the address is noted */
 	else
 		err = td_listener_open(&ln->stream, tp->net, local, flags, tp_accepted, ln);
 	if (err) {

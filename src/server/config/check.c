@@ -216,7 +216,7 @@ static int listen_parse(struct td_listen *out, struct td_str s)
 	} else {
 		if (td_ip_parse(&out->addr, host))
 			return TD_ESYNTAX;
-		out->addr.port = p == TD_TLS || p == TD_WSS ? 5061 : 5060;
+		out->addr.port = td_proto_port(p);
 	}
 	out->proto = p;
 	return 0;
@@ -278,13 +278,14 @@ static int check_listen(struct td_config *c, const struct raw_config *raw, struc
 		index_text(at, i);
 		if (listen_parse(&l, td_str_of(raw->listen[i]))) {
 			report_at(r, AT("listen", at),
-				  "\"%s\" is no address (want udp:HOST[:PORT] or tcp:HOST[:PORT], HOST a number like 192.0.2.1 "
+				  "\"%s\" is no address (want udp:HOST[:PORT], or tcp or ws instead of udp, HOST a number like "
+				  "192.0.2.1 "
 				  "or [2001:db8::1])",
 				  raw->listen[i]);
 			continue;
 		}
-		if (l.proto != TD_UDP && l.proto != TD_TCP) {
-			report_at(r, AT("listen", at), "\"%s\": only udp and tcp are there so far", raw->listen[i]);
+		if (l.proto == TD_TLS || l.proto == TD_WSS) {
+			report_at(r, AT("listen", at), "\"%s\": only udp, tcp and ws are there so far", raw->listen[i]);
 			continue;
 		}
 		err = td_ip_is_any(&l.addr) ? push_every_address(c, &l) : push_listen(c, &l);
@@ -464,6 +465,8 @@ int config_check(struct td_config *c, const struct raw_config *raw, struct repor
 		err = check_trust(c, raw, r);
 	if (!err)
 		err = check_state(c, raw, r);
+	if (!err)
+		err = config_check_web(c, raw->web, r);
 	if (err)
 		return err;
 	check_digest(c, raw, r);

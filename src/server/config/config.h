@@ -72,6 +72,11 @@ struct td_config {
 	struct {
 		uint32_t memory_bytes; /* of each worker, for what happened last: 1 MiB */
 	} trace;
+	struct {
+		struct td_str
+			*origins; /* of pages that may open a WebSocket, as browsers write them; none: those we could serve */
+		unsigned origin_n;
+	} web;
 	enum td_log_level log_level;
 };
 

@@ -40,6 +40,11 @@ struct raw_trace {
 	uint32_t *memory;
 };
 
+struct raw_web {
+	char **origins;
+	unsigned origins_count;
+};
+
 struct raw_config {
 	struct raw_domain *domains;
 	unsigned domains_count;
@@ -58,6 +63,7 @@ struct raw_config {
 	struct raw_calls *calls;
 	struct raw_limits *limits;
 	struct raw_trace *trace;
+	struct raw_web *web;
 	char *log;
 };
 
@@ -98,6 +104,7 @@ enum { RING_TIME_S = 15 };
 
 /* c has its defaults; whatever the file says replaces them. Problems go to r; -ENOMEM. */
 int config_check(struct td_config *c, const struct raw_config *raw, struct report *r);
+int config_check_web(struct td_config *c, const struct raw_web *raw, struct report *r);
 int config_defaults(struct td_config *c); /* everything but domains, listen and state */
 int config_default_domain(struct td_config *c);
 int config_default_listen(struct td_config *c);

@@ -22,9 +22,11 @@ static void put_listen(struct td_out *o, const struct td_config *c)
 	unsigned i;
 
 	td_out_z(o, "listen:\n");
-	for (i = 0; i < c->listen_n; i++)
-		td_out_fmt(o, "  - \"%s:%s\"\n", c->listen[i].proto == TD_UDP ? "udp" : "tcp",
-			   td_addr_text(text, &c->listen[i].addr));
+	for (i = 0; i < c->listen_n; i++) {
+		td_out_z(o, "  - \"");
+		td_out_str(o, td_proto_word(c->listen[i].proto));
+		td_out_fmt(o, ":%s\"\n", td_addr_text(text, &c->listen[i].addr));
+	}
 }
 
 static void put_trust(struct td_out *o, const struct td_config *c)
@@ -37,6 +39,13 @@ static void put_trust(struct td_out *o, const struct td_config *c)
 		td_ip_print(o, &c->trust[i].net);
 		td_out_fmt(o, "/%u\"\n", c->trust[i].bits);
 	}
+}
+
+static void put_web(struct td_out *o, const struct td_config *c)
+{
+	td_out_z(o, c->web.origin_n ? "web:\n  origins:\n" : "web:\n  origins: []\n");
+	for (unsigned i = 0; i < c->web.origin_n; i++)
+		td_out_fmt(o, "    - \"%.*s\"\n", TD_FMT(c->web.origins[i]));
 }
 
 void td_config_print(struct td_out *o, const struct td_config *c)
@@ -73,5 +82,6 @@ void td_config_print(struct td_out *o, const struct td_config *c)
 	td_out_fmt(o, "limits:\n  rate: %u\n  burst: %u\n  max_message: %u\n  connections_per_source: %u\n", c->limits.rate,
 		   c->limits.burst, c->limits.max_message, c->limits.conns_per_source);
 	td_out_fmt(o, "trace:\n  memory: %u\n", c->trace.memory_bytes);
+	put_web(o, c);
 	td_out_fmt(o, "log: %s\n", levels[c->log_level]);
 }

@@ -56,6 +56,11 @@ static const cyaml_schema_field_t trace_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t web_fields[] = {
+	CYAML_FIELD_SEQUENCE("origins", OPT, struct raw_web, origins, &text, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_SEQUENCE("domains", OPT, struct raw_config, domains, &domain, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE("listen", OPT, struct raw_config, listen, &text, 0, CYAML_UNLIMITED),
@@ -70,6 +75,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("calls", OPT, struct raw_config, calls, calls_fields),
 	CYAML_FIELD_MAPPING_PTR("limits", OPT, struct raw_config, limits, limits_fields),
 	CYAML_FIELD_MAPPING_PTR("trace", OPT, struct raw_config, trace, trace_fields),
+	CYAML_FIELD_MAPPING_PTR("web", OPT, struct raw_config, web, web_fields),
 	TEXT("log", struct raw_config, log),
 	CYAML_FIELD_END,
 };

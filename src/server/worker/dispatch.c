@@ -182,12 +182,12 @@ static void received_handover(struct td_mail *m, void *arg)
 	handle(h.to, h.msg, &h.from);
 }
 
-static int owner_of(unsigned *out, const struct worker *w, const struct td_msg *msg)
+int worker_owner(unsigned *out, const struct td_server *s, const struct td_msg *msg)
 {
-	unsigned n = w->core.workers, owner = 0;
+	unsigned n = s->worker_n, owner = 0;
 
 	if (msg->request)
-		owner = n > 1 ? (unsigned)(td_hash_str(&w->server->owner_key, msg->call_id) % n) : 0;
+		owner = n > 1 ? (unsigned)(td_hash_str(&s->owner_key, msg->call_id) % n) : 0;
 	else if (td_branch_owner(&owner, msg->via.branch) || owner >= n)
 		return TD_ENOTFOUND; /* no request of ours can have caused it (D4) */
 	*out = owner;
@@ -231,7 +231,7 @@ static void on_message(void *arg, struct td_msg *msg, const struct td_flow *from
 	if (!msg->request && td_proxy_response(w->proxy, msg, from)) {
 		td_count(&w->counters.responses);
 		td_msg_unref(msg);
-	} else if (owner_of(&owner, w, msg)) {
+	} else if (worker_owner(&owner, w->server, msg)) {
 		td_trace_message(w->core.trace, TD_TRACE_IN, from, msg->bytes);
 		td_count(&w->counters.strays);
 		td_msg_unref(msg);
@@ -240,6 +240,28 @@ static void on_message(void *arg, struct td_msg *msg, const struct td_flow *from
 	} else {
 		hand_over(w, w->server->workers[owner], msg, from);
 	}
+}
+
+static void received_from_outside(struct td_mail *m, void *arg)
+{
+	struct handover h = *TD_CONTAINER_OF(m, struct handover, mail);
+
+	atomic_fetch_sub_explicit(&h.to->handed, 1, memory_order_relaxed);
+	on_message(h.to, h.msg, &h.from);
+}
+
+bool worker_give(struct worker *w, struct td_msg *msg, const struct td_flow *from)
+{
+	struct handover *h = NULL;
+
+	if (atomic_load_explicit(&w->handed, memory_order_relaxed) < WORKER_MAX_HANDED)
+		h = td_arena_alloc(&msg->arena, sizeof(*h));
+	if (!h)
+		return false;
+	*h = (struct handover){ .mail.fn = received_from_outside, .to = w, .msg = msg, .from = *from };
+	atomic_fetch_add_explicit(&w->handed, 1, memory_order_relaxed);
+	td_loop_post(w->core.loop, &h->mail);
+	return true;
 }
 
 static void on_coming(void *arg, struct td_msg *msg)
@@ -261,7 +283,7 @@ static void note_limited(struct worker *w, const struct td_flow *from)
 	w->limited_n = 0;
 }
 
-static bool on_admit(void *arg, const struct td_flow *from, struct td_str bytes)
+bool worker_admit(void *arg, const struct td_flow *from, struct td_str bytes)
 {
 	struct worker *w = arg;
 
@@ -277,4 +299,6 @@ static void on_sent(void *arg, const struct td_flow *to, struct td_str bytes)
 	td_trace_message(((struct worker *)arg)->core.trace, TD_TRACE_OUT, to, bytes);
 }
 
-const struct td_tp_events worker_tp_events = { .admit = on_admit, .coming = on_coming, .message = on_message, .sent = on_sent };
+const struct td_tp_events worker_tp_events = {
+	.admit = worker_admit, .coming = on_coming, .message = on_message, .sent = on_sent
+};

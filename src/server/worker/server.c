@@ -49,10 +49,14 @@ int td_server_open(struct td_server **out, const struct td_server_options *opt, 
 	s->simulated = opt->loops;
 	s->worker_n = n;
 	err = open_shared(s, opt);
+	if (!err)
+		err = outside_bind(s, opt, why);
 	for (unsigned i = 0; i < n && !err; i++)
 		err = worker_open(&s->workers[i], s, i, opt, why);
 	for (unsigned i = 1; i < n && !err && !s->simulated; i++)
 		err = td_loop_share(s->workers[i]->core.loop, s->workers[0]->core.loop);
+	if (!err)
+		err = outside_open(s);
 	if (!err)
 		err = td_location_load(s->location);
 	if (err) {
@@ -79,9 +83,12 @@ static void *worker_main(void *arg)
 
 int td_server_start(struct td_server *s)
 {
+	int err;
+
 	for (unsigned i = 0; i < s->worker_n && !s->simulated; i++) {
 		struct worker *w = s->workers[i];
-		int err = pthread_create(&w->thread, NULL, worker_main, w);
+
+		err = pthread_create(&w->thread, NULL, worker_main, w);
 
 		if (err) {
 			td_server_stop(s);
@@ -89,7 +96,10 @@ int td_server_start(struct td_server *s)
 		}
 		w->running = true;
 	}
-	return 0;
+	err = outside_start(s->outside);
+	if (err)
+		td_server_stop(s);
+	return err;
 }
 
 static void stop_loop(struct td_mail *m, void *arg)
@@ -112,11 +122,13 @@ static void deliver_all(struct td_server *s)
 		for (unsigned i = 0; i < s->worker_n; i++)
 			if (s->workers[i] && s->workers[i]->core.loop)
 				any |= td_loop_drain(s->workers[i]->core.loop);
+		any |= outside_drain(s->outside);
 	} while (any);
 }
 
 void td_server_stop(struct td_server *s)
 {
+	outside_stop(s->outside);
 	for (unsigned i = 0; i < s->worker_n; i++) {
 		struct worker *w = s->workers[i];
 
@@ -143,6 +155,7 @@ void td_server_close(struct td_server *s)
 		if (s->workers[i])
 			worker_close_roles(s->workers[i]);
 	deliver_all(s);
+	outside_close(s);
 	for (unsigned i = 0; i < s->worker_n; i++)
 		if (s->workers[i])
 			worker_close(s->workers[i]);
@@ -158,7 +171,8 @@ void td_server_close(struct td_server *s)
 
 struct new_config {
 	struct td_mail mail;
-	struct worker *worker;
+	struct worker *worker; /* NULL: for those outside */
+	struct outside *outside;
 	struct td_config *cfg;
 };
 
@@ -166,8 +180,12 @@ static void take_config(struct td_mail *m, void *arg)
 {
 	struct new_config *nc = arg;
 
-	td_config_unref(nc->worker->core.cfg);
-	nc->worker->core.cfg = nc->cfg;
+	if (nc->worker) {
+		td_config_unref(nc->worker->core.cfg);
+		nc->worker->core.cfg = nc->cfg;
+	} else {
+		outside_config(nc->outside, nc->cfg);
+	}
 	free(nc);
 }
 
@@ -202,30 +220,33 @@ static void note_unchangeable(struct td_out *notes, const struct td_config *old,
 
 int td_server_reload(struct td_server *s, struct td_config *cfg, struct td_out *notes)
 {
-	struct new_config **mail = calloc(s->worker_n, sizeof(*mail));
-	unsigned i;
+	unsigned i, n = s->worker_n + (s->outside ? 1 : 0);
+	struct new_config **mail = calloc(n, sizeof(*mail));
 
 	if (!mail)
 		return -ENOMEM;
-	for (i = 0; i < s->worker_n; i++) { /* all or nothing */
+	for (i = 0; i < n; i++) { /* all or nothing */
 		mail[i] = calloc(1, sizeof(**mail));
 		if (!mail[i])
 			break;
 	}
-	if (i < s->worker_n) {
+	if (i < n) {
 		while (i--)
 			free(mail[i]);
 		free(mail);
 		return -ENOMEM;
 	}
 	note_unchangeable(notes, s->cfg, cfg);
-	for (i = 0; i < s->worker_n; i++) {
+	for (i = 0; i < n; i++) {
+		struct worker *w = i < s->worker_n ? s->workers[i] : NULL;
+
 		*mail[i] = (struct new_config){
 			.mail = { .fn = take_config, .arg = mail[i] },
-			.worker = s->workers[i],
+			.worker = w,
+			.outside = s->outside,
 			.cfg = td_config_ref(cfg),
 		};
-		td_loop_post(s->workers[i]->core.loop, &mail[i]->mail);
+		td_loop_post(w ? w->core.loop : s->outside->half.core.loop, &mail[i]->mail);
 	}
 	free(mail);
 	td_config_ref(cfg);
@@ -243,7 +264,7 @@ struct td_config *td_server_config(struct td_server *s)
 
 struct part {
 	struct td_mail mail;
-	struct worker *worker;
+	struct worker *worker; /* NULL: of those outside */
 	struct question *question;
 	struct td_server_status st;
 };
@@ -272,7 +293,7 @@ static void add(void *sum, const void *part, size_t n)
 static void answered(struct td_mail *m, void *arg)
 {
 	struct question *q = arg;
-	struct td_server_status sum = { .workers = q->n };
+	struct td_server_status sum = { .workers = q->server->worker_n };
 
 	for (unsigned i = 0; i < q->n; i++) {
 		const struct td_server_status *st = &q->part[i].st;
@@ -295,19 +316,24 @@ static void asked(struct td_mail *m, void *arg)
 	struct question *q = p->question;
 	struct worker *w = p->worker;
 
-	memcpy(&p->st.count, &w->counters, sizeof(p->st.count));
-	p->st.tp = *td_tp_stats(w->core.tp);
-	p->st.txn = *td_txl_stats(w->core.txl);
-	p->st.guard = *td_guard_stats(w->guard);
-	p->st.proxy = *td_proxy_stats(w->proxy);
-	td_calls_stats(&p->st.calls, w->server->calls, w->core.worker);
+	if (w) {
+		memcpy(&p->st.count, &w->counters, sizeof(p->st.count));
+		p->st.tp = *td_tp_stats(w->core.tp);
+		p->st.txn = *td_txl_stats(w->core.txl);
+		p->st.guard = *td_guard_stats(w->guard);
+		p->st.proxy = *td_proxy_stats(w->proxy);
+		td_calls_stats(&p->st.calls, w->server->calls, w->core.worker);
+	} else {
+		outside_status(q->server->outside, &p->st);
+	}
 	if (atomic_fetch_sub(&q->left, 1) == 1)
 		td_loop_post(q->loop, &q->answer);
 }
 
 int td_server_status(struct td_server *s, struct td_loop *loop, td_server_status_fn *fn, void *arg)
 {
-	struct question *q = calloc(1, sizeof(*q) + s->worker_n * sizeof(q->part[0]));
+	unsigned n = s->worker_n + (s->outside ? 1 : 0);
+	struct question *q = calloc(1, sizeof(*q) + n * sizeof(q->part[0]));
 
 	if (!q)
 		return -ENOMEM;
@@ -316,17 +342,17 @@ int td_server_status(struct td_server *s, struct td_loop *loop, td_server_status
 	q->loop = loop;
 	q->fn = fn;
 	q->arg = arg;
-	q->n = s->worker_n;
-	atomic_init(&q->left, s->worker_n);
-	for (unsigned i = 0; i < s->worker_n; i++) {
+	q->n = n;
+	atomic_init(&q->left, n);
+	for (unsigned i = 0; i < n; i++) {
 		struct part *p = &q->part[i];
 
 		p->mail = (struct td_mail){ .fn = asked, .arg = p };
-		p->worker = s->workers[i];
+		p->worker = i < s->worker_n ? s->workers[i] : NULL;
 		p->question = q;
 	}
-	for (unsigned i = 0; i < s->worker_n; i++)
-		td_loop_post(s->workers[i]->core.loop, &q->part[i].mail);
+	for (unsigned i = 0; i < n; i++)
+		td_loop_post(i < s->worker_n ? s->workers[i]->core.loop : s->outside->half.core.loop, &q->part[i].mail);
 	return 0;
 }
 
@@ -353,6 +379,11 @@ int td_server_trace(struct td_server *s, struct td_trace_cursor *cursors, bool a
 struct td_location *td_server_location(struct td_server *s)
 {
 	return s->location;
+}
+
+struct td_tp *td_server_outside(struct td_server *s)
+{
+	return s->outside ? s->outside->half.core.tp : NULL;
 }
 
 struct td_calls *td_server_calls(struct td_server *s)

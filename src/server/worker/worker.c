@@ -10,6 +10,14 @@
 #include "server/redirect/redirect.h"
 #include "server/registrar/registrar.h"
 
+int worker_cannot_listen(struct td_out *why, const struct td_listen *l, int err)
+{
+	td_out_fmt(why, "cannot listen on %.*s:", TD_FMT(td_proto_word(l->proto)));
+	td_addr_print(why, &l->addr);
+	td_out_fmt(why, ": %s%s\n", td_strerror(err), err == -EADDRINUSE ? " (is another server running there?)" : "");
+	return err;
+}
+
 static int listen_all(struct worker *w, struct td_out *why)
 {
 	const struct td_config *cfg = w->core.cfg;
@@ -18,38 +26,38 @@ static int listen_all(struct worker *w, struct td_out *why)
 
 	for (unsigned i = 0; i < cfg->listen_n; i++) {
 		struct td_addr at = cfg->listen[i].addr;
+		bool outside = worker_outside(cfg->listen[i].proto);
 
-		if (!at.port && w->core.worker) /* worker 0 has picked one */
+		if (outside) /* it listens already; here the address is noted */
+			outside_address(&at, w->server, i);
+		else if (!at.port && w->core.worker) /* worker 0 has picked one */
 			at = *td_tp_listener_addr(w->server->workers[0]->core.tp, i);
-		err = w->core.worker || !at.port || td_loop_is_sim(w->core.loop)
+		err = w->core.worker || !at.port || outside || td_loop_is_sim(w->core.loop)
 			      ? 0
 			      : td_net_probe(&at, cfg->listen[i].proto != TD_UDP);
 		if (!err)
 			err = td_tp_listen(w->core.tp, &index, cfg->listen[i].proto, &at);
-		if (err) {
-			td_out_z(why, "cannot listen on ");
-			for (const char *c = td_proto_name(cfg->listen[i].proto).p; *c; c++)
-				td_out_char(why, td_lower(*c));
-			td_out_char(why, ':');
-			td_addr_print(why, &at);
-			td_out_fmt(why, ": %s%s\n", td_strerror(err),
-				   err == -EADDRINUSE ? " (is another server running there?)" : "");
-			return err;
-		}
+		if (err)
+			return worker_cannot_listen(why, &(struct td_listen){ cfg->listen[i].proto, at }, err);
 	}
 	return 0;
+}
+
+struct td_tp_limits worker_tp_limits(const struct td_config *cfg)
+{
+	return (struct td_tp_limits){
+		.max_message = cfg->limits.max_message,
+		.message_deadline_ms = 10000,
+		.idle_ms = 900000,
+		.per_source = cfg->limits.conns_per_source,
+		.out_queue_bytes = 1 << 20,
+	};
 }
 
 static int open_stack(struct worker *w)
 {
 	struct td_server *s = w->server;
-	const struct td_tp_limits limits = {
-		.max_message = w->core.cfg->limits.max_message,
-		.message_deadline_ms = 10000,
-		.idle_ms = 900000,
-		.per_source = w->core.cfg->limits.conns_per_source,
-		.out_queue_bytes = 1 << 20,
-	};
+	const struct td_tp_limits limits = worker_tp_limits(w->core.cfg);
 	int err = td_trace_open(&w->core.trace, w->core.loop, w->core.cfg->trace.memory_bytes);
 
 	if (!err)

@@ -21,6 +21,10 @@ struct td_server_options {
 	/* A simulation: cfg->workers loops, and a host for each (all with one address). NULL: threads and the real network. */
 	struct td_loop *const *loops;
 	struct td_net *const *nets;
+	/* In a simulation with listeners for WebSocket: the loop and host that connections of this kind live on, which the test has
+	 * adopted by td_server_outside(). */
+	struct td_loop *outside_loop;
+	struct td_net *outside_net;
 };
 
 /* Opens everything and listens, but serves nobody yet (a simulation does, as soon as its loops run). What went wrong, in words, into why. */
@@ -61,6 +65,7 @@ int td_server_trace(struct td_server *s, struct td_trace_cursor *cursors, bool a
 
 struct td_location *td_server_location(struct td_server *s); /* for td_location_each() */
 struct td_calls *td_server_calls(struct td_server *s);       /* for td_calls_each() */
+struct td_tp *td_server_outside(struct td_server *s);        /* for td_tp_adopt(), in a simulation; NULL: there is none */
 /* Where it listens, in the order of the configuration; port 0 has become the one picked. */
 unsigned td_server_listeners(const struct td_server *s);
 void td_server_listener(struct td_listen *out, const struct td_server *s, unsigned i);

@@ -398,6 +398,21 @@ static void nobody_is_called(void **state)
 	close_world(&w);
 }
 
+/* What the workers listen on has the same number there, and no socket. */
+static void an_outsider_listens_on_nothing(void **state)
+{
+	unsigned index = 0;
+	struct td_udp *udp;
+	struct world w;
+
+	open_world(&w, NULL);
+	assert_int_equal(td_tp_listen(w.s[OUTSIDER].tp, &index, TD_UDP, &w.at), 0);
+	assert_int_equal(index, 1);
+	assert_int_equal(td_udp_open(&udp, w.s[OUTSIDER].net, &w.at, 0, NULL, NULL), 0);
+	td_udp_close(udp);
+	close_world(&w);
+}
+
 /* Closing the transport ends what is adopted, and its holder is told while he is still there. */
 static void closing_ends_them(void **state)
 {
@@ -415,11 +430,17 @@ static void closing_ends_them(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(whole_and_in_pieces),  cmocka_unit_test(t6_too_long),
-		cmocka_unit_test(what_is_no_sip),       cmocka_unit_test(pings),
-		cmocka_unit_test(t1_limits_in_time),    cmocka_unit_test(t1_connections_per_source),
-		cmocka_unit_test(workers_send_over_it), cmocka_unit_test(t3_peer_that_never_reads),
-		cmocka_unit_test(nobody_is_called),     cmocka_unit_test(closing_ends_them),
+		cmocka_unit_test(whole_and_in_pieces),
+		cmocka_unit_test(t6_too_long),
+		cmocka_unit_test(what_is_no_sip),
+		cmocka_unit_test(pings),
+		cmocka_unit_test(t1_limits_in_time),
+		cmocka_unit_test(t1_connections_per_source),
+		cmocka_unit_test(workers_send_over_it),
+		cmocka_unit_test(t3_peer_that_never_reads),
+		cmocka_unit_test(nobody_is_called),
+		cmocka_unit_test(closing_ends_them),
+		cmocka_unit_test(an_outsider_listens_on_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

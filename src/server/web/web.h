@@ -1,0 +1,34 @@
+/*
+ * server/web: SIP over WebSocket (RFC 7118, RFC 6455), by libwebsockets. It runs on one loop, of a thread of its own (server/worker),
+ * and has every connection adopted by that thread's transport (td_tp_adopt); from there on it is a connection like any other. What
+ * this room adds is the handshake: the subprotocol `sip`, and who may open one from a web page (origins).
+ */
+#ifndef TANDEM_SERVER_WEB_H
+#define TANDEM_SERVER_WEB_H
+
+#include "server/config/config.h"
+
+struct td_web;
+
+/* loop, net and log are borrowed, cfg is kept (counted). 0, -ENOMEM, TD_EUNSUPPORTED: the library will not start. */
+int td_web_open(struct td_web **out, struct td_loop *loop, struct td_net *net, struct td_log *log, struct td_config *cfg);
+/* After the transport, on no thread's turn: no connection is left. */
+void td_web_close(struct td_web *w);
+
+/* Listens; index is the listener's in the transport, where its address is noted. Connections wait for td_web_serve(). */
+int td_web_listen(struct td_web *w, unsigned index, enum td_proto proto, const struct td_addr *at);
+const struct td_addr *td_web_address(const struct td_web *w, unsigned index); /* with the port picked; NULL: not one of ours */
+/* tp is borrowed; closed before td_web_close(). */
+void td_web_serve(struct td_web *w, struct td_tp *tp);
+void td_web_config(struct td_web *w, struct td_config *cfg); /* another one, on its loop; kept (counted) */
+
+/*
+ * May a page of this origin (the header field Origin, RFC 6454 §7) open a connection? Pages that `web: origins` lists may. Without such a
+ * list those may that we could have served ourselves: their origin is the very host and port they connect to (the header field
+ * Host), and that host is one of our domains or the address `at` we were reached at. So a page elsewhere gets nowhere, also when it
+ * makes its own name lead here. secure: by wss.
+ */
+bool td_web_origin_ok(const struct td_config *cfg, struct td_str origin, struct td_str host, const struct td_addr *at,
+		      bool secure);
+
+#endif
