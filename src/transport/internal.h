@@ -103,6 +103,13 @@ struct tp_listener *tp_listener_for(const struct td_tp *tp, enum td_proto proto,
 void tp_udp_received(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg);
 void tp_udp_paused(struct td_udp *udp, void *arg);
 
+/* stun.c */
+enum { TP_STUN_MAX = 64 };
+/* Answers a Binding request that came from there; 0: it is none. */
+size_t tp_stun_answer(uint8_t out[TP_STUN_MAX], struct td_str in, const struct td_addr *from);
+TD_RARE bool tp_stun_received(struct tp_listener *ln, struct td_str bytes,
+			      const struct td_flow *from); /* false: it was no keep-alive */
+
 /* A start line begins with "SIP/2.0" or a method, which is a token (RFC 3261 §25.1). */
 static inline bool tp_starts_like_sip(char c)
 {

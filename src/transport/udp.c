@@ -30,6 +30,12 @@ static void deliver_held(struct td_tp *tp)
 		tp_deliver(tp, msg, &from);
 }
 
+/* Of a listener on every address, the one last written into a message stands for all: nobody is to be asked for each datagram. */
+static inline bool is_own(const struct tp_listener *ln, const struct td_addr *from)
+{
+	return from->port == ln->addr.port && (td_ip_eq(from, &ln->addr) || td_ip_eq(from, &ln->written));
+}
+
 void tp_udp_received(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg)
 {
 	struct tp_listener *ln = arg;
@@ -38,16 +44,16 @@ void tp_udp_received(struct td_udp *udp, struct td_buf *buf, const struct td_add
 	struct td_flow flow = { .peer = *from, .proto = TD_UDP, .listener = ln->index };
 	struct td_msg *msg;
 
-	/* T9: an answer to such a source would go nowhere, or to many. */
-	if (from->port == 0 || td_ip_is_any(from) || td_ip_is_multicast(from)) {
+	/* T9: an answer to such a source would go nowhere, to many, or to ourselves. */
+	if (from->port == 0 || td_ip_is_any(from) || td_ip_is_multicast(from) || is_own(ln, from)) {
 		tp->stats.dropped_junk++;
 		return;
 	}
 	if (bytes.n < SHORTEST || !tp_starts_like_sip(bytes.p[0]) || bytes.n > tp->limits.max_message) {
-		/* Phones keep NAT bindings open with CR LF or zeros; nothing is answered (RFC 5626 §4.4.2 uses STUN). */
+		/* Phones keep NAT bindings open with CR LF or zeros, which nobody answers, or by STUN (RFC 5626 §4.4.2). */
 		if (bytes.n && bytes.n <= 8 && only_crlf(bytes))
 			tp->stats.keepalives++;
-		else
+		else if (bytes.n < SHORTEST || bytes.p[0] != 0 || !tp_stun_received(ln, bytes, &flow))
 			tp->stats.dropped_junk++;
 		return;
 	}

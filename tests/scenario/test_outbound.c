@@ -186,6 +186,30 @@ static void udp_flows_go_back_to_their_port(void **state)
 	rig_close(&r);
 }
 
+/* A phone's STUN is answered, on the port of SIP; a flood in a stranger's name no more than his network may be answered at all. */
+static void n3_keep_alives_of_strangers(void **state)
+{
+	static const char stun[] = "\0\x01\0\0\x21\x12\xa4\x42"
+				   "0123456789ab";
+	const struct td_server_status *st;
+	struct td_addr server;
+	struct phone p;
+	struct world w;
+
+	world_open(&w, 5, 1, "limits: {rate: 5, burst: 5}\n");
+	phone_open(&p, &w, "mallory", "192.0.2.1", 5060, TD_UDP);
+	p.raw = true;
+	assert_int_equal(td_addr_parse(&server, TD_STR(SERVER_IP ":5060")), 0);
+	for (int i = 0; i < 50; i++)
+		phone_send_to(&p, &server, TD_STR(stun));
+	world_run(&w, 100);
+	st = world_status(&w);
+	assert_int_equal(st->tp.keepalives, 50);
+	assert_int_equal(st->guard.replies_limited, 45);
+	phone_close(&p);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +218,7 @@ int main(void)
 		cmocka_unit_test(a_phone_rings_once),
 		cmocka_unit_test(a_restarted_phone_rings_once),
 		cmocka_unit_test(udp_flows_go_back_to_their_port),
+		cmocka_unit_test(n3_keep_alives_of_strangers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,7 +128,7 @@ static void order(void **state)
 }
 
 /* Requests that are refused, and that then have changed nothing. */
-static void d8_a11_refusals(void **state)
+static void d8_a11_t9_refusals(void **state)
 {
 	static const struct {
 		const char *id, *aor, *lines;
@@ -564,7 +564,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bindings),
 		cmocka_unit_test(order),
-		cmocka_unit_test(d8_a11_refusals),
+		cmocka_unit_test(d8_a11_t9_refusals),
 		cmocka_unit_test(a11_contact_bombs),
 		cmocka_unit_test(challenges_and_passes),
 		cmocka_unit_test(a1_replay),

@@ -169,6 +169,11 @@ bool td_guard_may_answer(struct td_guard *g, const struct td_config *cfg, const 
 	       within_budget(g, cfg, from, 'a', now_us);
 }
 
+bool td_guard_may_keep_alive(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, uint64_t now_us)
+{
+	return td_config_trusts(cfg, &from->peer) || within_budget(g, cfg, from, 'k', now_us);
+}
+
 bool td_guard_may_correct(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, uint64_t now_us)
 {
 	return td_proto_reliable((enum td_proto)from->proto) || within_budget(g, cfg, from, 'c', now_us);

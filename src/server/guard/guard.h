@@ -37,6 +37,9 @@ bool td_guard_may_answer(struct td_guard *g, const struct td_config *cfg, const 
  */
 bool td_guard_may_correct(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, uint64_t now_us);
 
+/* The same of a keep-alive by STUN, with a budget of its own: phones are kept reachable whatever else comes in their network's name. */
+bool td_guard_may_keep_alive(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, uint64_t now_us);
+
 /* Could these be the first bytes of a SIP message, or a keep-alive of CR LF? Cheap, and generous towards broken messages that
  * deserve a 400 (P10). */
 bool td_guard_plausible(struct td_str bytes);

@@ -294,11 +294,18 @@ bool worker_admit(void *arg, const struct td_flow *from, struct td_str bytes)
 	return false;
 }
 
+static bool on_may_answer(void *arg, const struct td_flow *from)
+{
+	struct worker *w = arg;
+
+	return td_guard_may_keep_alive(w->guard, w->core.cfg, from, td_loop_now_us(w->core.loop));
+}
+
 static void on_sent(void *arg, const struct td_flow *to, struct td_str bytes)
 {
 	td_trace_message(((struct worker *)arg)->core.trace, TD_TRACE_OUT, to, bytes);
 }
 
 const struct td_tp_events worker_tp_events = {
-	.admit = worker_admit, .coming = on_coming, .message = on_message, .sent = on_sent
+	.admit = worker_admit, .coming = on_coming, .message = on_message, .sent = on_sent, .may_answer = on_may_answer
 };

@@ -163,6 +163,27 @@ static void t7_answers_have_a_budget_per_network(void **state)
 	td_guard_close(g);
 }
 
+static void t7_n3_keep_alives_have_a_budget(void **state)
+{
+	struct td_prefix trusted = { .bits = 32 };
+	struct td_config c = cfg(10, 5);
+	struct td_guard *g = open_guard();
+	struct td_flow f = udp_from("198.51.100.1", 5060);
+	int n = 0;
+
+	for (int i = 0; i < 200; i++) {
+		f.peer.ip[3] = (uint8_t)i;
+		n += td_guard_may_keep_alive(g, &c, &f, 1000);
+	}
+	assert_int_equal(n, 5);
+	assert_true(td_guard_may_answer(g, &c, &f, 1000)); /* it is a budget of its own */
+	trusted.net = f.peer;
+	c.trust = &trusted;
+	c.trust_n = 1;
+	assert_true(td_guard_may_keep_alive(g, &c, &f, 1000));
+	td_guard_close(g);
+}
+
 /* Trust excuses from the one budget, not from the other; what one of them is used up by, the other has left. */
 static void t7_broken_requests_have_a_budget_of_their_own(void **state)
 {
@@ -201,6 +222,7 @@ int main(void)
 		cmocka_unit_test(many_sources_do_not_free_a_flooder),
 		cmocka_unit_test(t7_answers_have_a_budget_per_network),
 		cmocka_unit_test(t7_broken_requests_have_a_budget_of_their_own),
+		cmocka_unit_test(t7_n3_keep_alives_have_a_budget),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* Where messages come from and go to: received/rport (RFC 3261 §18.2.1, RFC 3581), response routing (§18.2.2), reuse, watches. */
 #include "../../node.h"
 
+#include "transport/internal.h"
+
 struct world {
 	struct td_sim *sim;
 	struct td_wire *wire;
@@ -194,6 +196,33 @@ static void listening_on_every_address(void **state)
 
 /* ---- datagrams that are none ---- */
 
+static void arrives(struct node *n, const char *from)
+{
+	struct td_buf *b = request_text("OPTIONS", "SIP/2.0/UDP 192.0.2.3;branch=z9hG4bK1", 1);
+	struct td_addr a;
+
+	assert_int_equal(td_addr_parse(&a, td_str_of(from)), 0);
+	tp_udp_received(n->tp->listeners[n->udp]->udp, b, &a, n->tp->listeners[n->udp]);
+	tp_udp_paused(n->tp->listeners[n->udp]->udp, n->tp->listeners[n->udp]);
+	td_buf_unref(b);
+}
+
+static void t9_sources_that_cannot_be(void **state)
+{
+	static const char *const sources[] = { "192.0.2.3:0", "0.0.0.0:5060", "255.255.255.255:5060", "224.0.1.75:5060",
+					       "192.0.2.1:5060" /* our own */ };
+	struct world w;
+
+	open_world(&w);
+	for (size_t i = 0; i < TD_ARRAY_LEN(sources); i++)
+		arrives(&w.us, sources[i]);
+	assert_int_equal(td_tp_stats(w.us.tp)->dropped_junk, TD_ARRAY_LEN(sources));
+	assert_int_equal(td_tp_stats(w.us.tp)->messages, 0);
+	arrives(&w.us, "192.0.2.1:5061"); /* another program of our host */
+	assert_int_equal(td_tp_stats(w.us.tp)->messages, 1);
+	close_world(&w);
+}
+
 static void t9_p10_junk_is_dropped(void **state)
 {
 	static const struct td_str junk[] = {
@@ -372,6 +401,7 @@ int main(void)
 		cmocka_unit_test(is_me),
 		cmocka_unit_test(listening_on_every_address),
 		cmocka_unit_test(t9_p10_junk_is_dropped),
+		cmocka_unit_test(t9_sources_that_cannot_be),
 		cmocka_unit_test(connections_are_reused),
 		cmocka_unit_test(a_lost_connection_ends_what_waits_on_it),
 		cmocka_unit_test(nobody_listens),
