@@ -18,6 +18,7 @@ enum td_proto { TD_UDP, TD_TCP, TD_TLS, TD_WS, TD_WSS, TD_PROTO_COUNT };
 struct td_str td_proto_name(enum td_proto p);               /* "UDP" as in Via */
 struct td_str td_proto_word(enum td_proto p);               /* "udp" as in a configuration */
 int td_proto_parse(enum td_proto *out, struct td_str name); /* any case */
+struct td_str td_proto_param(enum td_proto p);              /* ";transport=tcp" as in a URI; empty for UDP */
 uint16_t td_proto_port(enum td_proto p);                    /* where nothing else is said */
 static inline bool td_proto_reliable(enum td_proto p)
 {

@@ -36,16 +36,21 @@ int serve_load_users(struct serve *s)
 int serve_reload(struct serve *s, struct td_out *notes)
 {
 	struct td_config *cfg = NULL;
+	struct td_certs *certs = NULL;
 	struct td_str file = td_server_config(s->server)->file;
 	int err;
 
 	err = file.n ? td_config_load(&cfg, notes, file) : td_config_default(&cfg, notes);
+	if (!err && td_server_certs(s->server))
+		err = td_certs_open(&certs, cfg, td_server_certs(s->server), td_loop_wall_s(s->loop), s->log, notes);
 	if (err) {
+		td_config_unref(cfg);
 		td_log(s->log, TD_LOG_WARN, "serve reload refused", TD_KS("why", td_str_trim(td_out_view(notes))),
 		       TD_KZ("next", "the configuration in use stays"));
 		return err;
 	}
-	err = td_server_reload(s->server, cfg, notes);
+	err = td_server_reload(s->server, cfg, certs, notes);
+	td_certs_unref(certs);
 	if (!err)
 		err = serve_load_users(s);
 	td_log_set_level(s->log, s->verbose ? TD_LOG_DEBUG : cfg->log_level);
@@ -139,9 +144,13 @@ static int open_store(struct serve *s, struct td_out *why)
 static int open_server(struct serve *s, struct td_out *why)
 {
 	struct td_server_options opt = { .cfg = s->cfg, .store = s->store, .log = s->log };
-	int err;
+	int err = 0;
 
-	err = td_users_open(&s->users, &s->rng);
+	if (td_certs_wanted(s->cfg))
+		err = td_certs_open(&s->certs, s->cfg, NULL, td_loop_wall_s(s->loop), s->log, why);
+	opt.certs = s->certs;
+	if (!err)
+		err = td_users_open(&s->users, &s->rng);
 	if (!err)
 		err = serve_load_users(s);
 	if (!err)
@@ -166,7 +175,7 @@ static void raise_file_limit(void)
 static void say_ready(struct serve *s)
 {
 	struct td_config *cfg = td_server_config(s->server);
-	json_t *list = json_array();
+	json_t *list = json_array(), *tls = serve_certs_json(s);
 	struct td_listen l;
 	struct td_out o;
 	unsigned i;
@@ -183,15 +192,19 @@ static void say_ready(struct serve *s)
 		td_out_char(&o, ' ');
 	}
 	if (s->json)
-		cli_json(json_pack("{s:s,s:o,s:O,s:o}", "event", "ready", "domain", cli_text(cfg->domains[0].name), "listen",
-				   list, "state", cli_text(cfg->state)));
+		cli_json(json_pack("{s:s,s:o,s:O,s:o,s:O*}", "event", "ready", "domain", cli_text(cfg->domains[0].name), "listen",
+				   list, "state", cli_text(cfg->state), "tls", tls));
 	else
 		printf("tandem " TANDEM_VERSION
 		       " serves %.*s on %.*s\n(state %.*s, %u worker%s, registrations %s); Ctrl-C stops it\n",
 		       TD_FMT(cfg->domains[0].name), TD_FMT(td_str_trim(td_out_view(&o))), TD_FMT(cfg->state), cfg->workers,
 		       cfg->workers == 1 ? "" : "s", cfg->registrations == TD_REG_MEMORY ? "in memory" : "durable");
+	if (tls && !s->json)
+		printf("TLS certificate %s,\nSHA-256 fingerprint %s\n", json_string_value(json_object_get(tls, "certificate")),
+		       json_string_value(json_object_get(tls, "fingerprint")));
 	fflush(stdout);
 	json_decref(list);
+	json_decref(tls);
 	td_out_free(&o);
 }
 
@@ -240,6 +253,7 @@ static void close_all(struct serve *s)
 		while (td_loop_drain(s->loop));
 		td_server_close(s->server);
 	}
+	td_certs_unref(s->certs);
 	if (s->users)
 		td_users_close(s->users);
 	if (s->store)

@@ -18,6 +18,7 @@ struct serve {
 	struct td_rng rng;
 	struct td_store *store;
 	struct td_users *users;
+	struct td_certs *certs; /* until the server has them */
 	struct td_server *server;
 	struct td_control *control;
 	uint64_t started_ms;
@@ -31,5 +32,8 @@ int serve_reload(struct serve *s, struct td_out *notes);
 td_control_fn serve_on_request;
 /* serve_trace.c */
 void serve_why(struct serve *s, const json_t *request, struct td_control_reply *r);
+/* What phones need to know of our certificates: {"certificate": FILE, "fingerprint": …, "days_left": N}, of more domains than one under
+ * "domains"; NULL: there are none. */
+json_t *serve_certs_json(const struct serve *s);
 
 #endif

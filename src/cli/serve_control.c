@@ -7,6 +7,34 @@
 
 /* ---- status ---- */
 
+static json_t *cert_json(const struct td_cert *c, uint64_t now_s)
+{
+	struct td_out o;
+	json_t *j;
+
+	td_out_init(&o);
+	td_fingerprint_print(&o, c->fingerprint);
+	j = json_pack("{s:o,s:o,s:I}", "certificate", cli_text(c->file), "fingerprint", cli_text(td_out_view(&o)), "days_left",
+		      (json_int_t)(c->ends_s > now_s ? (c->ends_s - now_s) / 86400 : 0));
+	td_out_free(&o);
+	return j;
+}
+
+json_t *serve_certs_json(const struct serve *s)
+{
+	const struct td_certs *c = td_server_certs(s->server);
+	uint64_t now_s = td_loop_wall_s(s->loop);
+	json_t *j = c ? cert_json(&c->list[0], now_s) : NULL, *more;
+
+	if (!j || c->n == 1)
+		return j;
+	more = json_object();
+	for (unsigned i = 1; i < c->n; i++)
+		json_object_setn_new(more, c->list[i].domain.p, c->list[i].domain.n, cert_json(&c->list[i], now_s));
+	json_object_set_new(j, "domains", more);
+	return j;
+}
+
 struct status_call {
 	struct serve *serve;
 	struct td_control_reply *reply;
@@ -55,6 +83,12 @@ static json_t *status_json(const struct serve *s, const struct td_server_status 
 			    json_pack("{s:I,s:I,s:I,s:I}", "messages", N(st->tp.messages), "sent", N(st->tp.sent), "connections",
 				      N(st->tp.conns_opened + st->tp.conns_accepted - st->tp.conns_closed), "send_failed",
 				      N(st->tp.send_failed)));
+	json_t *tls = serve_certs_json(s);
+	if (tls) {
+		json_object_set_new(tls, "handshakes", json_integer(N(st->tp.tls_handshakes)));
+		json_object_set_new(tls, "failed", json_integer(N(st->tp.tls_failed)));
+		json_object_set_new(o, "tls", tls);
+	}
 	json_object_set_new(o, "retransmissions",
 			    json_pack("{s:I,s:I,s:I}", "in", N(st->txn.retransmissions_in), "out", N(st->txn.retransmissions_out),
 				      "timeouts", N(st->txn.timeouts)));

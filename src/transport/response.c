@@ -28,6 +28,19 @@ struct td_str td_proto_word(enum td_proto p)
 	return words[p];
 }
 
+struct td_str td_proto_param(enum td_proto p)
+{
+	static const struct td_str params[TD_PROTO_COUNT] = {
+		TD_STR_INIT(""),
+		TD_STR_INIT(";transport=tcp"),
+		TD_STR_INIT(";transport=tls"),
+		TD_STR_INIT(";transport=ws"),
+		TD_STR_INIT(";transport=ws"), /* of either kind (RFC 7118 §5.2) */
+	};
+
+	return params[p];
+}
+
 int td_proto_parse(enum td_proto *out, struct td_str name)
 {
 	unsigned i;

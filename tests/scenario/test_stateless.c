@@ -481,7 +481,7 @@ static void mode_changes_while_a_call_is_up(void **state)
 	o.n--;
 	assert_int_equal(td_config_parse(&cfg, NULL, TD_STR("t"), td_out_view(&o)), 0);
 	o.n = 0;
-	assert_int_equal(td_server_reload(r.w.server, cfg, &o), 0);
+	assert_int_equal(td_server_reload(r.w.server, cfg, NULL, &o), 0);
 	td_config_unref(cfg);
 	td_out_free(&o);
 	world_run(&r.w, 1);

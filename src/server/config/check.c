@@ -91,7 +91,7 @@ static void check_number(uint32_t *out, const uint32_t *v, uint32_t least, uint3
 }
 
 /* A word of a list; its index, or -1 after reporting. */
-static int check_word(const char *z, const char *const *words, struct report *r, const char *const *path, unsigned n)
+int config_word(const char *z, const char *const *words, struct report *r, const char *const *path, unsigned n)
 {
 	struct td_out want;
 	int i, found = -1;
@@ -143,7 +143,7 @@ static int add_domain(struct td_config *c, struct td_str name)
 static void check_yes_no(bool *out, const char *z, struct report *r, const char *const *path, unsigned n)
 {
 	static const char *const words[] = { "no", "yes", NULL };
-	int w = z ? check_word(z, words, r, path, n) : -1;
+	int w = z ? config_word(z, words, r, path, n) : -1;
 
 	if (w >= 0)
 		*out = w;
@@ -156,11 +156,11 @@ static void check_domain(struct td_domain *out, const struct raw_domain *d, cons
 	static const char *const forks[] = { "parallel", "serial", NULL };
 	int w;
 
-	w = d->users ? check_word(d->users, users, r, AT("domains", at, "users")) : TD_USERS_LOCAL;
+	w = d->users ? config_word(d->users, users, r, AT("domains", at, "users")) : TD_USERS_LOCAL;
 	out->users = w > 0 ? TD_USERS_ANY : TD_USERS_LOCAL;
-	w = d->mode ? check_word(d->mode, modes, r, AT("domains", at, "mode")) : TD_MODE_PROXY;
+	w = d->mode ? config_word(d->mode, modes, r, AT("domains", at, "mode")) : TD_MODE_PROXY;
 	out->mode = w > 0 ? (enum td_domain_mode)w : TD_MODE_PROXY;
-	w = d->fork ? check_word(d->fork, forks, r, AT("domains", at, "fork")) : TD_FORK_PARALLEL;
+	w = d->fork ? config_word(d->fork, forks, r, AT("domains", at, "fork")) : TD_FORK_PARALLEL;
 	out->fork = w > 0 ? TD_FORK_SERIAL : TD_FORK_PARALLEL;
 	check_yes_no(&out->recurse, d->recurse, r, AT("domains", at, "recurse"));
 	check_duration(&out->ring_time_s, d->ring_time, 1, r, AT("domains", at, "ring_time"));
@@ -199,7 +199,7 @@ static int check_domains(struct td_config *c, const struct raw_config *raw, stru
 }
 
 /* "udp:HOST[:PORT]"; v6 in brackets. */
-static int listen_parse(struct td_listen *out, struct td_str s)
+int config_listen_parse(struct td_listen *out, struct td_str s)
 {
 	struct td_str proto = td_str_split(&s, ':'), host = s;
 	const char *close;
@@ -276,16 +276,16 @@ static int check_listen(struct td_config *c, const struct raw_config *raw, struc
 		return config_default_listen(c);
 	for (i = 0; i < raw->listen_count; i++) {
 		index_text(at, i);
-		if (listen_parse(&l, td_str_of(raw->listen[i]))) {
+		if (config_listen_parse(&l, td_str_of(raw->listen[i]))) {
 			report_at(r, AT("listen", at),
-				  "\"%s\" is no address (want udp:HOST[:PORT], or tcp or ws instead of udp, HOST a number like "
-				  "192.0.2.1 "
+				  "\"%s\" is no address (want udp:HOST[:PORT], or tcp, tls or ws instead of udp, HOST a number "
+				  "like 192.0.2.1 "
 				  "or [2001:db8::1])",
 				  raw->listen[i]);
 			continue;
 		}
-		if (l.proto == TD_TLS || l.proto == TD_WSS) {
-			report_at(r, AT("listen", at), "\"%s\": only udp, tcp and ws are there so far", raw->listen[i]);
+		if (l.proto == TD_WSS) {
+			report_at(r, AT("listen", at), "\"%s\": only udp, tcp, tls and ws are there so far", raw->listen[i]);
 			continue;
 		}
 		err = td_ip_is_any(&l.addr) ? push_every_address(c, &l) : push_listen(c, &l);
@@ -346,14 +346,14 @@ static void check_digest(struct td_config *c, const struct raw_config *raw, stru
 	c->digest_algs = 0;
 	for (i = 0; i < raw->digest_count; i++) {
 		index_text(at, i);
-		w = check_word(raw->digest[i], words, r, AT("digest", at));
+		w = config_word(raw->digest[i], words, r, AT("digest", at));
 		if (w >= 0)
 			c->digest_algs |= 1u << w;
 	}
 }
 
 /* A line break or another control character, in UTF-8: nobody means one in a path, and no message could show it. */
-static bool has_control(struct td_str s)
+bool config_has_control(struct td_str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned ch = (uint8_t)s.p[i], next = i + 1 < s.n ? (uint8_t)s.p[i + 1] : 0;
@@ -369,24 +369,12 @@ static bool has_control(struct td_str s)
 	return false;
 }
 
-static int check_state(struct td_config *c, const struct raw_config *raw, struct report *r)
+int config_path(struct td_str *out, struct td_config *c, const struct report *r, struct td_str s)
 {
 	struct td_out o;
-	struct td_str s = td_str_of(raw->state);
 	size_t dir;
 	int err;
 
-	if (!raw->state)
-		return config_default_state(c);
-	if (!s.n) {
-		report_at(r, AT("state"), "empty (want a folder)");
-		return 0;
-	}
-	if (has_control(s)) {
-		report_at(r, AT("state"),
-			  "has a line break or another control character (want a folder; is a line indented by mistake?)");
-		return 0;
-	}
 	td_out_init(&o);
 	if (s.p[0] != '/') { /* relative to the file, so that it does not matter where one stands */
 		for (dir = r->file.n; dir && r->file.p[dir - 1] != '/'; dir--)
@@ -395,11 +383,29 @@ static int check_state(struct td_config *c, const struct raw_config *raw, struct
 	}
 	td_out_str(&o, s);
 	td_out_char(&o, '\0');
-	err = o.failed ? -ENOMEM : td_arena_dup(&c->state, &c->arena, td_out_view(&o));
+	err = o.failed ? -ENOMEM : td_arena_dup(out, &c->arena, td_out_view(&o));
 	if (!err)
-		c->state.n--; /* the terminator is there for open(2), and not part of it */
+		out->n--; /* the terminator is there for open(2), and not part of it */
 	td_out_free(&o);
 	return err;
+}
+
+static int check_state(struct td_config *c, const struct raw_config *raw, struct report *r)
+{
+	struct td_str s = td_str_of(raw->state);
+
+	if (!raw->state)
+		return config_default_state(c);
+	if (!s.n) {
+		report_at(r, AT("state"), "empty (want a folder)");
+		return 0;
+	}
+	if (config_has_control(s)) {
+		report_at(r, AT("state"),
+			  "has a line break or another control character (want a folder; is a line indented by mistake?)");
+		return 0;
+	}
+	return config_path(&c->state, c, r, s);
 }
 
 static void check_numbers(struct td_config *c, const struct raw_config *raw, struct report *r)
@@ -467,6 +473,8 @@ int config_check(struct td_config *c, const struct raw_config *raw, struct repor
 		err = check_state(c, raw, r);
 	if (!err)
 		err = config_check_web(c, raw->web, r);
+	if (!err)
+		err = config_check_tls(c, raw->tls, r);
 	if (err)
 		return err;
 	check_digest(c, raw, r);
@@ -475,11 +483,11 @@ int config_check(struct td_config *c, const struct raw_config *raw, struct repor
 	if (raw->trace)
 		check_number(&c->trace.memory_bytes, raw->trace->memory, 256 << 10, 1 << 30, r, AT("trace", "memory"));
 	if (raw->registrations) {
-		w = check_word(raw->registrations, registrations, r, AT("registrations"));
+		w = config_word(raw->registrations, registrations, r, AT("registrations"));
 		c->registrations = w == 1 ? TD_REG_MEMORY : TD_REG_DURABLE;
 	}
 	if (raw->log) {
-		w = check_word(raw->log, levels, r, AT("log"));
+		w = config_word(raw->log, levels, r, AT("log"));
 		c->log_level = w >= 0 ? (enum td_log_level)w : TD_LOG_INFO;
 	}
 	return 0;

@@ -26,6 +26,14 @@ struct td_domain {
 struct td_listen {
 	enum td_proto proto;
 	struct td_addr addr;
+	enum td_tls_clients clients; /* TLS: what is asked of those who connect */
+};
+
+/* A certificate as it was read: paths, and PEM text. */
+struct td_site {
+	struct td_str name; /* the domain it is for, lower case; empty: who asks for none of the others */
+	struct td_str certificate_file, key_file;
+	struct td_str certificate, key;
 };
 
 struct td_prefix {
@@ -77,6 +85,12 @@ struct td_config {
 			*origins; /* of pages that may open a WebSocket, as browsers write them; none: those we could serve */
 		unsigned origin_n;
 	} web;
+	struct {
+		struct td_site *sites; /* the one without a name first; when there is none, server/certs makes it */
+		unsigned site_n;
+		struct td_str ca_file, ca; /* those whose signature is believed; empty: the system's */
+		enum td_tls_clients clients;
+	} tls;
 	enum td_log_level log_level;
 };
 

@@ -72,25 +72,24 @@ static bool machine_has(const struct td_addr *a)
 	return ok;
 }
 
-/* UDP and TCP on 127.0.0.1 and, where the machine has it, ::1. */
+/* UDP, TCP and TLS on 127.0.0.1 and, where the machine has it, ::1. */
 int config_default_listen(struct td_config *c)
 {
-	struct td_addr v4, v6, probe;
-	bool has6;
+	static const struct td_str hosts[] = { TD_STR_INIT("127.0.0.1"), TD_STR_INIT("::1") };
+	static const enum td_proto protos[] = { TD_UDP, TD_TCP, TD_TLS };
+	struct td_addr at;
 
-	if (td_addr_parse(&v4, TD_STR("127.0.0.1:5060")) || td_addr_parse(&v6, TD_STR("[::1]:5060")))
-		return TD_ESYNTAX;
-	probe = v6;
-	probe.port = 0;
-	has6 = machine_has(&probe);
-	c->listen = td_arena_zalloc(&c->arena, 4 * sizeof(*c->listen));
+	c->listen = td_arena_zalloc(&c->arena, TD_ARRAY_LEN(hosts) * TD_ARRAY_LEN(protos) * sizeof(*c->listen));
 	if (!c->listen)
 		return -ENOMEM;
-	c->listen[0] = (struct td_listen){ TD_UDP, v4 };
-	c->listen[1] = (struct td_listen){ TD_TCP, v4 };
-	c->listen[2] = (struct td_listen){ TD_UDP, v6 };
-	c->listen[3] = (struct td_listen){ TD_TCP, v6 };
-	c->listen_n = has6 ? 4 : 2;
+	for (size_t h = 0; h < TD_ARRAY_LEN(hosts); h++) {
+		if (td_ip_parse(&at, hosts[h]) || (h && !machine_has(&at)))
+			continue;
+		for (size_t p = 0; p < TD_ARRAY_LEN(protos); p++) {
+			at.port = td_proto_port(protos[p]);
+			c->listen[c->listen_n++] = (struct td_listen){ .proto = protos[p], .addr = at };
+		}
+	}
 	return 0;
 }
 

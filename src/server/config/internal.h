@@ -45,6 +45,19 @@ struct raw_web {
 	unsigned origins_count;
 };
 
+struct raw_site {
+	char *name, *certificate, *key;
+};
+
+struct raw_tls {
+	char *certificate, *key;
+	struct raw_site *domains;
+	unsigned domains_count;
+	char *ca, *clients;
+	char **require_clients;
+	unsigned require_clients_count;
+};
+
 struct raw_config {
 	struct raw_domain *domains;
 	unsigned domains_count;
@@ -64,6 +77,7 @@ struct raw_config {
 	struct raw_limits *limits;
 	struct raw_trace *trace;
 	struct raw_web *web;
+	struct raw_tls *tls;
 	char *log;
 };
 
@@ -105,7 +119,13 @@ enum { RING_TIME_S = 15 };
 /* c has its defaults; whatever the file says replaces them. Problems go to r; -ENOMEM. */
 int config_check(struct td_config *c, const struct raw_config *raw, struct report *r);
 int config_check_web(struct td_config *c, const struct raw_web *raw, struct report *r);
-int config_defaults(struct td_config *c); /* everything but domains, listen and state */
+int config_check_tls(struct td_config *c, const struct raw_tls *raw, struct report *r); /* tls.c; after listen; raw may be NULL */
+/* s as it stands in the file, from where the file is; with a terminator behind it. */
+int config_path(struct td_str *out, struct td_config *c, const struct report *r, struct td_str s);
+int config_word(const char *z, const char *const *words, struct report *r, const char *const *path, unsigned n);
+bool config_has_control(struct td_str s);
+int config_listen_parse(struct td_listen *out, struct td_str s); /* "udp:HOST[:PORT]"; v6 in brackets */
+int config_defaults(struct td_config *c);                        /* everything but domains, listen and state */
 int config_default_domain(struct td_config *c);
 int config_default_listen(struct td_config *c);
 int config_default_state(struct td_config *c);

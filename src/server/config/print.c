@@ -48,22 +48,68 @@ static void put_web(struct td_out *o, const struct td_config *c)
 		td_out_fmt(o, "    - \"%.*s\"\n", TD_FMT(c->web.origins[i]));
 }
 
-void td_config_print(struct td_out *o, const struct td_config *c)
+static void put_text(struct td_out *o, struct td_str s)
 {
-	static const char *const levels[] = { "error", "warn", "info", "debug" };
-	struct td_str s = c->state;
-	size_t i;
-
-	put_domains(o, c);
-	put_listen(o, c);
-	td_out_z(o, "state: \"");
-	for (i = 0; i < s.n; i++) {
+	td_out_char(o, '"');
+	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] == '"' || s.p[i] == '\\')
 			td_out_char(o, '\\');
 		td_out_char(o, s.p[i]);
 	}
-	td_out_fmt(o, "\"\nworkers: %u\nregistrations: %s\n", c->workers,
-		   c->registrations == TD_REG_MEMORY ? "memory" : "durable");
+	td_out_z(o, "\"\n");
+}
+
+static void put_file(struct td_out *o, const char *key, struct td_str path)
+{
+	if (!path.n)
+		return;
+	td_out_z(o, key);
+	put_text(o, path);
+}
+
+static void put_tls(struct td_out *o, const struct td_config *c)
+{
+	static const char *const clients[] = { "ignore", "ask", "require" };
+	char text[TD_ADDR_TEXT];
+	unsigned named = 0;
+
+	td_out_fmt(o, "tls:\n  clients: %s\n  require_clients:%s\n", clients[c->tls.clients],
+		   c->tls.clients == TD_TLS_CLIENTS_REQUIRE ? " []" : "");
+	if (c->tls.clients != TD_TLS_CLIENTS_REQUIRE) {
+		for (unsigned i = 0; i < c->listen_n; i++) {
+			if (c->listen[i].clients != TD_TLS_CLIENTS_REQUIRE)
+				continue;
+			td_out_fmt(o, "    - \"tls:%s\"\n", td_addr_text(text, &c->listen[i].addr));
+			named++;
+		}
+		if (!named) {
+			o->n--;
+			td_out_z(o, " []\n");
+		}
+	}
+	put_file(o, "  ca: ", c->tls.ca_file);
+	if (c->tls.site_n && !c->tls.sites[0].name.n) {
+		put_file(o, "  certificate: ", c->tls.sites[0].certificate_file);
+		put_file(o, "  key: ", c->tls.sites[0].key_file);
+	}
+	named = c->tls.site_n && !c->tls.sites[0].name.n;
+	td_out_z(o, c->tls.site_n > named ? "  domains:\n" : "  domains: []\n");
+	for (unsigned i = named; i < c->tls.site_n; i++) {
+		td_out_fmt(o, "    - name: \"%.*s\"\n", TD_FMT(c->tls.sites[i].name));
+		put_file(o, "      certificate: ", c->tls.sites[i].certificate_file);
+		put_file(o, "      key: ", c->tls.sites[i].key_file);
+	}
+}
+
+void td_config_print(struct td_out *o, const struct td_config *c)
+{
+	static const char *const levels[] = { "error", "warn", "info", "debug" };
+
+	put_domains(o, c);
+	put_listen(o, c);
+	td_out_z(o, "state: ");
+	put_text(o, c->state);
+	td_out_fmt(o, "workers: %u\nregistrations: %s\n", c->workers, c->registrations == TD_REG_MEMORY ? "memory" : "durable");
 	put_trust(o, c);
 	td_out_z(o, "digest:\n");
 	if (c->digest_algs & 1u << TD_DIGEST_SHA256)
@@ -83,5 +129,6 @@ void td_config_print(struct td_out *o, const struct td_config *c)
 		   c->limits.burst, c->limits.max_message, c->limits.conns_per_source);
 	td_out_fmt(o, "trace:\n  memory: %u\n", c->trace.memory_bytes);
 	put_web(o, c);
+	put_tls(o, c);
 	td_out_fmt(o, "log: %s\n", levels[c->log_level]);
 }

@@ -61,6 +61,25 @@ static const cyaml_schema_field_t web_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t site_fields[] = {
+	TEXT("name", struct raw_site, name),
+	TEXT("certificate", struct raw_site, certificate),
+	TEXT("key", struct raw_site, key),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t site = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_site, site_fields) };
+
+static const cyaml_schema_field_t tls_fields[] = {
+	TEXT("certificate", struct raw_tls, certificate),
+	TEXT("key", struct raw_tls, key),
+	CYAML_FIELD_SEQUENCE("domains", OPT, struct raw_tls, domains, &site, 0, CYAML_UNLIMITED),
+	TEXT("ca", struct raw_tls, ca),
+	TEXT("clients", struct raw_tls, clients),
+	CYAML_FIELD_SEQUENCE("require_clients", OPT, struct raw_tls, require_clients, &text, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_SEQUENCE("domains", OPT, struct raw_config, domains, &domain, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE("listen", OPT, struct raw_config, listen, &text, 0, CYAML_UNLIMITED),
@@ -76,6 +95,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("limits", OPT, struct raw_config, limits, limits_fields),
 	CYAML_FIELD_MAPPING_PTR("trace", OPT, struct raw_config, trace, trace_fields),
 	CYAML_FIELD_MAPPING_PTR("web", OPT, struct raw_config, web, web_fields),
+	CYAML_FIELD_MAPPING_PTR("tls", OPT, struct raw_config, tls, tls_fields),
 	TEXT("log", struct raw_config, log),
 	CYAML_FIELD_END,
 };

@@ -71,10 +71,7 @@ static void put_one(struct td_out *o, const struct px_copy *copy, const struct t
 {
 	td_out_str(o, TD_STR("Record-Route: <sip:"));
 	td_tp_put_sent_by(o, copy->core->tp, side);
-	if (side->proto == TD_TCP)
-		td_out_str(o, TD_STR(";transport=tcp"));
-	else if (side->proto == TD_WS || side->proto == TD_WSS) /* there is one word for both (RFC 7118 §5.2) */
-		td_out_str(o, TD_STR(";transport=ws"));
+	td_out_str(o, td_proto_param((enum td_proto)side->proto));
 	td_out_str(o, TD_STR(";lr;" TD_COOKIE_PARAM "="));
 	td_out_str(o, td_str_n(cookie, TD_COOKIE_LEN));
 	if (flow[TD_SIDE_CALLER] || flow[TD_SIDE_CALLEE])

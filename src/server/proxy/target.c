@@ -19,13 +19,18 @@ static int proto_of(enum td_proto *out, const struct td_uri *uri)
 {
 	struct td_param p;
 
-	if (uri->scheme != TD_SCHEME_SIP)
+	if (uri->scheme != TD_SCHEME_SIP && uri->scheme != TD_SCHEME_SIPS)
 		return TD_EUNSUPPORTED;
-	*out = TD_UDP;
+	*out = uri->scheme == TD_SCHEME_SIPS ? TD_TLS : TD_UDP;
 	if (!uri->params.n || !td_param_find(&p, uri->params, TD_STR("transport")))
 		return 0;
-	if (td_proto_parse(out, p.value) || (*out != TD_UDP && *out != TD_TCP))
+	if (td_proto_parse(out, p.value) || *out == TD_WS || *out == TD_WSS)
 		return TD_EUNSUPPORTED;
+	if (uri->scheme == TD_SCHEME_SIPS) { /* "transport=tcp" means TLS over TCP there, and over UDP there is none (§26.2.2) */
+		if (*out == TD_UDP)
+			return TD_EUNSUPPORTED;
+		*out = TD_TLS;
+	}
 	return 0;
 }
 
@@ -40,7 +45,7 @@ static int address_of(struct td_addr *out, enum td_proto *proto, const struct td
 		return err;
 	if (td_ip_parse(&a, uri->params.n && td_param_find(&maddr, uri->params, TD_STR("maddr")) ? maddr.value : uri->host))
 		return TD_EUNSUPPORTED; /* a name */
-	a.port = uri->port ? uri->port : 5060;
+	a.port = uri->port ? uri->port : td_proto_port(*proto);
 	if (!td_route_target_allowed(core, &a))
 		return TD_EDENIED;
 	*out = a;
@@ -56,7 +61,7 @@ int px_target_of_uri(struct px_target *out, struct td_core *core, const struct t
 
 	if (err)
 		return err;
-	err = td_tp_flow_to(&t.flow, core->tp, proto, &a);
+	err = td_tp_flow_to_host(&t.flow, core->tp, proto, &a, uri->host);
 	if (err)
 		return err;
 	*out = t;

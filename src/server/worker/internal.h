@@ -42,7 +42,8 @@ struct outside {
 };
 
 struct td_server {
-	struct td_config *cfg; /* of the control thread; each worker has a reference of its own */
+	struct td_config *cfg;  /* of the control thread; each worker has a reference of its own */
+	struct td_certs *certs; /* the same; NULL: none */
 	struct td_log *log;
 	struct td_store *store; /* NULL: none */
 	struct td_location *location;

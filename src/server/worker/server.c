@@ -44,6 +44,7 @@ int td_server_open(struct td_server **out, const struct td_server_options *opt, 
 	if (!s)
 		return -ENOMEM;
 	s->cfg = td_config_ref(opt->cfg);
+	s->certs = opt->certs ? td_certs_ref(opt->certs) : NULL;
 	s->log = opt->log;
 	s->store = opt->store;
 	s->simulated = opt->loops;
@@ -164,6 +165,7 @@ void td_server_close(struct td_server *s)
 	td_tp_group_close(s->group);
 	td_nonces_close(s->nonces);
 	td_config_unref(s->cfg);
+	td_certs_unref(s->certs);
 	free(s);
 }
 
@@ -174,7 +176,19 @@ struct new_config {
 	struct worker *worker; /* NULL: for those outside */
 	struct outside *outside;
 	struct td_config *cfg;
+	struct td_certs *certs;
 };
+
+static void ask_clients(struct worker *w)
+{
+	const struct td_config *cfg = w->core.cfg;
+
+	for (unsigned i = 0; i < td_tp_listeners(w->core.tp); i++)
+		for (unsigned j = 0; j < cfg->listen_n; j++)
+			if (cfg->listen[j].proto == TD_TLS && td_tp_listener_proto(w->core.tp, i) == TD_TLS &&
+			    td_addr_eq(&cfg->listen[j].addr, td_tp_listener_addr(w->core.tp, i)))
+				td_tp_ask_clients(w->core.tp, i, cfg->listen[j].clients);
+}
 
 static void take_config(struct td_mail *m, void *arg)
 {
@@ -183,9 +197,13 @@ static void take_config(struct td_mail *m, void *arg)
 	if (nc->worker) {
 		td_config_unref(nc->worker->core.cfg);
 		nc->worker->core.cfg = nc->cfg;
+		ask_clients(nc->worker);
+		if (nc->certs)
+			td_tp_set_tls(nc->worker->core.tp, nc->certs->tls);
 	} else {
 		outside_config(nc->outside, nc->cfg);
 	}
+	td_certs_unref(nc->certs);
 	free(nc);
 }
 
@@ -218,7 +236,7 @@ static void note_unchangeable(struct td_out *notes, const struct td_config *old,
 			td_out_fmt(notes, "%s: changes at the next start\n", rows[i].what);
 }
 
-int td_server_reload(struct td_server *s, struct td_config *cfg, struct td_out *notes)
+int td_server_reload(struct td_server *s, struct td_config *cfg, struct td_certs *certs, struct td_out *notes)
 {
 	unsigned i, n = s->worker_n + (s->outside ? 1 : 0);
 	struct new_config **mail = calloc(n, sizeof(*mail));
@@ -245,6 +263,7 @@ int td_server_reload(struct td_server *s, struct td_config *cfg, struct td_out *
 			.worker = w,
 			.outside = s->outside,
 			.cfg = td_config_ref(cfg),
+			.certs = certs ? td_certs_ref(certs) : NULL,
 		};
 		td_loop_post(w ? w->core.loop : s->outside->half.core.loop, &mail[i]->mail);
 	}
@@ -252,7 +271,17 @@ int td_server_reload(struct td_server *s, struct td_config *cfg, struct td_out *
 	td_config_ref(cfg);
 	td_config_unref(s->cfg);
 	s->cfg = cfg;
+	if (certs) {
+		td_certs_ref(certs);
+		td_certs_unref(s->certs);
+		s->certs = certs;
+	}
 	return 0;
+}
+
+struct td_certs *td_server_certs(struct td_server *s)
+{
+	return s->certs;
 }
 
 struct td_config *td_server_config(struct td_server *s)

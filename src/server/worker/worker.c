@@ -37,6 +37,8 @@ static int listen_all(struct worker *w, struct td_out *why)
 			      : td_net_probe(&at, cfg->listen[i].proto != TD_UDP);
 		if (!err)
 			err = td_tp_listen(w->core.tp, &index, cfg->listen[i].proto, &at);
+		if (!err)
+			td_tp_ask_clients(w->core.tp, index, cfg->listen[i].clients);
 		if (err)
 			return worker_cannot_listen(why, &(struct td_listen){ cfg->listen[i].proto, at }, err);
 	}
@@ -65,6 +67,8 @@ static int open_stack(struct worker *w)
 
 	if (!err)
 		err = td_tp_open(&w->core.tp, s->group, w->core.worker, w->net, s->log, &limits, &worker_tp_events, w);
+	if (!err && s->certs)
+		td_tp_set_tls(w->core.tp, s->certs->tls);
 	if (!err)
 		err = td_txl_open(&w->core.txl, w->core.tp, NULL, s->log, &worker_txl_events, w);
 	if (!err)

@@ -6,6 +6,7 @@
 #ifndef TANDEM_SERVER_WORKER_H
 #define TANDEM_SERVER_WORKER_H
 
+#include "server/certs/certs.h"
 #include "server/core/core.h"
 #include "server/guard/guard.h"
 #include "server/proxy/proxy.h"
@@ -17,6 +18,7 @@ struct td_server_options {
 	struct td_store *store; /* borrowed; NULL: registrations in memory alone */
 	struct td_users *users; /* borrowed; the workers become its readers */
 	struct td_log *log;     /* borrowed; NULL: none */
+	struct td_certs *certs; /* kept (counted); NULL: none, and no listener of TLS */
 	uint8_t rr_key[16];     /* of Record-Route cookies: the same after a restart, or running calls cannot hang up */
 	/* A simulation: cfg->workers loops, and a host for each (all with one address). NULL: threads and the real network. */
 	struct td_loop *const *loops;
@@ -37,9 +39,11 @@ void td_server_close(struct td_server *s); /* stops it if need be */
 
 /*
  * Puts another configuration in place: each worker takes it between two turns. cfg is kept (counted). What cannot change while
- * running (listen, workers, state, registrations) stays as it was; a line for each is added to notes.
+ * running (listen, workers, state, registrations) stays as it was; a line for each is added to notes. certs: for new connections; kept
+ * (counted); NULL: those in use stay.
  */
-int td_server_reload(struct td_server *s, struct td_config *cfg, struct td_out *notes);
+int td_server_reload(struct td_server *s, struct td_config *cfg, struct td_certs *certs, struct td_out *notes);
+struct td_certs *td_server_certs(struct td_server *s);   /* borrowed; the thread that reloads asks; NULL: none */
 struct td_config *td_server_config(struct td_server *s); /* borrowed; the thread that reloads asks */
 
 struct td_server_status {

@@ -196,7 +196,7 @@ static void many_peers(unsigned workers)
 			struct td_out notes;
 
 			td_out_init(&notes);
-			assert_int_equal(td_server_reload(r.server, c, &notes), 0);
+			assert_int_equal(td_server_reload(r.server, c, NULL, &notes), 0);
 			td_out_free(&notes);
 			td_config_unref(c);
 			close(fd[round % PEERS]);

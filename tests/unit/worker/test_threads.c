@@ -227,7 +227,7 @@ static void reload_while_running(void **state)
 		struct td_config *c = config("registrar: {max_contacts: 3}\n", "memory");
 
 		td_out_init(&notes);
-		assert_int_equal(td_server_reload(r.server, c, &notes), 0);
+		assert_int_equal(td_server_reload(r.server, c, NULL, &notes), 0);
 		assert_int_equal(notes.n, 0);
 		td_config_unref(c);
 		td_out_free(&notes);
