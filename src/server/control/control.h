@@ -22,6 +22,12 @@ void td_control_close(struct td_control *c);                        /* drops ope
 void td_control_put(struct td_control_reply *r, json_t *line);      /* takes over line */
 void td_control_end(struct td_control_reply *r, const char *error); /* NULL: done. r is gone */
 
+/*
+ * For an answer that goes on: sends what was put so far, as far as the client takes it. Returns how many bytes wait for him, who may be slow:
+ * whoever goes on putting looks at it. -1: he went away; end the reply.
+ */
+int64_t td_control_flush(struct td_control_reply *r);
+
 /* The asking side, blocking. line is called with each object (borrowed); non-zero from it stops. 0; TD_ENOTFOUND: no server is
  * running there; TD_EDENIED: it answered with an error, whose text goes to why; -errno. */
 int td_control_ask(const char *path, json_t *request, int (*line)(void *arg, const json_t *obj), void *arg, struct td_out *why);

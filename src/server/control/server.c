@@ -51,6 +51,16 @@ static void drop(struct client *cl)
 	free(cl);
 }
 
+/* An answer that goes on may never be taken to its end: what was taken makes room. */
+static void close_ranks(struct client *cl)
+{
+	if (cl->sent < 65536 || cl->sent < cl->out.n / 2)
+		return;
+	cl->out.n -= cl->sent;
+	memmove(cl->out.p, cl->out.p + cl->sent, cl->out.n);
+	cl->sent = 0;
+}
+
 /* False: the client is gone. True, and out.n is 0 when all was taken. */
 static bool flush(struct client *cl)
 {
@@ -61,6 +71,7 @@ static bool flush(struct client *cl)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+			close_ranks(cl);
 			td_io_want(&cl->io, TD_IO_WRITE);
 			return true;
 		}
@@ -89,6 +100,17 @@ void td_control_put(struct td_control_reply *r, json_t *line)
 		td_out_char(&r->client->out, '\n');
 	}
 	json_decref(line);
+}
+
+int64_t td_control_flush(struct td_control_reply *r)
+{
+	struct client *cl = r->client;
+
+	if (!cl || !flush(cl))
+		return -1;
+	if (!cl->out.n)
+		td_io_want(&cl->io, 0);
+	return (int64_t)(cl->out.n - cl->sent);
 }
 
 void td_control_end(struct td_control_reply *r, const char *error)
@@ -142,7 +164,13 @@ static bool next_request(struct client *cl)
 /* Whatever comes next: the rest of an answer, the next request, or reading. Last in its callers: the client may be gone after it. */
 static void proceed(struct client *cl)
 {
-	if (!flush(cl) || cl->out.n || cl->reply || next_request(cl))
+	if (!flush(cl) || cl->out.n)
+		return;
+	if (cl->reply) { /* it goes on; a hang-up is heard meanwhile */
+		td_io_want(&cl->io, 0);
+		return;
+	}
+	if (next_request(cl))
 		return;
 	if (cl->asked_all)
 		drop(cl);
