@@ -247,6 +247,7 @@ static int open_all(struct serve *s, struct td_out *why)
 static void close_all(struct serve *s)
 {
 	td_control_close(s->control);
+	serve_trace_stop(s);
 	if (s->server) {
 		do /* what the control socket asked last ends here; a listing goes to and fro */
 			td_server_stop(s->server);
@@ -281,6 +282,7 @@ static int serve(struct serve *s)
 	struct td_out why;
 
 	td_rng_init(&s->rng);
+	td_list_init(&s->watchers);
 	raise_file_limit();
 	td_out_init(&why);
 	err = open_all(s, &why);

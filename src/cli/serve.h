@@ -21,6 +21,7 @@ struct serve {
 	struct td_certs *certs; /* until the server has them */
 	struct td_server *server;
 	struct td_control *control;
+	struct td_link watchers; /* of the trace */
 	uint64_t started_ms;
 };
 
@@ -31,6 +32,8 @@ int serve_load_users(struct serve *s);
 int serve_reload(struct serve *s, struct td_out *notes);
 td_control_fn serve_on_request;
 /* serve_trace.c */
+void serve_trace(struct serve *s, const json_t *request, struct td_control_reply *r);
+void serve_trace_stop(struct serve *s); /* before the server stops */
 void serve_why(struct serve *s, const json_t *request, struct td_control_reply *r);
 /* What phones need to know of our certificates: {"certificate": FILE, "fingerprint": …, "days_left": N}, of more domains than one under
  * "domains"; NULL: there are none. */

@@ -264,6 +264,8 @@ void serve_on_request(void *arg, const json_t *request, struct td_control_reply 
 		td_control_end(r, serve_load_users(s) ? "the store cannot be read" : NULL);
 	else if (td_str_eq(cmd, TD_STR("why")))
 		serve_why(s, request, r);
+	else if (td_str_eq(cmd, TD_STR("trace")))
+		serve_trace(s, request, r);
 	else if (td_str_eq(cmd, TD_STR("reload")))
 		answer_reload(s, r);
 	else

@@ -159,6 +159,7 @@ static void unknown_user(void **state)
 
 	rig_open(&r, NULL);
 	call(&r, &l, "sip:dave@example.test");
+	assert_str(ask(&r, "dave")->call_id, l.call_id);
 	WANT(&r, "unknown-user", 404, "alice@example.test (10.0.2.1) called dave@example.test", "no such user", "404 Not Found",
 	     "tandem user add dave@example.test");
 	rig_close(&r);

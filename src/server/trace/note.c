@@ -1,5 +1,15 @@
-/* The names of notes, as programs read them in JSON. They are never changed. */
+/* The names of notes, as programs read them in JSON (they are never changed), and what of a message all of the room read. */
 #include "internal.h"
+
+bool td_trace_party(struct td_uri *out, const struct td_msg *m, enum td_hdr_id id)
+{
+	struct td_name_addr na;
+
+	if (td_name_addr_parse(&na, td_msg_value(m, id)))
+		return false;
+	*out = na.uri;
+	return true;
+}
 
 struct td_str td_note_name(enum td_note_kind k)
 {

@@ -126,13 +126,17 @@ static int find_people(struct tale *t)
 	struct td_story *s = t->story;
 	const struct td_msg *m = t->last >= 0 ? t->items[t->last].msg : t->items[0].msg;
 	char text[TD_ADDR_TEXT];
+	struct td_uri uri;
 	struct td_out o;
 	int err = 0;
 
 	if (m) {
-		err = aor_text(&s->caller, t, &m->from.uri);
-		if (!err)
-			err = aor_text(&s->callee, t, m->method == TD_REGISTER ? &m->to.uri : m->request ? &m->ruri : &m->to.uri);
+		if (td_trace_party(&uri, m, TD_HDR_FROM))
+			err = aor_text(&s->caller, t, &uri);
+		if (!err && m->request && m->method != TD_REGISTER)
+			err = aor_text(&s->callee, t, &m->ruri);
+		else if (!err && td_trace_party(&uri, m, TD_HDR_TO))
+			err = aor_text(&s->callee, t, &uri);
 		if (!err)
 			err = td_arena_dup(&s->method, &s->arena, m->cseq.method_name);
 	}

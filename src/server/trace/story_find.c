@@ -33,6 +33,14 @@ static bool is_of(const struct td_uri *uri, struct td_str user)
 	return td_str_eq(uri->user, name) && (!user.n || td_str_ieq(uri->host, user));
 }
 
+static bool names(const struct td_msg *m, struct td_str user)
+{
+	struct td_uri uri;
+
+	return (m->request && is_of(&m->ruri, user)) || (td_trace_party(&uri, m, TD_HDR_FROM) && is_of(&uri, user)) ||
+	       (td_trace_party(&uri, m, TD_HDR_TO) && is_of(&uri, user));
+}
+
 /* Does it deserve to be asked about? A call does when it begins, everything when it fails. */
 static bool is_notable(const struct td_trace_record *r, const struct td_msg *m)
 {
@@ -73,8 +81,7 @@ static void look_at(struct search *s, const struct td_trace_piece *piece, const 
 	}
 	if (parse(&m, piece, r))
 		return;
-	if (is_notable(r, m) && (!s->user.n || is_of(&m->from.uri, s->user) || is_of(&m->to.uri, s->user) ||
-				 (m->request && is_of(&m->ruri, s->user))))
+	if (is_notable(r, m) && (!s->user.n || names(m, s->user)))
 		propose(s, r->at_us, is_weighty(m->method), m->call_id);
 	td_msg_unref(m);
 }

@@ -178,6 +178,25 @@ struct td_story {
 int td_story_tell(struct td_story **out, const struct td_trace_piece *pieces, unsigned n, struct td_str which, uint64_t now_us);
 void td_story_free(struct td_story *s); /* NULL is ignored */
 
+/*
+ * Which messages somebody wants to see: words with blanks between them, each a user (name, number or address), a Call-ID, a status (486,
+ * 4xx), an address (192.0.2.7 or 192.0.2.7:5060) or a method. A message that all of them fit makes its whole call wanted, from
+ * then on. No words: all messages. -ENOMEM, TD_ELIMIT.
+ */
+struct td_trace_filter;
+int td_trace_filter_open(struct td_trace_filter **out, struct td_str words);
+void td_trace_filter_close(struct td_trace_filter *f);
+/* m: the message parsed; NULL: it cannot be, or it is a note. */
+bool td_trace_filter_takes(struct td_trace_filter *f, const struct td_trace_record *r, const struct td_msg *m);
+
+/* pcapng, as Wireshark reads it: a head, and a packet for each message, as if it had come by UDP whatever it came by. */
+void td_pcapng_head(struct td_out *o);
+void td_pcapng_packet(struct td_out *o, uint64_t wall_us, const struct td_addr *from, const struct td_addr *to,
+		      struct td_str payload, struct td_str comment);
+
+/* Whom From or To names, of requests and of responses, whose own are not read by the parser. False: nobody. */
+bool td_trace_party(struct td_uri *out, const struct td_msg *m, enum td_hdr_id id);
+
 void td_note_words(struct td_out *o, const struct td_note *n); /* in a few words, not masked */
 struct td_str td_note_name(enum td_note_kind k);               /* "dns-failed": stable, for programs */
 
