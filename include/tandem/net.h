@@ -143,7 +143,7 @@ void td_conn_shutdown(struct td_conn *c); /* closes once the queue is written an
 
 struct td_dns;
 
-enum td_dns_type { TD_DNS_A = 1, TD_DNS_AAAA = 28, TD_DNS_SRV = 33, TD_DNS_NAPTR = 35 };
+enum td_dns_type { TD_DNS_NONE = 0, TD_DNS_A = 1, TD_DNS_AAAA = 28, TD_DNS_SRV = 33, TD_DNS_NAPTR = 35 };
 enum { TD_DNS_MAX_RECORDS = 32, TD_DNS_NAME_MAX = 253, TD_DNS_MAX_SERVERS = 8 };
 
 struct td_str td_dns_type_name(enum td_dns_type type); /* "SRV" */
@@ -169,6 +169,7 @@ struct td_dns_answer {
 	 * refused or could not (REFUSED, SERVFAIL); TD_ESYNTAX: the name is none; TD_ELIMIT: aliases without an end, or too many
 	 * questions at once; -ENOMEM */
 	int err;
+	unsigned rcode; /* what the last name server said (RFC 1035 §4.1.1); 3: there is no such name */
 	unsigned n;
 	const struct td_dns_record
 		*records; /* SRV by priority, NAPTR by order and preference; at most TD_DNS_MAX_RECORDS, the first of these */
@@ -186,6 +187,7 @@ int td_dns_open(struct td_dns **out, struct td_net *net, const struct td_dns_opt
 void td_dns_close(struct td_dns *dns);
 /* From the next question on. None: reads those of the system again. What is cached as a failure is forgotten. */
 void td_dns_set_servers(struct td_dns *dns, const struct td_addr *servers, unsigned n);
+void td_dns_set_timeout(struct td_dns *dns, uint32_t timeout_ms); /* of questions from now on */
 
 struct td_dns_ask;
 /* Once, from the loop. The answer is borrowed; the ask is gone. Closing or cancelling others, and asking more, is safe in it. */

@@ -155,6 +155,8 @@ int td_tp_flow_to_host(struct td_flow *out, struct td_tp *tp, enum td_proto prot
 /* Can bytes be sent over it, as far as is known now? Datagrams always; a connection as long as it is there, on whatever worker. For
  * users that keep nothing a td_flow_watch could tell of its end. */
 bool td_tp_flow_alive(const struct td_tp *tp, const struct td_flow *f);
+/* Is it a connection that is made, or a datagram's way? False while it is being made, and when it is gone. */
+bool td_tp_flow_connected(const struct td_tp *tp, const struct td_flow *f);
 
 /* Tells one waiting user that a flow died, so that transactions on it fail at once (EV_TPORT_ERR) rather than by timer. */
 struct td_flow_watch;
@@ -192,13 +194,22 @@ void td_locator_close(struct td_locator *lr);
 /* A target did not answer, or refused for so long (Retry-After); 0: 60 s. For everybody it is tried last meanwhile. */
 void td_locator_failed(struct td_locator *lr, const struct td_hop *hop, uint32_t seconds);
 void td_locator_answered(struct td_locator *lr, const struct td_hop *hop); /* it is back */
+bool td_locator_is_dead(struct td_locator *lr, const struct td_hop *hop);
+
+struct td_locate_step {
+	struct td_str words;   /* "no SRV for _sip._udp.example.org" */
+	enum td_dns_type type; /* what was asked for; 0: this was no question */
+	struct td_str name;    /* of what */
+	unsigned n, rcode;     /* records; what the name server said (3: there is no such name) */
+	int err;
+};
 
 struct td_locate_events {
 	/* Once for each td_locate_next(), from the loop. hop: the next target, when err is 0; its end: TD_ENOTFOUND (no records, or no more
 	 * targets), TD_ETIMEOUT (no name server answered), TD_EUNSUPPORTED (all of it needs what we do not speak), -ENOMEM … */
 	void (*found)(void *arg, int err, const struct td_hop *hop);
-	/* A step in words ("no SRV for _sip._udp.example.org"): borrowed. May come within td_locate_next(). May be NULL. */
-	void (*told)(void *arg, struct td_str what);
+	/* A step on the way there; borrowed. May come within td_locate_next(). May be NULL. */
+	void (*told)(void *arg, const struct td_locate_step *step);
 };
 
 struct td_locate;

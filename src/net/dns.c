@@ -20,6 +20,7 @@ struct td_dns_ask {
 struct td_str td_dns_type_name(enum td_dns_type type)
 {
 	switch (type) {
+	case TD_DNS_NONE: break;
 	case TD_DNS_A: return TD_STR("A");
 	case TD_DNS_AAAA: return TD_STR("AAAA");
 	case TD_DNS_SRV: return TD_STR("SRV");
@@ -121,12 +122,13 @@ static void log_answer(const struct dns_entry *e, uint32_t ttl_s)
 	       TD_KERR(e->answer.err));
 }
 
-void dns_entry_answer(struct dns_entry *e, int err, struct dns_reply *reply, struct td_arena *arena, uint32_t ttl_s)
+void dns_entry_answer(struct dns_entry *e, int err, unsigned rcode, struct dns_reply *reply, struct td_arena *arena,
+		      uint32_t ttl_s)
 {
 	struct td_dns *d = e->dns;
 
 	td_arena_reset(&e->arena);
-	e->answer = (struct td_dns_answer){ .err = err };
+	e->answer = (struct td_dns_answer){ .err = err, .rcode = rcode };
 	if (reply) {
 		e->arena = *arena;
 		e->answer.n = reply->n;
@@ -178,7 +180,7 @@ static bool from_hosts(struct dns_entry *e)
 		return false;
 	for (unsigned i = 0; i < reply.n; i++)
 		reply.records[i].addr = addrs[i];
-	dns_entry_answer(e, 0, &reply, &a, DNS_HOSTS_S);
+	dns_entry_answer(e, 0, 0, &reply, &a, DNS_HOSTS_S);
 	return true;
 }
 
@@ -190,7 +192,7 @@ static int refresh(struct dns_entry *e)
 	if (from_hosts(e))
 		return 0;
 	if (d->stats.pending >= DNS_MAX_PENDING) {
-		dns_entry_answer(e, TD_ELIMIT, NULL, NULL, 0);
+		dns_entry_answer(e, TD_ELIMIT, 0, NULL, NULL, 0);
 		return 0;
 	}
 	return dns_query_start(e);
@@ -303,6 +305,11 @@ void td_dns_set_servers(struct td_dns *d, const struct td_addr *servers, unsigne
 	td_map_each(&d->entries, forget_failure, NULL);
 }
 
+void td_dns_set_timeout(struct td_dns *d, uint32_t timeout_ms)
+{
+	d->timeout_ms = timeout_ms ? timeout_ms : DNS_TIMEOUT_MS;
+}
+
 int td_dns_open(struct td_dns **out, struct td_net *net, const struct td_dns_options *opt)
 {
 	static const struct td_dns_options defaults;
@@ -316,7 +323,7 @@ int td_dns_open(struct td_dns **out, struct td_net *net, const struct td_dns_opt
 	d->net = net;
 	d->loop = td_net_loop(net);
 	d->log = opt->log;
-	d->timeout_ms = opt->timeout_ms ? opt->timeout_ms : DNS_TIMEOUT_MS;
+	td_dns_set_timeout(d, opt->timeout_ms);
 	td_hash_key_init(&d->key, td_loop_rng(d->loop));
 	td_list_init(&d->lru);
 	td_list_init(&d->refused);

@@ -90,6 +90,7 @@ struct dns_query {
 	uint32_t alias_ttl_s;
 	int err; /* of the last try */
 	uint16_t id;
+	unsigned rcode; /* of the last answer */
 	bool edns;
 	unsigned strange;
 	struct td_timer timer;
@@ -135,6 +136,7 @@ struct dns_entry {
 };
 
 /* The answer is there: its records in an arena that is taken over, or an error. */
-void dns_entry_answer(struct dns_entry *e, int err, struct dns_reply *reply, struct td_arena *arena, uint32_t ttl_s);
+void dns_entry_answer(struct dns_entry *e, int err, unsigned rcode, struct dns_reply *reply, struct td_arena *arena,
+		      uint32_t ttl_s);
 
 #endif

@@ -186,6 +186,7 @@ static bool get_data(struct td_dns_record *out, struct dns_name *name, struct re
 	*out = (struct td_dns_record){ 0 };
 	name->n = 0;
 	switch (type) {
+	case TD_DNS_NONE: return false;
 	case TD_DNS_A:
 	case TD_DNS_AAAA:
 		out->addr.family = type == TD_DNS_A ? TD_AF_V4 : TD_AF_V6;

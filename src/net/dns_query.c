@@ -42,9 +42,10 @@ void dns_query_end(struct dns_query *q)
 static void finish(struct dns_query *q, int err, struct dns_reply *reply, struct td_arena *a, uint32_t ttl_s)
 {
 	struct dns_entry *e = q->entry;
+	unsigned rcode = reply ? reply->rcode : q->rcode;
 
 	dns_query_end(q);
-	dns_entry_answer(e, err, reply, a, ttl_s);
+	dns_entry_answer(e, err, rcode, reply, a, ttl_s);
 }
 
 /* ---- what came ---- */
@@ -82,6 +83,7 @@ static void refused(struct dns_query *q, const struct dns_reply *reply)
 		ask_again(q, q->conn != NULL);
 		return;
 	}
+	q->rcode = reply->rcode;
 	q->entry->dns->stats.failures++;
 	failed(q, TD_EUNSUPPORTED, "the server refused or could not tell");
 }

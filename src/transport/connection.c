@@ -181,6 +181,7 @@ static void on_connected(struct td_conn *io, void *arg)
 	struct tp_conn *c = arg;
 
 	c->active_ms = td_loop_now_ms(c->tp->loop);
+	c->connecting = false;
 	if (c->proto == TD_TLS)
 		tp_secure_up(c);
 }
@@ -303,6 +304,7 @@ int tp_conn_to(struct td_flow *out, struct td_tp *tp, const struct tp_listener *
 	}
 	carry(c, io);
 	c->trusted = true; /* we chose the peer */
+	c->connecting = true;
 	err = ln->proto == TD_TLS ? tp_secure_connect(c, host) : 0;
 	if (err) {
 		td_conn_close(io);

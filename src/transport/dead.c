@@ -70,6 +70,11 @@ void td_locator_failed(struct td_locator *lr, const struct td_hop *hop, uint32_t
 	d->until_ms = td_loop_now_ms(lr->loop) + (uint64_t)seconds * 1000;
 }
 
+bool td_locator_is_dead(struct td_locator *lr, const struct td_hop *hop)
+{
+	return loc_dead_find(lr, hop) != NULL;
+}
+
 void td_locator_answered(struct td_locator *lr, const struct td_hop *hop)
 {
 	struct loc_dead *d = lr->dead_n ? find(lr, hop) : NULL;

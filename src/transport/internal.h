@@ -61,7 +61,7 @@ struct tp_conn {
 	uint64_t begun_ms, active_ms; /* part's first byte; the last whole message */
 	uint64_t mates;               /* bit per worker (mod 64) that has sent over it and wants to hear of its end */
 	uint8_t proto, crlf;          /* crlf: bytes of CR LF CR LF seen between messages */
-	bool trusted, gone;
+	bool trusted, gone, connecting;
 };
 
 struct td_tp {

@@ -62,21 +62,29 @@ struct td_locate {
 
 static void advance(struct td_locate *l);
 
-__attribute__((format(printf, 2, 3))) static void tell(struct td_locate *l, const char *fmt, ...)
+/* answer: to what was asked about name; NULL: this is about something else. */
+__attribute__((format(printf, 5, 6))) static void tell(struct td_locate *l, enum td_dns_type type, struct td_str name,
+						       const struct td_dns_answer *answer, const char *fmt, ...)
 {
-	struct td_out o;
+	struct td_locate_step step = { .type = type, .name = name };
 	char text[512];
 	va_list ap;
 
 	if (!l->events->told && !td_log_on(l->lr->log, TD_LOG_DEBUG))
 		return;
-	td_out_init_fixed(&o, text, sizeof(text));
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	td_log(l->lr->log, TD_LOG_DEBUG, "locate", TD_KS("host", l->host), TD_KZ("step", text));
-	if (l->events->told)
-		l->events->told(l->arg, td_str_of(text));
+	if (!l->events->told)
+		return;
+	step.words = td_str_of(text);
+	if (answer) {
+		step.n = answer->n;
+		step.err = answer->err;
+		step.rcode = answer->rcode;
+	}
+	l->events->told(l->arg, &step);
 }
 
 static struct td_rng *rng_of(struct td_locate *l)
@@ -134,8 +142,9 @@ static bool give_known(struct td_locate *l)
 			give(l, hop);
 			return true;
 		}
-		tell(l, "%.*s %s failed %llu s ago and comes last", TD_FMT(td_proto_name(hop->proto)),
-		     td_addr_text(text, &hop->addr), (unsigned long long)((td_loop_now_ms(l->lr->loop) - dead->since_ms) / 1000));
+		tell(l, TD_DNS_NONE, TD_STR_NULL, NULL, "%.*s %s failed %llu s ago and comes last",
+		     TD_FMT(td_proto_name(hop->proto)), td_addr_text(text, &hop->addr),
+		     (unsigned long long)((td_loop_now_ms(l->lr->loop) - dead->since_ms) / 1000));
 		if (l->last_n < TD_LOCATE_MAX_HOPS)
 			l->last[l->last_n++] = *hop;
 	}
@@ -195,8 +204,8 @@ static void addresses_known(struct td_locate *l)
 		fam->n = 0;
 	}
 	if (l->hop_n)
-		tell(l, "%.*s is at %s%s", TD_FMT(l->targets[l->target_at - 1].name), td_addr_text(text, &l->hops[0].addr),
-		     l->hop_n > 1 ? " and elsewhere" : "");
+		tell(l, TD_DNS_NONE, TD_STR_NULL, NULL, "%.*s is at %s%s", TD_FMT(l->targets[l->target_at - 1].name),
+		     td_addr_text(text, &l->hops[0].addr), l->hop_n > 1 ? " and elsewhere" : "");
 	advance(l);
 }
 
@@ -204,16 +213,17 @@ static void on_addresses(void *arg, const struct td_dns_answer *answer)
 {
 	struct family *fam = arg;
 	struct td_locate *l = fam->l;
-	struct family *other = &l->families[fam == &l->families[V4] ? V6 : V4];
+	bool v4 = fam == &l->families[V4];
+	struct family *other = &l->families[v4 ? V6 : V4];
+	struct td_str name = l->targets[l->target_at - 1].name;
 
 	fam->ask = NULL;
 	for (unsigned i = 0; i < answer->n && fam->n < TD_ARRAY_LEN(fam->addrs); i++)
 		fam->addrs[fam->n++] = answer->records[i].addr;
-	if (answer->err) {
+	if (answer->err)
 		note_error(l, answer->err);
-		tell(l, "no %s address of %.*s%s", fam == &l->families[V4] ? "IPv4" : "IPv6",
-		     TD_FMT(l->targets[l->target_at - 1].name), why(answer->err));
-	}
+	tell(l, v4 ? TD_DNS_A : TD_DNS_AAAA, name, answer, "%s%s address of %.*s%s", answer->err ? "no " : "",
+	     v4 ? "IPv4" : "IPv6", TD_FMT(name), why(answer->err));
 	if (!other->ask)
 		addresses_known(l);
 	else if (fam->n)
@@ -301,10 +311,10 @@ static void take_srv(struct td_locate *l, const struct td_dns_answer *answer)
 			add_target(l, r->srv.target, r->srv.port);
 	}
 	if (l->target_n)
-		tell(l, "SRV %.*s: %u target%s, first %.*s port %u", TD_FMT(s->name), l->target_n, l->target_n > 1 ? "s" : "",
-		     TD_FMT(l->targets[0].name), l->targets[0].port);
+		tell(l, TD_DNS_SRV, s->name, answer, "SRV %.*s: %u target%s, first %.*s port %u", TD_FMT(s->name), l->target_n,
+		     l->target_n > 1 ? "s" : "", TD_FMT(l->targets[0].name), l->targets[0].port);
 	else /* RFC 2782: a target of "." */
-		tell(l, "SRV %.*s: the service is decidedly not offered", TD_FMT(s->name));
+		tell(l, TD_DNS_SRV, s->name, answer, "SRV %.*s: the service is decidedly not offered", TD_FMT(s->name));
 }
 
 static void on_srv(void *arg, const struct td_dns_answer *answer)
@@ -314,7 +324,8 @@ static void on_srv(void *arg, const struct td_dns_answer *answer)
 	l->ask = NULL;
 	if (answer->err) {
 		note_error(l, answer->err);
-		tell(l, "no SRV for %.*s%s", TD_FMT(l->services[l->service_at - 1].name), why(answer->err));
+		tell(l, TD_DNS_SRV, l->services[l->service_at - 1].name, answer, "no SRV for %.*s%s",
+		     TD_FMT(l->services[l->service_at - 1].name), why(answer->err));
 	} else {
 		take_srv(l, answer);
 	}
@@ -367,11 +378,12 @@ static void take_naptr(struct td_locate *l, const struct td_dns_answer *answer)
 	}
 	if (l->service_n) {
 		l->proto = l->services[0].proto;
-		tell(l, "NAPTR %.*s: %.*s first", TD_FMT(l->host), TD_FMT(td_proto_name(l->proto)));
+		tell(l, TD_DNS_NAPTR, l->host, answer, "NAPTR %.*s: %.*s first", TD_FMT(l->host),
+		     TD_FMT(td_proto_name(l->proto)));
 	} else if (about_sip) {
 		/* It says how it wants to be reached. To send in another way what was to be sent by TLS alone would be worse than nothing. */
-		tell(l, "NAPTR %.*s: only transports this server does not speak%s", TD_FMT(l->host),
-		     l->secure ? " with TLS" : "");
+		tell(l, TD_DNS_NAPTR, l->host, answer, "NAPTR %.*s: only transports this server does not speak%s",
+		     TD_FMT(l->host), l->secure ? " with TLS" : "");
 		l->err = TD_EUNSUPPORTED;
 		l->ask_host = false;
 	} else {
@@ -387,7 +399,7 @@ static void on_naptr(void *arg, const struct td_dns_answer *answer)
 	if (answer->err) {
 		if (answer->err == -ENOMEM)
 			note_error(l, answer->err);
-		tell(l, "no NAPTR for %.*s%s", TD_FMT(l->host), why(answer->err));
+		tell(l, TD_DNS_NAPTR, l->host, answer, "no NAPTR for %.*s%s", TD_FMT(l->host), why(answer->err));
 		plan_all_services(l);
 	} else {
 		take_naptr(l, answer);

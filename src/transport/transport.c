@@ -259,6 +259,16 @@ bool td_tp_flow_alive(const struct td_tp *tp, const struct td_flow *f)
 	return td_flow_worker(f) == tp->worker ? tp_conn_find(tp, f->conn) != NULL : tp_group_has(tp->group, f);
 }
 
+bool td_tp_flow_connected(const struct td_tp *tp, const struct td_flow *f)
+{
+	const struct tp_conn *c;
+
+	if (!f->conn || td_flow_worker(f) != tp->worker)
+		return td_tp_flow_alive(tp, f);
+	c = tp_conn_find(tp, f->conn);
+	return c && !c->connecting;
+}
+
 static int send_over(struct td_tp *tp, const struct td_flow *to, struct td_buf *buf)
 {
 	struct tp_conn *c;

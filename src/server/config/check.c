@@ -65,7 +65,7 @@ static int duration(uint32_t *out, const char *z)
 	return 0;
 }
 
-static void check_duration(uint32_t *out, const char *z, uint32_t least, struct report *r, const char *const *path, unsigned n)
+void check_duration(uint32_t *out, const char *z, uint32_t least, struct report *r, const char *const *path, unsigned n)
 {
 	uint32_t v;
 
@@ -430,6 +430,7 @@ static void check_numbers(struct td_config *c, const struct raw_config *raw, str
 	if (raw->proxy) {
 		check_duration(&c->proxy.timer_c_s, raw->proxy->timer_c, 180, r, AT("proxy", "timer_c"));
 		check_number(&c->proxy.max_branches, raw->proxy->max_branches, 1, 100, r, AT("proxy", "max_branches"));
+		check_duration(&c->proxy.failover_s, raw->proxy->failover, 1, r, AT("proxy", "failover"));
 		check_number(&c->proxy.max_pending, raw->proxy->max_pending, 1, 10000000, r, AT("proxy", "max_pending"));
 	}
 	if (raw->limits) {
@@ -461,6 +462,7 @@ static void check_calls(struct td_config *c, const struct raw_calls *raw, struct
 int config_check(struct td_config *c, const struct raw_config *raw, struct report *r)
 {
 	static const char *const registrations[] = { "durable", "memory", NULL };
+	static const char *const relay[] = { "none", "users", NULL };
 	static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 	int err, w;
 
@@ -485,6 +487,11 @@ int config_check(struct td_config *c, const struct raw_config *raw, struct repor
 	if (raw->registrations) {
 		w = config_word(raw->registrations, registrations, r, AT("registrations"));
 		c->registrations = w == 1 ? TD_REG_MEMORY : TD_REG_DURABLE;
+	}
+	config_check_dns(c, raw->dns, r);
+	if (raw->relay) {
+		w = config_word(raw->relay, relay, r, AT("relay"));
+		c->relay = w == 1 ? TD_RELAY_USERS : TD_RELAY_NONE;
 	}
 	if (raw->log) {
 		w = config_word(raw->log, levels, r, AT("log"));

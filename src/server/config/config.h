@@ -12,6 +12,7 @@ enum td_domain_users { TD_USERS_LOCAL, TD_USERS_ANY }; /* any: whoever a source 
 /* stateless: forwarded without transactions (§16.11); redirect: answered with where they are (§8.3) */
 enum td_domain_mode { TD_MODE_PROXY, TD_MODE_STATELESS, TD_MODE_REDIRECT };
 enum td_fork { TD_FORK_PARALLEL, TD_FORK_SERIAL }; /* serial: by q, the next group when one did not answer */
+enum td_relay { TD_RELAY_NONE, TD_RELAY_USERS };   /* users: who authenticated here may reach other domains */
 enum td_registrations { TD_REG_DURABLE, TD_REG_MEMORY };
 
 struct td_domain {
@@ -64,6 +65,7 @@ struct td_config {
 		uint32_t timer_c_s;    /* 180 at least (§16.6 step 11) */
 		uint32_t max_branches; /* of one request: 30 */
 		uint32_t max_pending;  /* calls being set up per source: 1000 (D7) */
+		uint32_t failover_s;   /* a target silent for so long is not waited for alone: 3 */
 	} proxy;
 	struct {
 		bool track;         /* calls are known from INVITE to BYE: yes */
@@ -91,6 +93,12 @@ struct td_config {
 		struct td_str ca_file, ca; /* those whose signature is believed; empty: the system's */
 		enum td_tls_clients clients;
 	} tls;
+	struct {
+		struct td_addr servers[TD_DNS_MAX_SERVERS]; /* none: the system's */
+		unsigned server_n;
+		uint32_t timeout_s; /* of one question in all: 6 */
+	} dns;
+	enum td_relay relay;
 	enum td_log_level log_level;
 };
 

@@ -24,6 +24,8 @@ int config_defaults(struct td_config *c)
 	c->proxy.timer_c_s = 180;
 	c->proxy.max_branches = 30;
 	c->proxy.max_pending = 1000;
+	c->proxy.failover_s = 3;
+	c->dns.timeout_s = 6;
 	c->calls.track = true;
 	c->calls.records = true;
 	c->calls.longest_s = 43200;

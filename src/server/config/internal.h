@@ -24,6 +24,7 @@ struct raw_registrar {
 struct raw_proxy {
 	char *timer_c;
 	uint32_t *max_branches, *max_pending;
+	char *failover;
 };
 
 struct raw_calls {
@@ -58,6 +59,12 @@ struct raw_tls {
 	unsigned require_clients_count;
 };
 
+struct raw_dns {
+	char **servers;
+	unsigned servers_count;
+	char *timeout;
+};
+
 struct raw_config {
 	struct raw_domain *domains;
 	unsigned domains_count;
@@ -78,6 +85,8 @@ struct raw_config {
 	struct raw_trace *trace;
 	struct raw_web *web;
 	struct raw_tls *tls;
+	struct raw_dns *dns;
+	char *relay;
 	char *log;
 };
 
@@ -126,6 +135,12 @@ int config_word(const char *z, const char *const *words, struct report *r, const
 bool config_has_control(struct td_str s);
 int config_listen_parse(struct td_listen *out, struct td_str s); /* "udp:HOST[:PORT]"; v6 in brackets */
 int config_defaults(struct td_config *c);                        /* everything but domains, listen and state */
+/* dns.c */
+void config_check_dns(struct td_config *c, const struct raw_dns *raw, struct report *r);
+
+/* what the checks of single values share (check.c) */
+void check_duration(uint32_t *out, const char *z, uint32_t least, struct report *r, const char *const *path, unsigned n);
+
 int config_default_domain(struct td_config *c);
 int config_default_listen(struct td_config *c);
 int config_default_state(struct td_config *c);

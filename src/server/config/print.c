@@ -48,6 +48,16 @@ static void put_web(struct td_out *o, const struct td_config *c)
 		td_out_fmt(o, "    - \"%.*s\"\n", TD_FMT(c->web.origins[i]));
 }
 
+static void put_dns(struct td_out *o, const struct td_config *c)
+{
+	char text[TD_ADDR_TEXT];
+
+	td_out_z(o, c->dns.server_n ? "dns:\n  servers:\n" : "dns:\n  servers: []\n");
+	for (unsigned i = 0; i < c->dns.server_n; i++)
+		td_out_fmt(o, "    - \"%s\"\n", td_addr_text(text, &c->dns.servers[i]));
+	td_out_fmt(o, "  timeout: %us\nrelay: %s\n", c->dns.timeout_s, c->relay == TD_RELAY_USERS ? "users" : "none");
+}
+
 static void put_text(struct td_out *o, struct td_str s)
 {
 	td_out_char(o, '"');
@@ -120,8 +130,8 @@ void td_config_print(struct td_out *o, const struct td_config *c)
 	td_out_fmt(o, "registrar:\n  min_expires: %us\n  default_expires: %us\n  max_expires: %us\n  max_contacts: %u\n",
 		   c->registrar.min_expires_s, c->registrar.default_expires_s, c->registrar.max_expires_s,
 		   c->registrar.max_contacts);
-	td_out_fmt(o, "proxy:\n  timer_c: %us\n  max_branches: %u\n  max_pending: %u\n", c->proxy.timer_c_s,
-		   c->proxy.max_branches, c->proxy.max_pending);
+	td_out_fmt(o, "proxy:\n  timer_c: %us\n  max_branches: %u\n  max_pending: %u\n  failover: %us\n", c->proxy.timer_c_s,
+		   c->proxy.max_branches, c->proxy.max_pending, c->proxy.failover_s);
 	td_out_fmt(o, "calls:\n  track: %s\n  records: %s\n  per_user: %u\n  longest: %us\n  keep: %us\n",
 		   c->calls.track ? "yes" : "no", c->calls.records ? "yes" : "no", c->calls.per_user, c->calls.longest_s,
 		   c->calls.keep_s);
@@ -130,5 +140,6 @@ void td_config_print(struct td_out *o, const struct td_config *c)
 	td_out_fmt(o, "trace:\n  memory: %u\n", c->trace.memory_bytes);
 	put_web(o, c);
 	put_tls(o, c);
+	put_dns(o, c);
 	td_out_fmt(o, "log: %s\n", levels[c->log_level]);
 }

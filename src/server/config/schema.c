@@ -34,6 +34,7 @@ static const cyaml_schema_field_t proxy_fields[] = {
 	TEXT("timer_c", struct raw_proxy, timer_c),
 	NUMBER("max_branches", struct raw_proxy, max_branches),
 	NUMBER("max_pending", struct raw_proxy, max_pending),
+	TEXT("failover", struct raw_proxy, failover),
 	CYAML_FIELD_END,
 };
 
@@ -80,6 +81,12 @@ static const cyaml_schema_field_t tls_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t dns_fields[] = {
+	CYAML_FIELD_SEQUENCE("servers", OPT, struct raw_dns, servers, &text, 0, CYAML_UNLIMITED),
+	TEXT("timeout", struct raw_dns, timeout),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_SEQUENCE("domains", OPT, struct raw_config, domains, &domain, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE("listen", OPT, struct raw_config, listen, &text, 0, CYAML_UNLIMITED),
@@ -96,6 +103,8 @@ static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("trace", OPT, struct raw_config, trace, trace_fields),
 	CYAML_FIELD_MAPPING_PTR("web", OPT, struct raw_config, web, web_fields),
 	CYAML_FIELD_MAPPING_PTR("tls", OPT, struct raw_config, tls, tls_fields),
+	CYAML_FIELD_MAPPING_PTR("dns", OPT, struct raw_config, dns, dns_fields),
+	TEXT("relay", struct raw_config, relay),
 	TEXT("log", struct raw_config, log),
 	CYAML_FIELD_END,
 };

@@ -25,6 +25,8 @@ struct td_core {
 	struct td_loop *loop;
 	struct td_tp *tp;
 	struct td_txl *txl;
+	struct td_dns *dns;
+	struct td_locator *locator;
 	struct td_log *log;
 	struct td_config *cfg; /* replaced between turns on reload; take it fresh in every callback */
 	struct td_users *users;

@@ -5,6 +5,7 @@
  *   fork.c          the target set: which bindings are tried, all at once or in groups, and who registers late (§16.5, §16.6)
  *   target.c        a binding or a URI → where to send (the target set, §16.5)
  *   recurse.c       which redirections of a callee are followed (§16.7 step 4)
+ *   way.c           a target that is a name: one address after the other (RFC 3263); and messages too long for a datagram
  *   forward.c       the request as it leaves: edits to the received bytes (§16.6)
  *   record_route.c  our Record-Route values, one or two
  *   response.c      what comes back: forwarding, the best response, CANCEL of the others (§16.7)
@@ -23,6 +24,7 @@
 #include "server/proxy/proxy.h"
 
 enum { PX_BRANCH_LEN = TD_BRANCH_LEN + 1 + TD_LOOP_LEN, PX_STATELESS_BRANCH_MAX = 125, PX_DATAGRAM_MAX = 65535 - 20 - 8 };
+enum { PX_DATAGRAM_SAFE = 1300 }; /* longer ones go by TCP (§18.1.1) */
 
 struct px_context;
 
@@ -33,8 +35,11 @@ struct px_target {
 	struct td_flow flow;
 	struct td_addr instead; /* family TD_AF_NONE: none. The contact's address, for when the connection in flow is gone */
 	enum td_proto instead_proto;
-	unsigned breadth; /* Max-Breadth it may use (RFC 5393 §5.3.3) */
-	bool by_flow;     /* its Contact's address does not lead there */
+	unsigned breadth;           /* Max-Breadth it may use (RFC 5393 §5.3.3) */
+	bool by_flow;               /* its Contact's address does not lead there */
+	struct td_str where;        /* not empty: flow is not known; the name in this URI has to be looked up */
+	const struct td_addr *only; /* and may lead to this host alone; NULL: to any that is allowed */
+	bool fixed;                 /* there is no other way than flow */
 };
 
 struct px_branch {
@@ -50,7 +55,8 @@ struct px_branch {
 	bool moved : 1;    /* its redirection was followed: it has no say */
 	struct td_addr instead;
 	enum td_proto instead_proto;
-	uint64_t tried; /* stands for the URI it was sent to, when ct does not tell any more */
+	struct px_way *way; /* of one whose target is a name: what comes after it */
+	uint64_t tried;     /* stands for the URI it was sent to, when ct does not tell any more */
 };
 
 /* An address of record whose bindings are targets. */
@@ -126,12 +132,15 @@ struct td_proxy {
 };
 
 /* proxy.c */
-void px_to_targets(struct px_context *c); /* of a request that may go on */
+void px_to_targets(struct px_context *c);              /* of a request that may go on */
+struct px_branch *px_branch_new(struct px_context *c); /* NULL: no memory */
 int px_branch_start(struct px_context *c, const struct px_target *t);
+int px_send_once(struct px_context *c, const struct px_target *t); /* an ACK */
 int px_branch_send(struct px_branch *b, const struct px_target *t);
 /* To the address its Contact names, when the connection it registered by is gone. TD_ENOTFOUND: there is none, or it was tried. */
 int px_branch_send_instead(struct px_branch *b, const struct td_uri *uri);
 void px_branch_end(struct px_branch *b);   /* lets go of its client transaction */
+void px_branch_waits(struct px_branch *b); /* it has been sent: Timer C begins */
 void px_branch_rings(struct px_branch *b); /* a provisional response: Timer C begins anew */
 void px_context_enter(struct px_context *c);
 void px_context_leave(struct px_context *c); /* settles it: best response, freeing */
@@ -145,6 +154,20 @@ static inline bool px_too_long(const struct td_flow *to, const struct td_buf *b)
 {
 	return to->proto == TD_UDP && b->len > PX_DATAGRAM_MAX;
 }
+
+/* way.c */
+int px_way_start(struct px_branch *b, const struct px_target *t);
+void px_way_stop(struct px_branch *b);
+bool px_way_pending(const struct px_branch *b); /* its next target is being looked up */
+void px_way_heard(struct px_branch *b);         /* its target has answered */
+/* Its target failed, with this status. Is there to be another attempt, in a branch of its own? */
+bool px_way_on(struct px_branch *b, unsigned status, uint32_t retry_after_s);
+/* The request is too long for a datagram: is there TCP to the same address? Then flow is it, and the datagram comes after. */
+bool px_way_by_stream(struct px_branch *b, const struct px_target *t, struct td_flow *flow);
+void px_way_no_stream(struct px_branch *b); /* it could not be sent there */
+
+/* What a name server was asked, for the story of the call. */
+void px_note_dns(const struct td_core *core, struct td_str call_id, const struct td_locate_step *step);
 
 /* fork.c */
 /* RFC 5393 §5.3.3: what this request may still branch into, shared among n branches. 0: too little for n. */

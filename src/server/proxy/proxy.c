@@ -52,6 +52,7 @@ static void context_free(struct px_context *c)
 		td_loc_cancel(c->lookup);
 	for (b = c->branches; b; b = next) {
 		next = b->next;
+		px_way_stop(b);
 		px_branch_end(b);
 		td_msg_unref(b->final);
 		p->stats.branches--;
@@ -86,7 +87,7 @@ void td_proxy_close(struct td_proxy *p)
 static bool any_branch_open(const struct px_context *c)
 {
 	for (const struct px_branch *b = c->branches; b; b = b->next)
-		if (b->ct)
+		if (b->ct || px_way_pending(b))
 			return true;
 	return false;
 }
@@ -108,6 +109,7 @@ static void drop_setup_state(struct px_context *c)
 	for (struct px_branch *b = c->branches; b; b = b->next) {
 		td_msg_unref(b->final);
 		b->final = NULL;
+		px_way_stop(b);
 	}
 	td_msg_unref(c->msg);
 	c->msg = NULL;
@@ -123,7 +125,7 @@ static bool rings(const struct px_context *c)
 	if (!c->invite || !c->msg || c->lookup || !c->branches)
 		return false;
 	for (const struct px_branch *b = c->branches; b; b = b->next)
-		if (b->instead.family != TD_AF_NONE)
+		if (b->instead.family != TD_AF_NONE || b->way)
 			return false;
 	return true;
 }
@@ -209,6 +211,14 @@ static void start_timer_c(struct px_branch *b)
 	td_timer_start(core->loop, &b->timer_c, b->young ? YOUNG_MS : (uint64_t)core->cfg->proxy.timer_c_s * 1000 + 1);
 }
 
+void px_branch_waits(struct px_branch *b)
+{
+	if (!b->ctx->invite)
+		return;
+	b->young = !b->ctx->late_too;
+	start_timer_c(b);
+}
+
 void px_branch_rings(struct px_branch *b)
 {
 	if (!b->young)
@@ -230,6 +240,7 @@ static void timer_c_fired(struct td_timer *tm, void *arg)
 		px_context_leave(c);
 		return;
 	}
+	px_way_stop(b);
 	invite = td_srvtx_msg(c->st);
 	td_count(&c->px->core->counters->timeouts);
 	td_log(c->px->core->log, TD_LOG_INFO, "proxy timer-c", TD_KS("call", invite ? invite->call_id : TD_STR_NULL));
@@ -243,6 +254,22 @@ static void timer_c_fired(struct td_timer *tm, void *arg)
 		b->status = 408;
 	}
 	px_context_leave(c);
+}
+
+static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px_target *t, struct px_branch *b);
+
+/* §18.1.1. The copy has another Via then, so it is made anew. */
+static TD_RARE bool send_by_stream(int *err, const struct px_target *t, struct px_branch *b)
+{
+	struct px_target other = *t;
+
+	if (!px_way_by_stream(b, t, &other.flow))
+		return false;
+	*err = send_copy(b->ctx, &b->ct, &other, b);
+	if (!*err || *err == -ENOMEM)
+		return true;
+	px_way_no_stream(b);
+	return false;
 }
 
 static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px_target *t, struct px_branch *b)
@@ -269,6 +296,10 @@ static int send_copy(struct px_context *c, struct td_clitx **ct, const struct px
 	err = px_copy_build(&opt.bytes, &copy);
 	if (err)
 		return err == TD_ELIMIT ? -EMSGSIZE : err;
+	if (opt.bytes->len > PX_DATAGRAM_SAFE && ct && t->flow.proto == TD_UDP && send_by_stream(&err, t, b)) {
+		td_buf_unref(opt.bytes);
+		return err;
+	}
 	if (px_too_long(&t->flow, opt.bytes))
 		err = -EMSGSIZE;
 	else
@@ -284,6 +315,11 @@ int px_branch_send(struct px_branch *b, const struct px_target *t)
 	return send_copy(b->ctx, &b->ct, t, b);
 }
 
+int px_send_once(struct px_context *c, const struct px_target *t)
+{
+	return send_copy(c, NULL, t, NULL);
+}
+
 int px_branch_send_instead(struct px_branch *b, const struct td_uri *uri)
 {
 	struct px_target t = { .uri = *uri };
@@ -297,23 +333,49 @@ int px_branch_send_instead(struct px_branch *b, const struct td_uri *uri)
 	return err ? err : px_branch_send(b, &t);
 }
 
-int px_branch_start(struct px_context *c, const struct px_target *t)
+struct px_branch *px_branch_new(struct px_context *c)
 {
 	struct px_branch *b = c->branches ? calloc(1, sizeof(*b)) : &c->first;
-	int err;
 
-	if (!c->st)
-		return send_copy(c, NULL, t, NULL);
 	if (!b)
-		return -ENOMEM;
+		return NULL;
 	b->ctx = c;
-	b->instead = t->instead;
-	b->instead_proto = t->instead_proto;
-	b->breadth = (uint8_t)t->breadth;
 	td_timer_init(&b->timer_c, timer_c_fired, b);
 	b->next = c->branches;
 	c->branches = b;
 	c->px->stats.branches++;
+	return b;
+}
+
+/* Its target is a name. */
+static TD_RARE int start_way(struct px_context *c, struct px_branch *b, const struct px_target *t)
+{
+	int err;
+
+	if (!b)
+		return -ENOMEM;
+	b->breadth = (uint8_t)((t->breadth + 1) / 2); /* the rest is for another target beside it */
+	err = px_way_start(b, t);
+	if (err)
+		b->status = err == -ENOMEM ? 500 : 502;
+	return err;
+}
+
+int px_branch_start(struct px_context *c, const struct px_target *t)
+{
+	struct px_branch *b;
+	int err;
+
+	if (t->where.n)
+		return start_way(c, px_branch_new(c), t);
+	if (!c->st)
+		return send_copy(c, NULL, t, NULL);
+	b = px_branch_new(c);
+	if (!b)
+		return -ENOMEM;
+	b->instead = t->instead;
+	b->instead_proto = t->instead_proto;
+	b->breadth = (uint8_t)t->breadth;
 	err = px_branch_send(b, t);
 	if (err)
 		td_trace_note(
@@ -324,10 +386,7 @@ int px_branch_start(struct px_context *c, const struct px_target *t)
 		px_branch_remember(b, t->uri.text);
 		return err;
 	}
-	if (c->invite) {
-		b->young = !c->late_too;
-		start_timer_c(b);
-	}
+	px_branch_waits(b);
 	return 0;
 }
 
@@ -354,7 +413,7 @@ static void to_next_hop(struct px_context *c)
 		px_reply(c, 502, TD_STR("No Way to Next Hop"));
 	else
 		px_branch_start(c, &t);
-	if (!c->st)
+	if (!c->st && !any_branch_open(c))
 		c->final_sent = true;
 }
 

@@ -58,9 +58,13 @@ void px_cancel_branches(struct px_context *c, struct td_str reason)
 {
 	if (!c->invite)
 		return;
-	for (struct px_branch *b = c->branches; b; b = b->next)
+	for (struct px_branch *b = c->branches; b; b = b->next) {
+		if (px_way_pending(b) && !b->status)
+			b->status = b->given_up ? 408 : 487; /* there is nobody yet to be told */
+		px_way_stop(b);
 		if (b->ct && !b->status)
 			td_clitx_cancel(b->ct, reason);
+	}
 }
 
 /* 6. Lower is better: 6xx, then the lowest class; in 4xx first what tells how to try again, last what says least. */
@@ -148,6 +152,19 @@ static void success(struct px_branch *b, struct td_msg *m)
 	px_cancel_branches(c, TD_STR(ELSEWHERE));
 }
 
+/* RFC 3263 §4.3: 503 is a failure of that target, not of the request. */
+static TD_RARE void refused_by_target(struct px_branch *b, const struct td_msg *m)
+{
+	struct td_retry_after again;
+
+	if (m->status != 503)
+		px_way_stop(b);
+	else if (td_retry_after_parse(&again, td_msg_value(m, TD_HDR_RETRY_AFTER)))
+		px_way_on(b, 503, 0);
+	else
+		px_way_on(b, 503, again.seconds);
+}
+
 static void failure(struct px_branch *b, struct td_msg *m)
 {
 	struct px_context *c = b->ctx;
@@ -158,6 +175,8 @@ static void failure(struct px_branch *b, struct td_msg *m)
 	if (!c->final_sent && b->status == m->status)
 		b->final = td_msg_ref(m);
 	px_branch_end(b);
+	if (b->way)
+		refused_by_target(b, m);
 	if (m->status >= 600) {
 		px_cancel_branches(c, TD_STR_NULL);
 	} else if (m->status < 400 && px_recurse(c, m, &from)) {
@@ -174,6 +193,8 @@ static void on_response(struct td_clitx *ct, struct td_msg *msg, void *arg)
 	struct px_context *c = b->ctx;
 
 	px_context_enter(c);
+	if (b->way)
+		px_way_heard(b);
 	if (msg->status < 200)
 		provisional(b, msg);
 	else if (msg->status < 300)
@@ -225,6 +246,8 @@ static void on_ended(struct td_clitx *ct, int why, void *arg)
 		b->status = why == TD_ETIMEOUT ? 408 : 503; /* §16.9 */
 		if (px_sent_uri(&uri, td_clitx_bytes(ct)))
 			px_branch_remember(b, uri);
+		if (b->way)
+			px_way_on(b, b->status, 0);
 	}
 	td_clitx_unref(ct);
 	px_context_leave(c);

@@ -18,7 +18,16 @@ struct errand {
 	const struct td_flow *from;
 	const struct td_route *route;
 	struct td_loc_call *lookup;
+	struct td_locate *locate;
 };
+
+static void errand_end(struct errand *e)
+{
+	td_locate_close(e->locate);
+	td_list_del(&e->link);
+	e->px->stats.contexts--;
+	td_msg_unref(e->msg);
+}
 
 static void refuse(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from, unsigned status, struct td_str reason)
 {
@@ -115,7 +124,7 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 	} else {
 		do
 			best = next_best(b, n, best);
-		while (best && (px_target_of_binding(&t, p->core, best) || !reachable(&t, p->core->tp)));
+		while (best && (px_target_of_binding(&t, p->core, best) || t.where.n || !reachable(&t, p->core->tp)));
 		if (best)
 			forward(p, e->msg, e->from, e->route, &t);
 		else
@@ -123,9 +132,7 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 	}
 	if (!e->lookup)
 		return; /* the answer came inside the question */
-	td_list_del(&e->link);
-	p->stats.contexts--;
-	td_msg_unref(e->msg);
+	errand_end(e);
 }
 
 /* False: no memory for what lasts longer than the call. */
@@ -164,24 +171,6 @@ static void to_user(struct td_proxy *p, struct td_msg *msg, const struct td_flow
 		refuse(p, msg, from, 500, TD_STR_NULL);
 }
 
-static void to_next_hop(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from, const struct td_route *route)
-{
-	struct px_target t;
-	int err = px_target_of_next(&t, p->core, route);
-
-	if (err)
-		td_trace_note(p->core->trace, msg->call_id,
-			      &(struct td_note){ .kind = TD_NOTE_NO_TARGET, .a = err, .text = route->next.text });
-	if (!err)
-		forward(p, msg, from, route, &t);
-	else if (err == TD_EDENIED)
-		refuse(p, msg, from, 403, TD_STR("Relaying Refused"));
-	else if (err == TD_ECLOSED)
-		refuse(p, msg, from, 430, TD_STR_NULL);
-	else
-		refuse(p, msg, from, 502, TD_STR("No Way to Next Hop"));
-}
-
 /* What stands for it among the notes. */
 static uint64_t number_of(const struct td_proxy *p, const struct td_msg *msg, const struct td_flow *from,
 			  const struct td_route *route)
@@ -190,6 +179,81 @@ static uint64_t number_of(const struct td_proxy *p, const struct td_msg *msg, co
 	size_t n;
 
 	return px_stateless_branch(text, &n, p, msg, from, route);
+}
+
+static void refuse_hop(struct errand *e, int err)
+{
+	td_trace_note(e->px->core->trace, e->msg->call_id,
+		      &(struct td_note){ .kind = TD_NOTE_NO_TARGET, .a = err, .text = e->route->next.text });
+	if (err == TD_ECLOSED)
+		refuse(e->px, e->msg, e->from, 430, TD_STR_NULL);
+	else if (err == TD_EDENIED)
+		refuse(e->px, e->msg, e->from, 403, TD_STR("Relaying Refused"));
+	else if (err == TD_ETIMEOUT)
+		refuse(e->px, e->msg, e->from, 504, TD_STR("No Name Server Answered"));
+	else
+		refuse(e->px, e->msg, e->from, err == -ENOMEM ? 500 : 502, TD_STR("No Way to Next Hop"));
+}
+
+/* The first target is the only one: whoever remembers nothing must send a retransmission where the request went (RFC 3263 §4.4). */
+static void located(void *arg, int err, const struct td_hop *hop)
+{
+	struct errand *e = arg;
+	struct td_core *core = e->px->core;
+	struct px_target t = { 0 };
+
+	if (!err && !td_route_target_allowed(core, &hop->addr))
+		err = TD_EDENIED;
+	if (!err)
+		err = td_tp_flow_to_host(&t.flow, core->tp, hop->proto, &hop->addr, e->route->next.host);
+	if (err)
+		refuse_hop(e, err);
+	else
+		forward(e->px, e->msg, e->from, e->route, &t);
+	errand_end(e);
+}
+
+static void told(void *arg, const struct td_locate_step *step)
+{
+	const struct errand *e = arg;
+
+	px_note_dns(e->px->core, e->msg->call_id, step);
+}
+
+static const struct td_locate_events locate_events = { .found = located, .told = told };
+
+static int look_up(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from, const struct td_route *route)
+{
+	struct errand *e = td_arena_alloc(&msg->arena, sizeof(*e));
+	int err;
+
+	if (!e)
+		return -ENOMEM;
+	*e = (struct errand){ .px = p, .msg = msg, .from = from, .route = route };
+	/* retransmission, CANCEL and ACK have the same number: among equal targets it leads to the same one */
+	err = td_locate_open(&e->locate, p->core->locator, &route->next, number_of(p, msg, from, route) | 1, &locate_events, e);
+	if (err)
+		return err;
+	if (!wait_for_answer(e)) {
+		td_locate_close(e->locate);
+		return -ENOMEM;
+	}
+	td_locate_next(e->locate);
+	return 0;
+}
+
+static void to_next_hop(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from, const struct td_route *route)
+{
+	struct px_target t;
+	int err = px_target_of_next(&t, p->core, route);
+
+	if (!err && t.where.n)
+		err = look_up(p, msg, from, route);
+	else if (!err)
+		forward(p, msg, from, route, &t);
+	if (!err)
+		return;
+	refuse_hop(&(struct errand){ .px = p, .msg = msg, .from = from, .route = route }, err);
 }
 
 void td_proxy_forward(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from, const struct td_route *route, bool note)
@@ -229,9 +293,9 @@ void px_stateless_close(struct td_proxy *p)
 	while (!td_list_empty(&p->errands)) {
 		struct errand *e = TD_CONTAINER_OF(p->errands.next, struct errand, link);
 
-		td_loc_cancel(e->lookup);
-		td_list_del(&e->link);
-		td_msg_unref(e->msg);
+		if (e->lookup)
+			td_loc_cancel(e->lookup);
+		errand_end(e);
 	}
 	for (size_t i = 0; i < TD_ARRAY_LEN(p->notes); i++)
 		px_notes_free(&p->notes[i]);

@@ -1,5 +1,5 @@
 /*
- * Where to send (§16.5, §16.6 item 7). Until names can be resolved, a URI leads somewhere when its host is an IP address.
+ * Where to send (§16.5, §16.6 item 7). A numeric host is an address; a name has to be looked up (way.c).
  *
  * A binding knows two ways: the flow it registered over and the address its Contact names. A connection is used again, since
  * behind NAT or without a listening port it is the only way; should it be gone, the Contact's address is tried. Datagrams go to
@@ -11,9 +11,12 @@
  * can be connected to.
  *
  * That address is believed only when it is of the host that registered it. When it is not, there is NAT in between, and only the
- * source is reachable; or somebody registered a victim, to have it called by us (A11).
+ * source is reachable; or somebody registered a victim, to have it called by us (A11). So a name is looked up only when the source cannot
+ * be reached any more, and has to lead to the same host.
  */
 #include "server/proxy/internal.h"
+
+enum { NAMED = 1 };
 
 static int proto_of(enum td_proto *out, const struct td_uri *uri)
 {
@@ -34,17 +37,18 @@ static int proto_of(enum td_proto *out, const struct td_uri *uri)
 	return 0;
 }
 
-/* Address and protocol a URI names (RFC 3263 §4 for numeric hosts). */
+/* Address and protocol a URI names (RFC 3263 §4 for numeric hosts); NAMED: it is a name. */
 static int address_of(struct td_addr *out, enum td_proto *proto, const struct td_core *core, const struct td_uri *uri)
 {
 	struct td_param maddr;
 	struct td_addr a;
-	int err = proto_of(proto, uri);
+	int err;
 
+	if (td_ip_parse(&a, uri->params.n && td_param_find(&maddr, uri->params, TD_STR("maddr")) ? maddr.value : uri->host))
+		return NAMED;
+	err = proto_of(proto, uri);
 	if (err)
 		return err;
-	if (td_ip_parse(&a, uri->params.n && td_param_find(&maddr, uri->params, TD_STR("maddr")) ? maddr.value : uri->host))
-		return TD_EUNSUPPORTED; /* a name */
 	a.port = uri->port ? uri->port : td_proto_port(*proto);
 	if (!td_route_target_allowed(core, &a))
 		return TD_EDENIED;
@@ -59,10 +63,11 @@ int px_target_of_uri(struct px_target *out, struct td_core *core, const struct t
 	struct td_addr a;
 	int err = address_of(&a, &proto, core, uri);
 
-	if (err)
+	if (err == NAMED)
+		t.where = uri->text;
+	else if (err)
 		return err;
-	err = td_tp_flow_to_host(&t.flow, core->tp, proto, &a, uri->host);
-	if (err)
+	else if ((err = td_tp_flow_to_host(&t.flow, core->tp, proto, &a, uri->host)))
 		return err;
 	*out = t;
 	return 0;
@@ -105,25 +110,34 @@ int px_target_of_binding(struct px_target *out, struct td_core *core, const stru
 	struct td_name_addr hop TD_UNINIT;
 	struct td_addr a;
 	int err = td_uri_parse(&t.uri, b->contact), no_address;
+	bool by_name;
 
 	if (!err && b->path.n)
 		err = first_hop(&hop, b->path);
 	if (err)
 		return err;
 	no_address = address_of(&a, &proto, core, b->path.n ? &hop.uri : &t.uri);
-	if (!no_address && (!td_ip_eq(&a, &b->flow.peer) || (b->params.n && !b->path.n && td_instance_is_flow(b->params))))
+	by_name = no_address == NAMED;
+	if (!b->path.n && b->params.n && (!no_address || by_name) && td_instance_is_flow(b->params)) {
+		by_name = false;
 		no_address = TD_EDENIED;
-	if (flow_usable(core, &b->flow) && ((b->flow.conn && !b->path.n) || no_address)) {
-		if (b->flow.conn && no_address && !td_tp_flow_alive(core->tp, &b->flow))
-			return TD_ECLOSED;
+	} else if (!no_address && !td_ip_eq(&a, &b->flow.peer)) {
+		no_address = TD_EDENIED;
+	}
+	if (flow_usable(core, &b->flow) && ((b->flow.conn && !b->path.n) || no_address) &&
+	    !(b->flow.conn && no_address && !td_tp_flow_alive(core->tp, &b->flow))) {
 		t.flow = b->flow;
 		t.by_flow = !b->path.n && (no_address || !td_addr_eq(&a, &b->flow.peer));
+		t.fixed = true;
 		if (b->flow.conn && !no_address) {
 			t.instead = a;
 			t.instead_proto = proto;
 		}
+	} else if (by_name) {
+		t.where = b->path.n ? hop.uri.text : t.uri.text;
+		t.only = &b->flow.peer;
 	} else if (no_address) {
-		return no_address;
+		return b->flow.conn && flow_usable(core, &b->flow) ? TD_ECLOSED : no_address;
 	} else {
 		err = td_tp_flow_to(&t.flow, core->tp, proto, &a);
 		if (err)

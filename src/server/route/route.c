@@ -1,8 +1,8 @@
 /*
  * The decision, in the order of RFC 3261 §16.3 and §16.4: Request-URI and scheme, Route (which values are ours, and do they
  * prove a dialog), then whose request it is, then what only a proxy must check before it passes something on: hops, loops,
- * Proxy-Require. Nothing leaves towards a foreign host except inside a dialog that our cookie proves (D1): there is no outbound
- * calling yet, and the place for its policy is td_route_target_allowed() and the two `403`s here.
+ * Proxy-Require. Nothing leaves towards a foreign host except inside a dialog that our cookie proves, or, with relay: users, for whom
+ * the gate lets in, to a domain (D1); the places of this policy are td_route_target_allowed() and the two `403`s here.
  */
 #include "server/route/route.h"
 
@@ -37,6 +37,36 @@ bool td_route_target_allowed(const struct td_core *core, const struct td_addr *a
 		if (!td_ip_is_loopback(td_tp_listener_addr(core->tp, i)))
 			return false;
 	return true;
+}
+
+/* RFC 1918, RFC 6598, RFC 4193. */
+static bool is_private(const struct td_addr *a)
+{
+	static const struct {
+		struct td_addr net;
+		unsigned bits;
+	} nets[] = {
+		{ { .family = TD_AF_V4, .ip = { 10 } }, 8 },        { { .family = TD_AF_V4, .ip = { 172, 16 } }, 12 },
+		{ { .family = TD_AF_V4, .ip = { 192, 168 } }, 16 }, { { .family = TD_AF_V4, .ip = { 100, 64 } }, 10 },
+		{ { .family = TD_AF_V6, .ip = { 0xfc } }, 7 },
+	};
+
+	for (size_t i = 0; i < TD_ARRAY_LEN(nets); i++)
+		if (td_ip_in(a, &nets[i].net, nets[i].bits))
+			return true;
+	return false;
+}
+
+bool td_route_relay_allowed(const struct td_core *core, const struct td_addr *a)
+{
+	if (!td_route_target_allowed(core, a))
+		return false;
+	if (!is_private(a))
+		return true;
+	for (unsigned i = 0; i < td_tp_listeners(core->tp); i++)
+		if (is_private(td_tp_listener_addr(core->tp, i)))
+			return true;
+	return false;
 }
 
 /* ---- Route ---- */
@@ -268,6 +298,18 @@ static int for_us(struct td_route *r, struct td_msg *msg, const struct td_domain
 	return refuse_extensions(r, msg, TD_HDR_REQUIRE);
 }
 
+/* To another domain, for users of ours: the gate will ask who it is. A domain is a name: who may call it may thereby not reach any
+ * address he likes (D1). */
+static bool may_relay(struct td_route *r, const struct td_core *core, const struct td_msg *msg)
+{
+	struct td_param maddr;
+	struct td_addr a;
+
+	r->relayed = core->cfg->relay == TD_RELAY_USERS && msg->method != TD_REGISTER && td_ip_parse(&a, r->uri.host) &&
+		     !td_param_find(&maddr, r->uri.params, TD_STR("maddr"));
+	return r->relayed;
+}
+
 static int whose(struct td_route *r, const struct td_core *core, struct td_msg *msg)
 {
 	const struct td_domain *own;
@@ -286,7 +328,7 @@ static int whose(struct td_route *r, const struct td_core *core, struct td_msg *
 	if (own)
 		return for_us(r, msg, own);
 	r->next = r->uri;
-	if (r->in_dialog)
+	if (r->in_dialog || may_relay(r, core, msg))
 		r->kind = TD_ROUTE_NEXT;
 	else
 		reject(r, msg, 403, TD_STR("Relaying Refused"));

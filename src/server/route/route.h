@@ -28,6 +28,7 @@ struct td_route {
 	struct td_str extra;  /* header lines; static or in the message's arena */
 	bool challenge;       /* the sender must be authenticated or trusted */
 	bool in_dialog;       /* our Record-Route cookie vouches for it */
+	bool relayed;         /* to another domain, for a user of ours */
 	bool stateless;       /* forwarded without transactions (§16.11): for a domain, or in a dialog, of that mode */
 	bool serial;          /* TD_ROUTE_USER: bindings are tried by q, a group for ring_time_s (fork: serial) */
 	uint32_t ring_time_s;
@@ -60,6 +61,8 @@ int td_route_user(struct td_str *aor, const struct td_core *core, struct td_msg 
 bool td_route_is_us(const struct td_core *core, const struct td_uri *uri);
 /* May requests be sent there at all? Asked for every target, whatever it was derived from (A11, D6). */
 bool td_route_target_allowed(const struct td_core *core, const struct td_addr *a);
+/* The same of an address that a foreign domain's records name: theirs may lead to what is private here only if we are in such a network. */
+bool td_route_relay_allowed(const struct td_core *core, const struct td_addr *a);
 
 /* ---- the Record-Route cookie: a MAC over Call-ID and the caller's tag; whoever shows it is in that dialog (D1, D3) ---- */
 

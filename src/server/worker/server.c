@@ -195,11 +195,15 @@ static void take_config(struct td_mail *m, void *arg)
 	struct new_config *nc = arg;
 
 	if (nc->worker) {
-		td_config_unref(nc->worker->core.cfg);
-		nc->worker->core.cfg = nc->cfg;
+		struct td_core *core = &nc->worker->core;
+
+		td_config_unref(core->cfg);
+		core->cfg = nc->cfg;
 		ask_clients(nc->worker);
 		if (nc->certs)
-			td_tp_set_tls(nc->worker->core.tp, nc->certs->tls);
+			td_tp_set_tls(core->tp, nc->certs->tls);
+		td_dns_set_servers(core->dns, core->cfg->dns.servers, core->cfg->dns.server_n);
+		td_dns_set_timeout(core->dns, core->cfg->dns.timeout_s * 1000);
 	} else {
 		outside_config(nc->outside, nc->cfg);
 	}

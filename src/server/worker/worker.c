@@ -60,6 +60,12 @@ static int open_stack(struct worker *w)
 {
 	struct td_server *s = w->server;
 	const struct td_tp_limits limits = worker_tp_limits(w->core.cfg);
+	const struct td_dns_options dns = {
+		.servers = w->core.cfg->dns.servers,
+		.server_n = w->core.cfg->dns.server_n,
+		.timeout_ms = w->core.cfg->dns.timeout_s * 1000,
+		.log = s->log,
+	};
 	int err = td_trace_open(&w->core.trace, w->core.loop, w->core.cfg->trace.memory_bytes);
 
 	if (!err)
@@ -71,6 +77,10 @@ static int open_stack(struct worker *w)
 		td_tp_set_tls(w->core.tp, s->certs->tls);
 	if (!err)
 		err = td_txl_open(&w->core.txl, w->core.tp, NULL, s->log, &worker_txl_events, w);
+	if (!err)
+		err = td_dns_open(&w->core.dns, w->net, &dns);
+	if (!err)
+		err = td_locator_open(&w->core.locator, w->core.tp, w->core.dns, s->log);
 	if (!err)
 		err = td_location_attach(s->location, w->core.worker, w->core.loop);
 	w->attached = !err;
@@ -138,6 +148,8 @@ void worker_close_roles(struct worker *w)
 
 void worker_close(struct worker *w)
 {
+	td_locator_close(w->core.locator);
+	td_dns_close(w->core.dns);
 	td_tp_close(w->core.tp);
 	td_guard_close(w->guard);
 	td_trace_close(w->core.trace);

@@ -39,8 +39,10 @@ static void full_file(void **state)
 		     "listen:\n  - udp:127.0.0.1:5070\n  - tcp:[::1]\n"
 		     "state: ./here\nworkers: 3\nregistrations: memory\ntrust: [127.0.0.1/32, 2001:db8::/32, 192.0.2.7]\n"
 		     "digest: [MD5]\nregistrar: {min_expires: 2m, max_expires: 1d, default_expires: 90, max_contacts: 3}\n"
-		     "proxy: {timer_c: 200s, max_branches: 5}\ncalls: {track: Yes, records: no, per_user: 7, longest: "
-		     "1d}\nlimits: {rate: 10, max_message: 4000}\nlog: debug\n");
+		     "proxy: {timer_c: 200s, max_branches: 5, failover: 2}\nrelay: users\ncalls: {track: Yes, records: no, "
+		     "per_user: 7, longest: "
+		     "1d}\ndns: {servers: [192.0.2.53, \"[2001:db8::53]:5353\", \"127.0.0.1:5300\"], timeout: 2s}\nlimits: "
+		     "{rate: 10, max_message: 4000}\nlog: debug\n");
 	char text[TD_ADDR_TEXT];
 	struct td_addr a;
 
@@ -64,6 +66,13 @@ static void full_file(void **state)
 	assert_int_equal(c->registrar.default_expires_s, 120); /* raised to the minimum */
 	assert_int_equal(c->registrar.max_contacts, 3);
 	assert_int_equal(c->proxy.timer_c_s, 200);
+	assert_int_equal(c->proxy.failover_s, 2);
+	assert_int_equal(c->relay, TD_RELAY_USERS);
+	assert_int_equal(c->dns.server_n, 3);
+	assert_int_equal(c->dns.timeout_s, 2);
+	assert_string_equal(td_addr_text(text, &c->dns.servers[0]), "192.0.2.53:53");
+	assert_string_equal(td_addr_text(text, &c->dns.servers[1]), "[2001:db8::53]:5353");
+	assert_string_equal(td_addr_text(text, &c->dns.servers[2]), "127.0.0.1:5300");
 	assert_true(c->calls.track);
 	assert_false(c->calls.records);
 	assert_int_equal(c->calls.per_user, 7);
@@ -199,6 +208,13 @@ static const struct {
 	{ "registrar: {min_expires: 1x}\n", "t.yaml:1:26: registrar.min_expires: \"1x\" is no time" },
 	{ "registrar: {min_expires: 3h}\n", "is above max_expires" },
 	{ "proxy: {timer_c: 60}\n", "60 is too short (at least 180s)" },
+	{ "proxy: {failover: 0}\n", "0 is too short (at least 1s)" },
+	{ "relay: all\n", "t.yaml:1:8: relay: \"all\" is not known (want none or users)" },
+	{ "dns: {servers: [ns.example]}\n", "t.yaml:1:17: dns.servers: \"ns.example\" is no address of a name server" },
+	{ "dns: {servers: [\"192.0.2.1:0\"]}\n", "is no address of a name server" },
+	{ "dns: {servers: [1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1]}\n",
+	  "9 are too many (at most 8)" },
+	{ "dns: {timeout: 61s}\n", "61s is too long" },
 	{ "calls: {track: maybe}\n", "t.yaml:1:16: calls.track: \"maybe\" is not known (want no or yes)" },
 	{ "calls: {records: 1}\n", "\"1\" is not known (want no or yes)" },
 	{ "calls: {per_user: 2000000}\n", "out of range (0 to 1000000)" },

@@ -65,11 +65,15 @@ static void on_found(void *arg, int err, const struct td_hop *hop)
 	}
 }
 
-static void on_told(void *arg, struct td_str what)
+static void on_told(void *arg, const struct td_locate_step *step)
 {
 	struct world *w = arg;
 
-	td_out_str(&w->told, what);
+	td_out_str(&w->told, step->words);
+	if (step->type) {
+		assert_true(step->name.n);
+		assert_true(!step->err == (step->n > 0));
+	}
 	td_out_char(&w->told, '\n');
 }
 
