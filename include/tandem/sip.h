@@ -163,6 +163,19 @@ int td_aor_user(struct td_out *o, struct td_str user);  /* its beginning: a user
 int td_unescape(struct td_out *o, struct td_str v);     /* %HH once; control characters are TD_ESYNTAX */
 void td_escape_user(struct td_out *o, struct td_str v); /* what may not stand in a user part is escaped */
 
+/* ---- telephone numbers (RFC 3966) ---- */
+
+struct td_tel {
+	struct td_str number;  /* as written, with "+" and visual separators */
+	bool global;           /* it begins with "+": the same everywhere */
+	struct td_str context; /* of a local one: where it means something, a domain name or "+" and digits; p NULL: none */
+	struct td_str ext;     /* p NULL: none */
+};
+
+int td_tel_of_uri(struct td_tel *out, const struct td_uri *uri); /* TD_EUNSUPPORTED: no tel URI. Views into uri's text */
+/* A number as people write it, [ "+" ] digits, "*", "#" and visual separators, without these. TD_ESYNTAX: it is none; o is as it was. */
+int td_tel_put(struct td_out *o, struct td_str text);
+
 /* ---- typed header values; each parser takes one value (comma lists are split by td_list_next) ---- */
 
 /* name-addr or addr-spec with parameters: From, To, Contact, Route, Record-Route, Reply-To, Refer-To, Path … */

@@ -467,6 +467,8 @@ int config_check(struct td_config *c, const struct raw_config *raw, struct repor
 	int err, w;
 
 	err = check_domains(c, raw, r);
+	if (!err && c->domain_n)
+		err = config_check_ring(c, raw, r);
 	if (!err)
 		err = check_listen(c, raw, r);
 	if (!err)

@@ -24,6 +24,15 @@ struct td_domain {
 	bool recurse;         /* redirections of a callee are followed where that is safe: yes */
 };
 
+/* What a number or name reaches beside users called so. */
+struct td_ring {
+	struct td_str name;       /* as in an address of record; of a number its digits */
+	struct td_str domain;     /* p NULL: any of ours, for a number with "+" */
+	struct td_str *to, *then; /* addresses of record: those who ring, and those who do when nobody answered for timeout_s */
+	unsigned to_n, then_n;
+	uint32_t timeout_s;
+};
+
 struct td_listen {
 	enum td_proto proto;
 	struct td_addr addr;
@@ -48,6 +57,8 @@ struct td_config {
 	struct td_str file;        /* where it came from; empty: the embedded default */
 	struct td_domain *domains; /* the first is the default: requests to our bare address mean it */
 	unsigned domain_n;
+	struct td_ring *ring; /* sorted by name */
+	unsigned ring_n;
 	struct td_listen *listen;
 	unsigned listen_n;
 	struct td_str state; /* folder */
@@ -112,6 +123,8 @@ struct td_config *td_config_ref(struct td_config *c);
 void td_config_unref(struct td_config *c);
 /* NULL when host is none of ours (name compare; case-insensitive). */
 const struct td_domain *td_config_domain(const struct td_config *c, struct td_str host);
+/* name: a user part as td_uri_aor() writes it; domain: one of ours. NULL: nothing is said of it. */
+const struct td_ring *td_config_ring(const struct td_config *c, struct td_str name, struct td_str domain);
 bool td_config_trusts(const struct td_config *c, const struct td_addr *source);
 
 #endif

@@ -16,6 +16,15 @@ struct raw_domain {
 	char *recurse;
 };
 
+struct raw_ring {
+	char *number;
+	char **to;
+	unsigned to_count;
+	char *timeout;
+	char **then;
+	unsigned then_count;
+};
+
 struct raw_registrar {
 	char *min_expires, *default_expires, *max_expires;
 	uint32_t *max_contacts;
@@ -68,6 +77,8 @@ struct raw_dns {
 struct raw_config {
 	struct raw_domain *domains;
 	unsigned domains_count;
+	struct raw_ring *ring;
+	unsigned ring_count;
 	char **listen;
 	unsigned listen_count;
 	char *state;
@@ -123,7 +134,11 @@ __attribute__((format(printf, 4, 5))) void report_at(struct report *r, const cha
 
 /* ---- raw to checked (check.c) ---- */
 
-enum { RING_TIME_S = 15 };
+enum { RING_TIME_S = 15, RING_TIMEOUT_S = 20 };
+void check_duration(uint32_t *out, const char *z, uint32_t least, struct report *r, const char *const *path, unsigned n);
+/* ring.c */
+int config_check_ring(struct td_config *c, const struct raw_config *raw, struct report *r);
+void config_put_ring(struct td_out *o, const struct td_config *c);
 
 /* c has its defaults; whatever the file says replaces them. Problems go to r; -ENOMEM. */
 int config_check(struct td_config *c, const struct raw_config *raw, struct report *r);

@@ -120,6 +120,7 @@ void td_config_print(struct td_out *o, const struct td_config *c)
 	td_out_z(o, "state: ");
 	put_text(o, c->state);
 	td_out_fmt(o, "workers: %u\nregistrations: %s\n", c->workers, c->registrations == TD_REG_MEMORY ? "memory" : "durable");
+	config_put_ring(o, c);
 	put_trust(o, c);
 	td_out_z(o, "digest:\n");
 	if (c->digest_algs & 1u << TD_DIGEST_SHA256)

@@ -22,6 +22,16 @@ static const cyaml_schema_field_t domain_fields[] = {
 
 static const cyaml_schema_value_t domain = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_domain, domain_fields) };
 
+static const cyaml_schema_field_t ring_fields[] = {
+	TEXT("number", struct raw_ring, number),
+	CYAML_FIELD_SEQUENCE("to", OPT, struct raw_ring, to, &text, 0, CYAML_UNLIMITED),
+	TEXT("timeout", struct raw_ring, timeout),
+	CYAML_FIELD_SEQUENCE("then", OPT, struct raw_ring, then, &text, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t ring = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_ring, ring_fields) };
+
 static const cyaml_schema_field_t registrar_fields[] = {
 	TEXT("min_expires", struct raw_registrar, min_expires),
 	TEXT("default_expires", struct raw_registrar, default_expires),
@@ -90,6 +100,7 @@ static const cyaml_schema_field_t dns_fields[] = {
 static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_SEQUENCE("domains", OPT, struct raw_config, domains, &domain, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE("listen", OPT, struct raw_config, listen, &text, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_SEQUENCE("ring", OPT, struct raw_config, ring, &ring, 0, CYAML_UNLIMITED),
 	TEXT("state", struct raw_config, state),
 	NUMBER("workers", struct raw_config, workers),
 	TEXT("registrations", struct raw_config, registrations),

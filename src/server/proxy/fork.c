@@ -9,6 +9,8 @@
  * bindings at once gets its seek when it has rung for a second, since most that are answered by programs never need one; the lookup
  * at that time finds who came meanwhile.
  *
+ * A number of `ring` has several seeks: all at once, and others (later) when none of the first was answered for its timeout.
+ *
  * Whoever was tried is not tried again: a branch is known by the URI that it was sent to.
  */
 #include "server/proxy/internal.h"
@@ -78,14 +80,20 @@ unsigned px_breadth_left(const struct px_context *c)
 	return left;
 }
 
-/* What each of n new branches gets. A phone that comes late is the end of the way, as a rule: 1 will do, and leaves some to others. */
+/*
+ * What each of n new branches gets, of what is shared with the addresses that are to be looked up yet. A phone that comes late is the
+ * end of the way, as a rule: 1 will do, and leaves some to others.
+ */
 static unsigned share(const struct px_context *c, unsigned n, bool late)
 {
-	unsigned left = px_breadth_left(c), kept = c->invite ? left / RESERVE : 0;
+	unsigned left = px_breadth_left(c), kept = c->invite ? left / RESERVE : 0, addresses = 1, each;
 
 	if (late)
 		return left >= n;
-	return left - kept >= n ? (left - kept) / n : left / n;
+	for (const struct px_seek *s = c->seeks; s; s = s->next)
+		addresses += s->wanted;
+	each = (left - kept) / (n * addresses);
+	return each ? each : left >= n;
 }
 
 /* ---- bindings ---- */
@@ -189,6 +197,12 @@ static struct px_seek *wanted(const struct px_context *c)
 	return s;
 }
 
+static void mark_begun(struct px_seek *s)
+{
+	s->wanted = false;
+	s->begun = true;
+}
+
 static bool any_more(const struct px_context *c)
 {
 	for (const struct px_seek *s = c->seeks; s; s = s->next)
@@ -242,7 +256,6 @@ static void begin_group(struct px_context *c, struct px_seek *s, const struct td
 		s->q = (int16_t)before; /* once those that are being cancelled have given back their breadth */
 		s->more = true;
 	}
-	ring_for(c);
 }
 
 static struct td_str aor_of(const struct px_context *c, const struct px_seek *s)
@@ -260,7 +273,7 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 	px_context_enter(c);
 	c->lookup = NULL;
 	if (s)
-		s->wanted = false;
+		mark_begun(s);
 	if (!c->branches && (c->invite || !n))
 		px_note_bindings(c->px->core, c->msg, s ? aor_of(c, s) : c->setup->route.aor, b, n);
 	if (!err && !s)
@@ -271,6 +284,8 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 		start_more(c, s, 0, b, n, false);
 	else if (!c->branches && !any_more(c))
 		px_reply(c, 500, TD_STR("Location Not Available"));
+	if (s)
+		ring_for(c);
 	px_look(c);
 	if (!started && !c->branches && !c->lookup && !any_more(c))
 		px_reply(c, 480, TD_STR_NULL); /* known, and not there now (§16.5) */
@@ -300,7 +315,7 @@ static void late(struct td_loc_watch *w, const struct td_binding *b, unsigned n)
 	struct px_context *c = s->ctx;
 	bool new = false;
 
-	if (c->final_sent || c->cancelled || c->depth || s->late == LATE_MAX || px_declined(c))
+	if (c->final_sent || c->cancelled || c->depth || !s->begun || s->late == LATE_MAX || px_declined(c))
 		return;
 	for (unsigned i = 0; i < n && !new; i++)
 		new = is_wanted(c, s, s->q, b, n, &b[i]);
@@ -387,17 +402,28 @@ bool px_unshelve(struct px_context *c)
 	return true;
 }
 
+/* All that have more to try, of those who come first or those who come later. */
+static bool next_of(struct px_context *c, bool later)
+{
+	bool any = false;
+
+	for (struct px_seek *s = c->seeks; s; s = s->next) {
+		if (!s->more || s->later != later)
+			continue;
+		s->wanted = any = true;
+		s->more = false;
+	}
+	return any;
+}
+
 bool px_fork_on(struct px_context *c)
 {
 	bool any = false;
 
 	if (c->cancelled || c->final_sent || c->lookup || px_declined(c))
 		return false;
-	for (struct px_seek *s = c->seeks; s; s = s->next) {
-		s->wanted |= s->more;
-		s->more = false;
-		any |= s->wanted;
-	}
+	for (int later = 0; later < 2 && !any; later++)
+		any = next_of(c, later);
 	if (!any)
 		return false;
 	if (px_unshelve(c)) {
@@ -420,17 +446,33 @@ void px_fork_rings(struct px_context *c)
 		px_look(c);
 }
 
+/* Several addresses, or one in groups. */
+static void fork_by_seeks(struct px_context *c)
+{
+	const struct td_route *route = &c->setup->route;
+	struct px_seek *s = px_seek_add(c, route->aor, true);
+
+	c->late_too = true;
+	for (unsigned i = 1; s && i < route->ring_n; i++) {
+		s = px_seek_add(c, route->ring[i].aor, false);
+		if (s && route->ring[i].later) {
+			s->later = s->more = true;
+			s->wanted = false;
+		}
+	}
+	if (s)
+		px_look(c);
+	else
+		px_reply(c, 500, TD_STR_NULL);
+}
+
 void px_fork(struct px_context *c)
 {
 	struct td_core *core = c->px->core;
 	const struct td_route *route = &c->setup->route;
 
-	if (route->serial && c->st) {
-		c->late_too = true;
-		if (px_seek_add(c, route->aor, true))
-			px_look(c);
-		else
-			px_reply(c, 500, TD_STR_NULL);
+	if ((route->serial || route->ring_n > 1) && c->st) {
+		fork_by_seeks(c);
 	} else if (td_location_lookup(&c->lookup, core->location, core->worker, route->aor, found, c)) {
 		c->lookup = NULL;
 		px_reply(c, 500, TD_STR_NULL);

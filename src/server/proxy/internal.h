@@ -65,7 +65,8 @@ struct px_seek {
 	struct px_seek *next;
 	struct px_context *ctx;
 	int16_t q;                 /* serial: of the group tried last */
-	bool serial, wanted, more; /* wanted: it is to be looked up; more: groups are left */
+	bool serial, wanted, more; /* wanted: it is to be looked up; more: groups are left, or it waits for its turn */
+	bool begun, later;         /* later: its turn comes when those without it have failed */
 	uint8_t late;              /* branches for phones that came late */
 	uint16_t aor_n;            /* 0: the address the request is routed to */
 	char aor[];

@@ -12,7 +12,7 @@
 
 #include <errno.h>
 
-enum { SEEKS_MAX = 10 }; /* addresses of one request: whoever redirects on and on ends here */
+enum { SEEKS_MAX = 50 }; /* addresses of one request: whoever redirects on and on ends here */
 
 static bool is_sought(const struct px_context *c, struct td_str aor)
 {

@@ -4,7 +4,7 @@
  * Proxy-Require. Nothing leaves towards a foreign host except inside a dialog that our cookie proves, or, with relay: users, for whom
  * the gate lets in, to a domain (D1); the places of this policy are td_route_target_allowed() and the two `403`s here.
  */
-#include "server/route/route.h"
+#include "server/route/internal.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -260,21 +260,32 @@ static int set_user(struct td_route *r, struct td_msg *msg, const struct td_uri 
 	return 0;
 }
 
-/* tel:+49-30-123 → 4930123 at the default domain, where it may be a user or an extension. */
+/*
+ * A telephone number at the default domain, where it may be a user, an extension or in `ring`. One that is none of everywhere is of the
+ * domain its context names; in another context it means a telephone we know nothing of (RFC 3966 §5.1.5).
+ */
 static int set_number(struct td_route *r, const struct td_core *core, struct td_msg *msg)
 {
+	const struct td_domain *d = &core->cfg->domains[0];
 	struct td_uri u = r->uri;
+	struct td_tel tel;
+	struct td_out o;
 	char *digits = td_arena_alloc(&msg->arena, u.user.n + 1);
-	size_t n = 0;
 
 	if (!digits)
 		return -ENOMEM;
-	for (size_t i = 0; i < u.user.n; i++)
-		if (!strchr("-.()", u.user.p[i])) /* visual-separator, RFC 3966 §3 */
-			digits[n++] = u.user.p[i];
-	u.user = td_str_n(digits, n);
+	td_out_init_fixed(&o, digits, u.user.n + 1);
+	if (td_tel_of_uri(&tel, &u) || (td_tel_put(&o, tel.number) && tel.global))
+		return -EINVAL; /* the parser let it pass */
+	if (!tel.global)
+		d = td_config_domain(core->cfg, tel.context);
+	if (!d || !o.n) { /* local ones may have hexadecimal digits, which no number of ours has */
+		reject(r, msg, 404, TD_STR_NULL);
+		return 0;
+	}
+	u.user = td_out_view(&o);
 	u.password = TD_STR_NULL;
-	return set_user(r, msg, &u, &core->cfg->domains[0]);
+	return set_user(r, msg, &u, d);
 }
 
 /* The request is for this server or one of its users. */
@@ -393,23 +404,14 @@ int td_route_decide(struct td_route *r, const struct td_core *core, struct td_ms
 
 int td_route_admitted(struct td_route *r, const struct td_core *core, struct td_msg *msg)
 {
-	const struct td_user *u;
-	const char *at;
 	int err;
 
 	if (r->kind != TD_ROUTE_USER)
 		return 0;
-	if (td_users_find(core->users, r->aor))
-		return 0;
-	at = td_str_chr(r->aor, '@');
-	u = at ? td_users_find_extension(core->users, r->domain, td_str_n(r->aor.p, (size_t)(at - r->aor.p))) : NULL;
-	if (u) {
-		err = td_arena_dup(&r->aor, &msg->arena, u->aor);
-		return err;
-	}
-	if (!r->any_user)
+	err = route_find(r, core, msg);
+	if (err == TD_ENOTFOUND)
 		reject(r, msg, 404, TD_STR_NULL);
-	return 0;
+	return err == TD_ENOTFOUND ? 0 : err;
 }
 
 int td_route_user(struct td_str *aor, const struct td_core *core, struct td_msg *msg, const struct td_uri *uri)

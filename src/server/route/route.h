@@ -21,6 +21,12 @@ enum td_route_kind {
 	TD_ROUTE_NEXT,     /* proxy to `next` as it stands: inside a dialog we record-routed */
 };
 
+/* One of several whom a number reaches. */
+struct td_ringed {
+	struct td_str aor;
+	bool later; /* when those before did not answer */
+};
+
 struct td_route {
 	enum td_route_kind kind;
 	unsigned status;
@@ -45,7 +51,10 @@ struct td_route {
 	struct td_str domain;       /* name of our domain: the configuration's, or (TD_ROUTE_USER) in the message's arena */
 	struct td_str sender;       /* the user it was authenticated as, set by who asked the gate; empty: nobody was asked */
 	const struct td_flow *flow; /* TD_ROUTE_NEXT: how to get there, in the message's arena; NULL: as `next` says */
-	uint64_t loop;              /* what a loop would leave unchanged (§16.6 step 8): goes into our branch */
+	struct td_ringed
+		*ring; /* TD_ROUTE_USER: all whom a number of `ring` reaches, aor the first of them; in the message\'s arena */
+	unsigned ring_n;
+	uint64_t loop; /* what a loop would leave unchanged (§16.6 step 8): goes into our branch */
 };
 
 /* msg without defect. 0, or -ENOMEM, after which *out says nothing. Views in out point into msg or its arena. */

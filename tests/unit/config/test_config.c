@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "support.h"
+
 #include "server/config/config.h"
 
 /* Parses a text in an exact-size block; the errors stay in *errors. */
@@ -119,7 +121,9 @@ static void printed_reads_back(void **state)
 {
 	struct td_config *
 		c = good("domains: [{name: a.test, users: any}, {name: b.test, mode: stateless}, {name: c.test, mode: redirect}, "
-			 "{name: d.test, fork: serial, ring_time: 7s, recurse: no}]\nlisten: "
+			 "{name: d.test, fork: serial, ring_time: 7s, recurse: no}]\n"
+			 "ring: [{number: '+49 30-1', to: [al, bo@b.test], timeout: 5s, then: ['4711']}, {number: 'a;b', to: "
+			 "[c]}]\nlisten: "
 			 "['udp:[::1]:5071']\ntrust: "
 			 "[10.0.0.0/8]\nstate: '/a \"b\\c'\n"),
 	       *d;
@@ -144,6 +148,19 @@ static void printed_reads_back(void **state)
 	assert_int_equal(d->domains[3].fork, TD_FORK_SERIAL);
 	assert_int_equal(d->domains[3].ring_time_s, 7);
 	assert_false(d->domains[3].recurse);
+	assert_int_equal(d->ring_n, 2);
+	assert_str(d->ring[0].name, "+49301");
+	assert_null(d->ring[0].domain.p);
+	assert_int_equal(d->ring[0].to_n, 2);
+	assert_str(d->ring[0].to[0], "al@a.test");
+	assert_str(d->ring[0].to[1], "bo@b.test");
+	assert_int_equal(d->ring[0].timeout_s, 5);
+	assert_str(d->ring[0].then[0], "4711@a.test");
+	assert_str(d->ring[1].name, "a;b");
+	assert_str(d->ring[1].domain, "a.test");
+	assert_ptr_equal(td_config_ring(d, TD_STR("+49301"), TD_STR("b.test")), &d->ring[0]);
+	assert_null(td_config_ring(d, TD_STR("a;b"), TD_STR("b.test")));
+	assert_null(td_config_ring(d, TD_STR("zzz"), TD_STR("a.test")));
 	td_out_free(&one);
 	td_out_free(&two);
 	td_config_unref(c);
@@ -198,6 +215,15 @@ static const struct {
 	{ "domains: [{name: a, users: all}]\n", "\"all\" is not known (want local or any)" },
 	{ "domains: [{name: a, mode: relay}]\n", "\"relay\" is not known (want proxy, stateless or redirect)" },
 	{ "domains: [{name: a, mode: redirect, fork: serial}]\n", "only a domain of mode: proxy forks" },
+	{ "ring: [{number: \"+49 30\", to: []}]\n", "empty (want a list of users)" },
+	{ "ring: [{to: [bob]}]\n", "\"\" is no number or name (want" },
+	{ "ring: [{number: \"a b@c.test\", to: [bob]}]\n", "is no number or name (want" },
+	{ "domains: [{name: a.test}]\nring: [{number: x, to: [bob@b.test]}]\n", "\"bob@b.test\" is nobody here" },
+	{ "ring: [{number: 4711, to: [bob], timeout: 5s}]\n", "nothing comes after it" },
+	{ "ring: [{number: 4711, to: [bob]}, {number: \"47-11\", to: [al]}]\n", "\"4711\" is listed twice" },
+	{ "domains: [{name: a, mode: stateless}]\nring: [{number: x, to: [bob]}]\n", "only a domain of mode: proxy rings" },
+	{ "ring: [{number: x, to: [a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u]}]\n",
+	  "21 are too many to ring at once (at most 20)" },
 	{ "domains: [{name: a, fork: random}]\n", "\"random\" is not known (want parallel or serial)" },
 	{ "domains: [{name: a, ring_time: 0s}]\n", "0s is too short (at least 1s)" },
 	{ "domains: [{name: a, recurse: maybe}]\n", "\"maybe\" is not known (want no or yes)" },
