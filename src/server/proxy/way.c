@@ -153,6 +153,7 @@ static unsigned status_of(int err)
 	case -ENOMEM: return 500;
 	case -EMSGSIZE: return 513;
 	case TD_ETIMEOUT: return 504; /* §21.5.5: "from an external server it accessed", as a name server is */
+	case TD_ELIMIT:               /* aliases without an end */
 	case TD_ENOTFOUND:
 	case TD_EUNSUPPORTED: return 502;
 	case TD_EDENIED: return 403;
