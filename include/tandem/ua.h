@@ -33,6 +33,8 @@ struct td_ua_options {
 	struct td_str realm;     /* the only one whose challenges are answered; empty: the one that first lets us in */
 	enum td_proto proto;
 	struct td_addr proxy;              /* where requests outside dialogs go */
+	struct td_str proxy_host;          /* TLS: the name the proxy's certificate must bear; empty: its address */
+	struct td_tls *tls;                /* kept; whom to believe, for TLS, where an agent listens on nothing */
 	struct td_addr local;              /* own address; port 0: any free one */
 	struct td_str user_agent;          /* empty: no User-Agent header */
 	const struct td_ua_events *events; /* borrowed for the life; may be NULL */
@@ -45,6 +47,8 @@ int td_ua_open(struct td_ua **out, const struct td_ua_options *opt);
 void td_ua_close(struct td_ua *ua);
 const struct td_addr *td_ua_local(const struct td_ua *ua);
 struct td_loop *td_ua_loop(struct td_ua *ua);
+/* Why TLS did not come about the last time, in words; empty: it did. Until the agent's next turn. */
+struct td_str td_ua_tls_trouble(const struct td_ua *ua);
 /* Are requests of ours still on their way (a BYE, a 200 without its ACK)? A program waits for this before it ends. */
 bool td_ua_busy(const struct td_ua *ua);
 

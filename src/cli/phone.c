@@ -51,12 +51,13 @@ static int read_proxy(struct phone *ph, enum td_proto *proto, struct td_addr *ad
 	struct td_str s = td_str_of(ph->proxy), host = s, port = TD_STR_NULL;
 	struct td_str scheme = td_str_split(&s, ':');
 	const char *colon;
-	uint32_t number = 5060;
+	uint32_t number;
 	int err = td_proto_parse(proto, scheme);
 
-	if (err || !s.n)
-		return cli_fail(ph->cmd, CLI_USAGE, "--proxy \"%s\" is no address (want udp:HOST:PORT or tcp:HOST:PORT)",
-				ph->proxy);
+	if (err || !s.n || *proto == TD_WS || *proto == TD_WSS)
+		return cli_fail(ph->cmd, CLI_USAGE,
+				"--proxy \"%s\" is no address (want udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT)", ph->proxy);
+	number = td_proto_port(*proto);
 	host = s;
 	colon = memrchr(s.p, ':', s.n);
 	if (colon && !(s.p[0] == '[' && s.p[s.n - 1] == ']')) {
@@ -67,7 +68,58 @@ static int read_proxy(struct phone *ph, enum td_proto *proto, struct td_addr *ad
 	}
 	if (resolve(addr, host, (uint16_t)number))
 		return cli_fail(ph->cmd, CLI_NO_ANSWER, "the name \"%.*s\" has no address", TD_FMT(host));
+	snprintf(ph->host, sizeof(ph->host), "%.*s", TD_FMT(host));
 	return 0;
+}
+
+/* ---- TLS ---- */
+
+static int read_ca(struct td_out *o, const char *path)
+{
+	char block[4096];
+	size_t n;
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		return -errno;
+	while ((n = fread(block, 1, sizeof(block), f)) > 0 && o->n < 1 << 20)
+		td_out_str(o, td_str_n(block, n));
+	fclose(f);
+	return o->failed ? -ENOMEM : 0;
+}
+
+/* Whom to believe, out of the options. */
+static int open_tls(struct phone *ph)
+{
+	uint8_t pin[TD_FINGERPRINT];
+	struct td_tls_options opt = { 0 };
+	struct td_out ca, why;
+	int status = 0, err = 0;
+
+	td_out_init(&ca);
+	td_out_init(&why);
+	if (ph->tls_fingerprint && td_fingerprint_parse(pin, td_str_of(ph->tls_fingerprint)))
+		status = cli_fail(ph->cmd, CLI_USAGE, "--tls-fingerprint: want the 64 digits of a SHA-256 fingerprint (AB:CD:…)");
+	else if (ph->tls_fingerprint)
+		opt.pin = pin;
+	if (!status && ph->tls_ca) {
+		err = read_ca(&ca, ph->tls_ca);
+		opt.ca = td_out_view(&ca);
+		if (err)
+			status = cli_fail(ph->cmd, CLI_USAGE, "--tls-ca %s: %s", ph->tls_ca, td_strerror(err));
+		else if (!opt.ca.n)
+			status = cli_fail(ph->cmd, CLI_USAGE, "--tls-ca %s is empty", ph->tls_ca);
+	}
+	if (!status) {
+		err = td_tls_open(&ph->tls, &opt, &why);
+		if (err == TD_ESYNTAX)
+			status = cli_fail(ph->cmd, CLI_USAGE, "--tls-ca %s: %.*s", ph->tls_ca, TD_FMT(td_out_view(&why)));
+		else if (err)
+			status = cli_fail(ph->cmd, CLI_FAULT, "%s", td_strerror(err));
+	}
+	td_out_free(&ca);
+	td_out_free(&why);
+	return status;
 }
 
 static int proxy_of_uri(struct phone *ph, enum td_proto *proto, struct td_addr *addr, struct td_str text)
@@ -77,12 +129,13 @@ static int proxy_of_uri(struct phone *ph, enum td_proto *proto, struct td_addr *
 
 	if (td_uri_parse(&uri, text) || !uri.host.n)
 		return cli_fail(ph->cmd, CLI_USAGE, "\"%.*s\" is no SIP address", TD_FMT(text));
-	*proto = TD_UDP;
-	if (td_param_find(&p, uri.params, TD_STR("transport")) && td_proto_parse(proto, p.value))
+	*proto = uri.scheme == TD_SCHEME_SIPS ? TD_TLS : TD_UDP;
+	if (uri.scheme != TD_SCHEME_SIPS && td_param_find(&p, uri.params, TD_STR("transport")) && td_proto_parse(proto, p.value))
 		return cli_fail(ph->cmd, CLI_USAGE, "transport \"%.*s\" is not known", TD_FMT(p.value));
-	if (resolve(addr, uri.host, uri.port ? uri.port : 5060))
+	if (resolve(addr, uri.host, uri.port ? uri.port : td_proto_port(*proto)))
 		return cli_fail(ph->cmd, CLI_NO_ANSWER, "the name \"%.*s\" has no address (--proxy tells where to send)",
 				TD_FMT(uri.host));
+	snprintf(ph->host, sizeof(ph->host), "%.*s", TD_FMT(uri.host));
 	return 0;
 }
 
@@ -210,6 +263,10 @@ static int open_agent(struct phone *ph, const struct td_ua_events *events, void 
 	}
 	status = ph->proxy ? read_proxy(ph, &opt.proto, &opt.proxy)
 			   : proxy_of_uri(ph, &opt.proto, &opt.proxy, ph->as ? td_out_view(&address) : td_str_of(peer));
+	if (!status && opt.proto == TD_TLS)
+		status = open_tls(ph);
+	opt.tls = ph->tls;
+	opt.proxy_host = td_str_of(ph->host);
 	if (!status) {
 		err = td_net_source_for(&opt.local, &opt.proxy);
 		if (!err && !ph->as) {
@@ -270,6 +327,8 @@ void phone_close(struct phone *ph)
 		td_loop_close(ph->loop);
 	if (ph->log)
 		td_log_close(ph->log);
+	td_tls_unref(ph->tls);
+	ph->tls = NULL;
 	ph->ua = NULL;
 	ph->net = NULL;
 	ph->loop = NULL;
@@ -311,6 +370,21 @@ static const char *why_refused(unsigned status)
 	}
 }
 
+/* It is not for us to speak to somebody else: what he showed, and how to say whom to believe. */
+static int no_tls(struct phone *ph, struct td_str why)
+{
+	struct td_out shown;
+
+	phone_event(ph, "no_answer", json_pack("{s:o}", "why", cli_text(why)));
+	td_out_init(&shown);
+	cli_put_shown(&shown, why);
+	cli_fail(ph->cmd, CLI_NO_ANSWER,
+		 "no TLS with %s: %.*s; --tls-ca FILE says whose signature to believe, --tls-fingerprint HEX which certificate",
+		 ph->host, TD_FMT(td_out_view(&shown)));
+	td_out_free(&shown);
+	return CLI_NO_ANSWER;
+}
+
 int phone_outcome(struct phone *ph, const char *what, int err, unsigned status, struct td_str reason)
 {
 	const char *hint = why_refused(status);
@@ -329,6 +403,8 @@ int phone_outcome(struct phone *ph, const char *what, int err, unsigned status, 
 		td_out_free(&shown);
 		return CLI_REFUSED;
 	}
+	if (td_ua_tls_trouble(ph->ua).n)
+		return no_tls(ph, td_ua_tls_trouble(ph->ua));
 	phone_event(ph, "no_answer", json_pack("{s:s}", "why", td_strerror(err)));
 	if (err == TD_ETIMEOUT)
 		cli_fail(ph->cmd, CLI_NO_ANSWER,

@@ -9,13 +9,15 @@
 struct phone {
 	const struct cli_command *cmd;
 	/* options */
-	const char *as, *password_env, *proxy;
+	const char *as, *password_env, *proxy, *tls_ca, *tls_fingerprint;
 	bool json, verbose;
 	/* made of them */
 	struct td_loop *loop;
 	struct td_net *net;
 	struct td_log *log;
 	struct td_ua *ua;
+	struct td_tls *tls;
+	char host[256]; /* whom the proxy must prove to be, over TLS */
 	struct td_io signals;
 	struct td_timer settle, goodbye;
 	int status; /* exit status so far */
@@ -26,17 +28,20 @@ struct phone {
 	void *arg;
 };
 
-#define PHONE_OPTIONS(ph)                                                                       \
-	{ "as", 0, CLI_TEXT, &(ph)->as }, { "password-env", 0, CLI_TEXT, &(ph)->password_env }, \
-		{ "proxy", 0, CLI_TEXT, &(ph)->proxy }, { "json", 0, CLI_FLAG, &(ph)->json },   \
-	{                                                                                       \
-		"verbose", 'v', CLI_FLAG, &(ph)->verbose                                        \
+#define PHONE_OPTIONS(ph)                                                                                             \
+	{ "as", 0, CLI_TEXT, &(ph)->as }, { "password-env", 0, CLI_TEXT, &(ph)->password_env },                       \
+		{ "proxy", 0, CLI_TEXT, &(ph)->proxy }, { "json", 0, CLI_FLAG, &(ph)->json },                         \
+		{ "tls-ca", 0, CLI_TEXT, &(ph)->tls_ca }, { "tls-fingerprint", 0, CLI_TEXT, &(ph)->tls_fingerprint }, \
+	{                                                                                                             \
+		"verbose", 'v', CLI_FLAG, &(ph)->verbose                                                              \
 	}
 
 #define PHONE_HELP                                                                                          \
 	"  --as ADDRESS          who you are, like alice@example.test\n"                                    \
 	"  --password-env NAME   the environment variable your password is in\n"                            \
 	"  --proxy P:HOST:PORT   where requests go, like udp:127.0.0.1:5060 (default: the domain itself)\n" \
+	"  --tls-ca FILE         PEM: whose signature to believe, over TLS (default: the system's)\n"       \
+	"  --tls-fingerprint HEX the one certificate to believe, by its SHA-256\n"                          \
 	"  --json                one JSON object a line\n"                                                  \
 	"  -v, --verbose         log what happens\n"
 

@@ -55,7 +55,7 @@ static int send_invite(struct td_call *c)
 {
 	char branch[TD_BRANCH_LEN];
 	struct td_clitx_options opt = { .method = TD_INVITE, .branch = { branch, sizeof(branch) } };
-	int err = td_tp_flow_to(&c->flow, c->ua->tp, c->ua->proto, &c->ua->proxy);
+	int err = ua_flow_to_proxy(&c->flow, c->ua);
 
 	if (!err)
 		err = make_credentials(c);

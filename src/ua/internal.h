@@ -23,6 +23,8 @@ struct td_ua {
 	struct td_str user_agent;
 	enum td_proto proto;
 	struct td_addr proxy;
+	struct td_str proxy_host;
+	struct td_out trouble; /* with TLS, in words */
 	unsigned listener;
 	const struct td_ua_events *events;
 	void *arg;
@@ -34,6 +36,8 @@ extern const struct td_str ua_allow; /* "Allow: …" line with its CRLF */
 enum { UA_TAG_LEN = 12, UA_CALL_ID_LEN = 22 };
 struct td_str ua_token(struct td_ua *ua, struct td_arena *a, size_t n);              /* p NULL when memory is out */
 void ua_put_contact(struct td_out *o, struct td_ua *ua, const struct td_flow *flow); /* the whole line */
+int ua_flow_to_proxy(struct td_flow *out, struct td_ua *ua);
+void ua_reg_lost(struct td_reg *reg, uint64_t conn); /* a connection is gone */
 /* A flow to the URI of a next hop when its host is a number, else to the proxy. */
 int ua_flow_to(struct td_flow *out, struct td_ua *ua, struct td_str uri);
 void ua_put_from(struct td_out *o, struct td_ua *ua, struct td_str tag);
@@ -91,6 +95,10 @@ struct td_reg {
 	struct td_timer timer;
 	td_reg_fn *fn;
 	void *arg;
+	/* TLS: the Contact is the end of the connection we made, and changes with it */
+	bool dials;
+	uint64_t conn;
+	struct td_out now, before;
 };
 
 /* ---- calls ---- */

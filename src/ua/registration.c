@@ -90,11 +90,43 @@ static void on_answer(struct td_request *r, int err, const struct td_msg *m, voi
 		seconds = granted(reg, m);
 	if (seconds) {
 		reg->pause_ms = 0;
+		td_out_free(&reg->before);
+		td_out_init(&reg->before);
 		again_later(reg, (uint64_t)seconds * 900);
 	} else if (!reg->removing) {
 		retry_later(reg, m);
 	}
 	tell(reg, seconds > 0, err, m, seconds);
+}
+
+/*
+ * Over TLS we can be reached only over the connection we made, and its end is the Contact: another connection, another Contact, and the
+ * one before is taken back with it, so that nobody calls where nobody is.
+ */
+static int contact_of_connection(struct td_reg *reg)
+{
+	struct td_flow flow;
+	int err = ua_flow_to_proxy(&flow, reg->ua);
+
+	if (err || flow.conn == reg->conn)
+		return err;
+	reg->conn = flow.conn;
+	td_out_free(&reg->before);
+	reg->before = reg->now;
+	td_out_init(&reg->now);
+	td_out_fmt(&reg->now, "sip:%.*s@", TD_FMT(reg->ua->address.user));
+	td_tp_put_sent_by(&reg->now, reg->ua->tp, &flow);
+	td_out_str(&reg->now, td_proto_param((enum td_proto)flow.proto));
+	reg->contact = td_out_view(&reg->now);
+	return reg->now.failed ? -ENOMEM : 0;
+}
+
+void ua_reg_lost(struct td_reg *reg, uint64_t conn)
+{
+	if (!reg->dials || reg->conn != conn || reg->removing || reg->request)
+		return;
+	/* Soon, but not all phones of a server that fell at the same time (RFC 5626 §4.5). */
+	again_later(reg, 1000 + td_rng_below(td_loop_rng(reg->ua->loop), 4000));
 }
 
 static int send_register(struct td_reg *reg)
@@ -104,8 +136,14 @@ static int send_register(struct td_reg *reg)
 	struct td_out o;
 	int err;
 
+	err = reg->dials && !reg->removing ? contact_of_connection(reg) : 0;
+	if (err)
+		return err;
 	td_out_init(&o);
-	td_out_fmt(&o, "Contact: <%.*s>\r\nExpires: %u\r\n", TD_FMT(reg->contact), reg->removing ? 0 : reg->expires_s);
+	td_out_fmt(&o, "Contact: <%.*s>\r\n", TD_FMT(reg->contact));
+	if (reg->before.n)
+		td_out_fmt(&o, "Contact: <%.*s>;expires=0\r\n", TD_FMT(td_out_view(&reg->before)));
+	td_out_fmt(&o, "Expires: %u\r\n", reg->removing ? 0 : reg->expires_s);
 	td_out_str(&o, ua_allow);
 	opt.headers = td_out_view(&o);
 	err = o.failed ? -ENOMEM : ua_request_open(&reg->request, ua, &opt, reg->call_id, ++reg->cseq, on_answer, reg);
@@ -132,8 +170,7 @@ static int own_contact(struct td_str *out, struct td_reg *reg)
 	td_out_init(&o);
 	td_out_fmt(&o, "sip:%.*s@", TD_FMT(reg->ua->address.user));
 	td_addr_print(&o, td_ua_local(reg->ua));
-	if (reg->ua->proto == TD_TCP)
-		td_out_z(&o, ";transport=tcp");
+	td_out_str(&o, td_proto_param(reg->ua->proto));
 	err = o.failed ? -ENOMEM : td_arena_dup(out, &reg->arena, td_out_view(&o));
 	td_out_free(&o);
 	return err;
@@ -169,7 +206,13 @@ int td_reg_open(struct td_reg **out, struct td_ua *ua, struct td_str contact, ui
 	reg->arg = arg;
 	td_arena_init(&reg->arena);
 	td_timer_init(&reg->timer, on_timer, reg);
-	err = contact.n ? td_arena_dup(&reg->contact, &reg->arena, contact) : own_contact(&reg->contact, reg);
+	td_out_init(&reg->now);
+	td_out_init(&reg->before);
+	reg->dials = !contact.n && ua->proto == TD_TLS;
+	if (reg->dials)
+		err = contact_of_connection(reg);
+	else
+		err = contact.n ? td_arena_dup(&reg->contact, &reg->arena, contact) : own_contact(&reg->contact, reg);
 	if (!err)
 		err = td_uri_parse(&check, reg->contact);
 	if (!err)
@@ -213,6 +256,8 @@ void td_reg_close(struct td_reg *reg)
 	td_list_del(&reg->link);
 	td_timer_stop(reg->ua->loop, &reg->timer);
 	td_request_close(reg->request);
+	td_out_free(&reg->now);
+	td_out_free(&reg->before);
 	td_arena_reset(&reg->arena);
 	free(reg);
 }

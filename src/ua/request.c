@@ -61,7 +61,7 @@ static int send_request(struct td_request *r)
 	if (r->dialog)
 		err = ua_flow_to(&opt.to, r->ua, td_dialog_next_hop(r->dialog));
 	else
-		err = td_tp_flow_to(&opt.to, r->ua->tp, r->ua->proto, &r->ua->proxy);
+		err = ua_flow_to_proxy(&opt.to, r->ua);
 	if (err)
 		return err;
 	r->flow = opt.to;

@@ -24,14 +24,24 @@ void ua_put_contact(struct td_out *o, struct td_ua *ua, const struct td_flow *fl
 {
 	td_out_fmt(o, "Contact: <sip:%.*s@", TD_FMT(ua->address.user));
 	td_tp_put_sent_by(o, ua->tp, flow);
-	if (flow->proto == TD_TCP)
-		td_out_z(o, ";transport=tcp");
+	td_out_str(o, td_proto_param((enum td_proto)flow->proto));
 	td_out_z(o, ">\r\n");
 }
 
 void ua_put_from(struct td_out *o, struct td_ua *ua, struct td_str tag)
 {
 	td_out_fmt(o, "From: <%.*s>;tag=%.*s\r\n", TD_FMT(ua->address.text), TD_FMT(tag));
+}
+
+int ua_flow_to_proxy(struct td_flow *out, struct td_ua *ua)
+{
+	return td_tp_flow_to_host(out, ua->tp, ua->proto, &ua->proxy, ua->proxy_host);
+}
+
+/* Our proxy names itself by its address in Record-Route, and that need not stand in its certificate: who it is has been proved. */
+static bool is_proxy(const struct td_ua *ua, enum td_proto proto, const struct td_addr *a)
+{
+	return proto == ua->proto && td_addr_eq(a, &ua->proxy);
 }
 
 int ua_flow_to(struct td_flow *out, struct td_ua *ua, struct td_str text)
@@ -44,11 +54,12 @@ int ua_flow_to(struct td_flow *out, struct td_ua *ua, struct td_str text)
 	int err = TD_EUNSUPPORTED;
 
 	if (td_uri_parse(&uri, text) == 0 && td_ip_parse(&a, uri.host) == 0) {
-		a.port = uri.port ? uri.port : 5060;
-		if (!td_param_find(&p, uri.params, TD_STR("transport")) || td_proto_parse(&proto, p.value) == 0)
-			err = td_tp_flow_to(out, ua->tp, proto, &a);
+		if (!td_param_find(&p, uri.params, TD_STR("transport")) || td_proto_parse(&proto, p.value) == 0) {
+			a.port = uri.port ? uri.port : td_proto_port(proto);
+			err = is_proxy(ua, proto, &a) ? ua_flow_to_proxy(out, ua) : td_tp_flow_to(out, ua->tp, proto, &a);
+		}
 	}
-	return err == TD_EUNSUPPORTED ? td_tp_flow_to(out, ua->tp, ua->proto, &ua->proxy) : err;
+	return err == TD_EUNSUPPORTED ? ua_flow_to_proxy(out, ua) : err;
 }
 
 /* ---- authentication ---- */
@@ -220,7 +231,23 @@ static void on_bytes(void *arg, struct td_msg *m, const struct td_flow *from)
 	td_msg_unref(m);
 }
 
-static const struct td_tp_events tp_events = { .message = on_bytes };
+static void on_conn_lost(void *arg, uint64_t conn)
+{
+	struct td_ua *ua = arg;
+
+	for (struct td_link *l = ua->regs.next; l != &ua->regs; l = l->next)
+		ua_reg_lost(TD_CONTAINER_OF(l, struct td_reg, link), conn);
+}
+
+static void on_tls_failed(void *arg, const struct td_flow *flow, int err, struct td_str why)
+{
+	struct td_ua *ua = arg;
+
+	ua->trouble.n = 0;
+	td_out_str(&ua->trouble, why);
+}
+
+static const struct td_tp_events tp_events = { .message = on_bytes, .conn_lost = on_conn_lost, .tls_failed = on_tls_failed };
 
 /* ---- opening and closing ---- */
 
@@ -237,6 +264,8 @@ static int copy_options(struct td_ua *ua, const struct td_ua_options *opt)
 		err = TD_ESYNTAX;
 	if (!err)
 		err = td_arena_dup(&ua->user_agent, &ua->arena, opt->user_agent);
+	if (!err)
+		err = td_arena_dup(&ua->proxy_host, &ua->arena, opt->proxy_host);
 	if (err)
 		return err;
 	if (!cred.user.n)
@@ -244,7 +273,7 @@ static int copy_options(struct td_ua *ua, const struct td_ua_options *opt)
 	return cred.password.n ? td_auth_client_open(&ua->auth, td_loop_rng(ua->loop), &cred) : 0;
 }
 
-/* One listener, UDP or TCP as the account says; the same port serves both ways. */
+/* One listener, UDP or TCP as the account says; the same port serves both ways. Over TLS none: a phone has no certificate to show. */
 static int open_stack(struct td_ua *ua, const struct td_ua_options *opt)
 {
 	int err = td_tp_group_open(&ua->group, 1);
@@ -252,7 +281,10 @@ static int open_stack(struct td_ua *ua, const struct td_ua_options *opt)
 	if (!err)
 		err = td_tp_open(&ua->tp, ua->group, 0, ua->net, ua->log, NULL, &tp_events, ua);
 	if (!err)
-		err = td_tp_listen(ua->tp, &ua->listener, ua->proto, &opt->local);
+		td_tp_set_tls(ua->tp, opt->tls);
+	if (!err)
+		err = ua->proto == TD_TLS ? td_tp_dial_only(ua->tp, &ua->listener, TD_TLS, &opt->local)
+					  : td_tp_listen(ua->tp, &ua->listener, ua->proto, &opt->local);
 	if (!err)
 		err = td_txl_open(&ua->txl, ua->tp, NULL, ua->log, &txl_events, ua);
 	return err;
@@ -266,6 +298,7 @@ int td_ua_open(struct td_ua **out, const struct td_ua_options *opt)
 	if (!ua)
 		return -ENOMEM;
 	td_arena_init(&ua->arena);
+	td_out_init(&ua->trouble);
 	td_list_init(&ua->calls);
 	td_list_init(&ua->requests);
 	td_list_init(&ua->regs);
@@ -305,6 +338,7 @@ void td_ua_close(struct td_ua *ua)
 		td_tp_group_close(ua->group);
 	if (ua->auth)
 		td_auth_client_close(ua->auth);
+	td_out_free(&ua->trouble);
 	td_arena_reset(&ua->arena);
 	free(ua);
 }
@@ -317,6 +351,11 @@ const struct td_addr *td_ua_local(const struct td_ua *ua)
 struct td_loop *td_ua_loop(struct td_ua *ua)
 {
 	return ua->loop;
+}
+
+struct td_str td_ua_tls_trouble(const struct td_ua *ua)
+{
+	return td_out_view(&ua->trouble);
 }
 
 bool td_ua_busy(const struct td_ua *ua)

@@ -176,9 +176,10 @@ class Place:
 class Server:
     """`tandem serve` with a configuration of its own. The ports stay the same over a restart."""
 
-    def __init__(self, place, name="server", users=None, trust=False, config="", domain=DOMAIN, port=0, start=True, hosts=(HOST,)):
+    def __init__(self, place, name="server", users=None, trust=False, config="", domain=DOMAIN, port=0, start=True, hosts=(HOST,), tls=False):
         self.place, self.name, self.domain, self.hosts = place, name, domain, hosts
         self.port = port or free_port()
+        self.tls_port = self.port + 1 if tls else None      # free_port() gives both
         self.users = users or {}
         self.process = None
         self.folder = place.path(name + ".d")
@@ -192,7 +193,8 @@ class Server:
 
     def configure(self, trust=False, config=""):
         text = "domains:\n  - name: %s\n%s" % (self.domain, "    users: any\n" if trust == "any" else "")
-        text += "listen:\n" + "".join('  - "%s:%s:%d"\n' % (t, h, self.port) for h in self.hosts for t in ("udp", "tcp")) + "state: ./state\n"
+        text += "listen:\n" + "".join('  - "%s:%s:%d"\n' % (t, h, self.port) for h in self.hosts for t in ("udp", "tcp"))
+        text += "".join('  - "tls:%s:%d"\n' % (h, self.tls_port) for h in self.hosts if self.tls_port) + "state: ./state\n"
         text += "trust: [127.0.0.1/32]\n" if trust else ""
         with open(self.file, "w") as f:
             f.write(text + config)
@@ -200,6 +202,15 @@ class Server:
     @property
     def address(self):
         return "%s:%d" % (self.hosts[0], self.port)
+
+    @property
+    def tls_address(self):
+        return "%s:%d" % (self.hosts[0], self.tls_port)
+
+    @property
+    def certificate(self):
+        """the file that phones may be told to believe"""
+        return os.path.join(self.folder, "state", "tls.crt")
 
     def command(self, *args, stdin=None, seconds=60):
         """runs tandem with this server's configuration"""
@@ -248,7 +259,7 @@ def tandem(place, *args, stdin=None, seconds=60, env=None):
 BARESIP_CONFIG = """\
 poll_method epoll
 sip_listen %(listen)s
-net_interface 127.0.0.1
+%(tls)snet_interface 127.0.0.1
 rtp_ports %(rtp)d-%(rtp_end)d
 call_max_calls 4
 audio_source aufile,%(tone)s
@@ -276,6 +287,8 @@ class Baresip:
     It is driven over ctrl_tcp: JSON in netstrings, commands as typed into its menu, events as they happen."""
 
     def __init__(self, place, user, password, server, tone, transport="udp", answer="manual", domain=None):
+        tls = "sip_cafile %s\n" % server.certificate if transport == "tls" else ""
+        address = server.tls_address if transport == "tls" else server.address
         self.place, self.user, self.domain = place, user, domain or server.domain
         self.folder = place.path("baresip-" + user)
         os.mkdir(self.folder)
@@ -283,11 +296,11 @@ class Baresip:
         rtp, control = free_port(), free_port()
         with open(os.path.join(self.folder, "config"), "w") as f:
             f.write(BARESIP_CONFIG % {"listen": HOST + ":0", "rtp": rtp, "rtp_end": rtp + 20, "tone": tone, "control": control,
-                                      "folder": self.folder})
+                                      "tls": tls, "folder": self.folder})
         with open(os.path.join(self.folder, "accounts"), "w") as f:
             f.write("<sip:%s@%s;transport=%s>;auth_user=%s;auth_pass=%s;outbound=\"sip:%s;transport=%s\";regint=600;"
                     "answermode=%s;audio_codecs=PCMU,PCMA\n"
-                    % (user, self.domain, transport, user, password, server.address, transport, answer))
+                    % (user, self.domain, transport, user, password, address, transport, answer))
         self.process = Process(place, "baresip-" + user, "baresip", "-f", self.folder)
         self.socket = wait_for(lambda: self._connect(control), "baresip's control port")
         self.socket.settimeout(0.02)
