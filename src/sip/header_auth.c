@@ -53,14 +53,31 @@ static struct td_param auth_param(struct td_cur *c)
 	return p;
 }
 
+/* How long the name at p is, if it is of letters, digits, "-" and "." and "=" follows within sixteen bytes; else 0. */
+static inline size_t usual_name(const char *p, const char *end)
+{
+#if defined(__SSE2__)
+	if (end - p >= 16) {
+		__m128i x = td_load128(p);
+		unsigned equals = td_equal16(x, '=');
+
+		/* the lowest bit of `equals`, less one: the bytes before it */
+		return equals && !(td_odd16(x) & (equals - 1) & ~equals) ? (size_t)__builtin_ctz(equals) : 0;
+	}
+#endif
+	return 0;
+}
+
 /* name="value" or name=token as nearly all write it. False, and nothing read, if it is not so. */
 static inline bool usual_param(struct td_param *out, struct td_cur *c)
 {
-	const char *p = c->p, *end = c->end, *name_end = td_skip(p, end, 0, TD_CC_TOKEN), *from = name_end + 1, *to;
+	const char *p = c->p, *end = c->end, *from, *to;
+	size_t n = usual_name(p, end);
 
-	if (name_end == p || end - name_end < 2 || *name_end != '=')
+	if (!n)
 		return false;
-	if (*from == '"') {
+	from = p + n + 1;
+	if (from < end && *from == '"') {
 		to = td_scan_quoted(++from, end);
 		if (to == end || *to != '"')
 			return false;
@@ -71,7 +88,7 @@ static inline bool usual_param(struct td_param *out, struct td_cur *c)
 			return false;
 		c->p = to;
 	}
-	out->name = td_str_n(p, (size_t)(name_end - p));
+	out->name = td_str_n(p, n);
 	out->value = td_str_n(from, (size_t)(to - from));
 	return true;
 }

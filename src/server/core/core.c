@@ -21,3 +21,31 @@ int td_core_aor(struct td_out *o, const struct td_uri *uri, const struct td_doma
 	td_out_str(o, domain->name); /* in lower case, as the configuration has it */
 	return 0;
 }
+
+void td_core_expect(const struct td_core *core, struct td_msg *msg)
+{
+	const struct td_uri *to = &msg->to.uri;
+	const struct td_domain *domain;
+	struct td_registrant *r;
+	struct td_out o;
+	size_t most;
+
+	if (msg->method != TD_REGISTER || msg->defect.status || !to->user.n)
+		return;
+	if (td_users_count(core->users) && !td_msg_hdr(msg, TD_HDR_AUTHORIZATION))
+		return; /* most probably it is challenged, for which nobody is looked for */
+	domain = td_core_domain(core, to);
+	if (!domain)
+		return;
+	most = 3 * to->user.n + sizeof("@") + domain->name.n; /* every byte of the user may have to be escaped */
+	r = td_arena_alloc(&msg->arena, sizeof(*r) + most);
+	if (!r)
+		return;
+	td_out_init_fixed(&o, (char *)(r + 1), most);
+	if (td_core_aor(&o, to, domain) || o.failed)
+		return;
+	r->domain = domain;
+	r->user = td_users_expect(core->users, td_out_view(&o));
+	r->location = td_location_expect(core->location, core->worker, r->user.aor);
+	msg->user = r;
+}

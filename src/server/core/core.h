@@ -44,6 +44,24 @@ const struct td_domain *td_core_domain(const struct td_core *core, const struct 
 /* The address of record of uri's user at that domain, as td_uri_aor() writes it. TD_ESYNTAX: no user can be called that. */
 int td_core_aor(struct td_out *o, const struct td_uri *uri, const struct td_domain *domain);
 
+/*
+ * A REGISTER's address of record (§10.3 step 5), when it is one of ours, found a message ahead: what is kept under it is in tables larger
+ * than any cache, and comes near while the message before it is handled. It stands in the message's arena; NULL: nobody looked, or it
+ * is none, and who handles the request will find out why.
+ */
+struct td_registrant {
+	const struct td_domain *domain;
+	struct td_users_key user; /* with the AOR */
+	uint64_t location;        /* td_location_expect()'s */
+};
+
+void td_core_expect(const struct td_core *core, struct td_msg *msg);
+
+static inline const struct td_registrant *td_core_registrant(const struct td_msg *msg)
+{
+	return msg->user;
+}
+
 static inline void td_count(_Atomic uint64_t *c)
 {
 	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + 1, memory_order_relaxed);

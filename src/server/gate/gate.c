@@ -135,8 +135,14 @@ static int pass_user(const struct asked *q, const struct td_user *user, struct t
  */
 static int expect_speaker(struct asked *q)
 {
+	const struct td_registrant *r = td_core_registrant(q->msg);
 	struct td_out o;
 
+	if (r) {
+		q->expected = r->user;
+		td_users_approach(q->core->users, &q->expected);
+		return 0;
+	}
 	if (!q->own || !q->speaker->user.n)
 		return 0;
 	if (!text_begin(&o, q->msg, 3 * q->speaker->user.n + 1 + q->own->name.n + 1))
@@ -172,7 +178,7 @@ static int check_user(const struct asked *q, const struct td_auth *cred, enum td
 
 	if (err)
 		return err;
-	if (q->expected.aor.n)
+	if (q->expected.aor.n && !td_core_registrant(q->msg))
 		td_users_approach(core->users, &q->expected);
 	verdict = td_auth_begin(&trial, core->nonces, cred, alg, q->msg, td_loop_now_ms(core->loop), core->ha2);
 	if (verdict == TD_AUTH_OK) {

@@ -53,11 +53,17 @@ static void answer(struct td_registrar *r, const struct td_msg *msg, const struc
 static struct verdict read_aor(struct td_str *out, const struct td_domain **domain, const struct td_core *core,
 			       struct td_msg *msg)
 {
+	const struct td_registrant *r = td_core_registrant(msg);
 	const struct td_uri *to = &msg->to.uri;
 	struct td_out o;
 	size_t most;
 	char *mem;
 
+	if (r) {
+		*domain = r->domain;
+		*out = r->user.aor;
+		return fine;
+	}
 	if (to->scheme != TD_SCHEME_SIP && to->scheme != TD_SCHEME_SIPS)
 		return no(404, TD_STR_NULL);
 	*domain = td_core_domain(core, to);
@@ -253,7 +259,7 @@ static struct verdict read_contacts(struct td_loc_update *up, struct td_loc_chan
 	while (!v.status && (got = td_contact_next(&c, &it)) != 0) {
 		if (got < 0)
 			return no(400, TD_STR("Bad Contact"));
-		if (n == 0)
+		if (n == 0 && !td_core_registrant(msg))
 			td_location_approach(core->location, core->worker, up->hash);
 		if (n == MAX_CHANGES)
 			return no(403, TD_STR("Too many contacts"));
@@ -379,6 +385,19 @@ static struct verdict submit(struct td_registrar *r, struct td_msg *msg, const s
 	return fine;
 }
 
+/* The place of the address's bindings: they come near while the contacts are read. */
+static uint64_t expect_location(const struct td_core *core, const struct td_msg *msg, struct td_str aor)
+{
+	const struct td_registrant *r = td_core_registrant(msg);
+	uint64_t hash;
+
+	if (!r || aor.p != r->user.aor.p) /* nobody looked ahead; or it is an extension's */
+		return td_location_expect(core->location, core->worker, aor);
+	hash = r->location;
+	td_location_approach(core->location, core->worker, hash);
+	return hash;
+}
+
 void td_registrar_request(struct td_registrar *r, struct td_msg *msg, const struct td_flow *from, const struct td_gate *who)
 {
 	struct td_core *core = r->core;
@@ -396,7 +415,7 @@ void td_registrar_request(struct td_registrar *r, struct td_msg *msg, const stru
 	if (!v.status)
 		v = find_aor(&up.aor, core, msg, who);
 	if (!v.status)
-		up.hash = td_location_expect(core->location, core->worker, up.aor);
+		up.hash = expect_location(core, msg, up.aor);
 	if (!v.status)
 		v = read_contacts(&up, &one, &x, core, msg);
 	if (!v.status && x)

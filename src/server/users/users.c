@@ -426,9 +426,13 @@ const struct td_user *td_users_find(const struct td_users *u, struct td_str aor)
 
 struct td_users_key td_users_expect(const struct td_users *u, struct td_str aor)
 {
-	struct td_users_key key = { aor, td_hash_str(&u->key, aor) };
-	struct table *t = atomic_load_explicit(&u->by_aor.table, memory_order_acquire);
+	struct td_users_key key = { .aor = aor };
+	struct table *t;
 
+	if (!any_user(u))
+		return key;
+	key.hash = td_hash_str(&u->key, aor);
+	t = atomic_load_explicit(&u->by_aor.table, memory_order_acquire);
 	td_fetch(&t->slot[key.hash & t->mask]);
 	return key;
 }
@@ -437,7 +441,8 @@ struct td_users_key td_users_expect(const struct td_users *u, struct td_str aor)
 void td_users_approach(const struct td_users *u, const struct td_users_key *key)
 {
 	struct table *t = atomic_load_explicit(&u->by_aor.table, memory_order_acquire);
-	const char *e = (const char *)atomic_load_explicit(&t->slot[key->hash & t->mask], memory_order_relaxed);
+	const char *e =
+		!key->hash ? NULL : (const char *)atomic_load_explicit(&t->slot[key->hash & t->mask], memory_order_relaxed);
 
 	for (unsigned line = 0; e && line < 3; line++)
 		td_fetch(e + 64 * line);

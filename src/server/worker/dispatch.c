@@ -220,6 +220,7 @@ static void hand_over(struct worker *w, struct worker *to, struct td_msg *msg, c
 	*h = (struct handover){ .mail.fn = received_handover, .to = to, .msg = msg, .from = *from };
 	atomic_fetch_add_explicit(&to->handed, 1, memory_order_relaxed);
 	msg->hash = 0; /* it was ours */
+	msg->user = NULL;
 	td_loop_post(to->core.loop, &h->mail);
 }
 
@@ -266,7 +267,10 @@ bool worker_give(struct worker *w, struct td_msg *msg, const struct td_flow *fro
 
 static void on_coming(void *arg, struct td_msg *msg)
 {
-	td_txl_coming(((struct worker *)arg)->core.txl, msg);
+	const struct td_core *core = &((struct worker *)arg)->core;
+
+	td_txl_coming(core->txl, msg);
+	td_core_expect(core, msg);
 }
 
 /* A flood must not fill the trace by being turned away: once a second it is noted who was last, and how many were. */
