@@ -127,6 +127,7 @@ struct td_srvtx {
 	uint16_t last_status;
 	uint16_t reply_port;
 	bool invite, cancelled;
+	bool gone;  /* the connection it came by, and no other took its place yet */
 	char key[]; /* match.c */
 };
 

@@ -136,13 +136,15 @@ static int send_response(struct td_srvtx *st, struct td_buf *bytes)
 	int err;
 
 	to.peer.port = st->reply_port;
-	err = td_tp_send(tp, &to, bytes);
+	/* Of another worker's connection nobody can say here whether it still takes what is sent over it. */
+	err = st->gone ? TD_ECLOSED : td_tp_send(tp, &to, bytes);
 	if (err != TD_ECLOSED || !td_srvtx_msg(st))
 		return err;
 	/* §18.2.2: the connection is gone, but where the request came from is known. */
 	if (td_tp_reconnect_flow(&to, tp, st->msg, &st->t.flow))
 		return err;
 	txn_unwatch(&st->t);
+	st->gone = false;
 	st->t.flow = to;
 	st->reply_port = to.peer.port;
 	return td_tp_send(tp, &to, bytes);
@@ -203,6 +205,7 @@ int srvtx_act(struct txn *t, uint32_t actions, const struct stimulus *s)
 		if (txl->events->ack)
 			txl->events->ack(txl->arg, s->msg, s->from);
 	}
+	st->gone |= actions & TELL_ERROR && t->flow.conn;
 	if (actions & TELL_ERROR && st->events && st->events->unsent)
 		st->events->unsent(st, s->err, st->arg);
 	return err;
