@@ -128,7 +128,8 @@ static void best_response(void **state)
 		for (int k = 0; k < 3 && six; k++) {
 			if (best[i].said[k])
 				continue;
-			want_request(&r.b[k], "CANCEL"); /* 6xx ends all, at once */
+			m = want_request(&r.b[k], "CANCEL"); /* 6xx ends all, at once */
+			assert_string_equal(header(m, "Reason"), "SIP;cause=600");
 			phone_answer(&r.b[k], r.invite[k], 487, "", NULL);
 		}
 		m = maybe_status(&r.a, 0, 300000);
@@ -186,10 +187,14 @@ static void cancel_stops_all(void **state)
 		phone_answer(&r.b[i], r.invite[i], 180, "", NULL);
 	for (int i = 0; i < 3; i++)
 		want_status(&r.a, 180);
-	leg_send(&r.l, "CANCEL", NULL, NULL);
+	leg_send(&r.l, "CANCEL", "Reason: SIP;cause=200;text=\"a, b\"\nReason: Q.850;cause=16\n", NULL);
 	want_status(&r.a, 200);
 	for (int i = 0; i < 3; i++) {
-		want_request(&r.b[i], "CANCEL");
+		struct td_msg *m = want_request(&r.b[i], "CANCEL");
+
+		assert_int_equal(header_count(m, TD_HDR_REASON), 2);
+		assert_non_null(find(m, "Reason: SIP;cause=200;text=\"a, b\"\r\n"));
+		assert_non_null(find(m, "Reason: Q.850;cause=16\r\n"));
 		phone_answer(&r.b[i], r.invite[i], i == 1 ? 486 : 487, "", NULL);
 	}
 	want_status(&r.a, 487);

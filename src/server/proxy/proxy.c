@@ -419,10 +419,24 @@ static void to_next_hop(struct px_context *c)
 
 /* ---- the caller's side ---- */
 
+/* All Reason fields of a CANCEL: one for each protocol that has something to say (RFC 3326 §2). */
+static struct td_str reasons(struct td_msg *cancel)
+{
+	struct td_str all;
+	struct td_out o;
+
+	td_out_init(&o);
+	for (const struct td_hdr *h = td_msg_hdr(cancel, TD_HDR_REASON); h; h = td_msg_hdr_next(cancel, h))
+		td_out_str(&o, td_hdr_line(cancel, h));
+	if (o.failed || td_arena_dup(&all, &cancel->arena, td_out_view(&o)))
+		all = TD_STR_NULL;
+	td_out_free(&o);
+	return all;
+}
+
 static void on_cancelled(struct td_srvtx *st, struct td_msg *cancel, void *arg)
 {
 	struct px_context *c = arg;
-	const struct td_hdr *why = td_msg_hdr(cancel, TD_HDR_REASON);
 
 	px_context_enter(c);
 	c->cancelled = true;
@@ -430,7 +444,7 @@ static void on_cancelled(struct td_srvtx *st, struct td_msg *cancel, void *arg)
 		td_loc_cancel(c->lookup);
 	c->lookup = NULL;
 	if (c->branches)
-		px_cancel_branches(c, why ? td_hdr_line(cancel, why) : TD_STR_NULL);
+		px_cancel_branches(c, td_msg_hdr(cancel, TD_HDR_REASON) ? reasons(cancel) : TD_STR_NULL);
 	else
 		px_reply(c, 487, TD_STR_NULL);
 	px_context_leave(c);

@@ -165,6 +165,17 @@ static TD_RARE void refused_by_target(struct px_branch *b, const struct td_msg *
 		px_way_on(b, 503, again.seconds);
 }
 
+/* "Reason: SIP ;cause=600" is RFC 3326's own example. */
+static void cancel_declined(struct px_context *c, unsigned status)
+{
+	char line[64];
+	struct td_out o;
+
+	td_out_init_fixed(&o, line, sizeof(line));
+	td_out_fmt(&o, "Reason: SIP;cause=%u\r\n", status);
+	px_cancel_branches(c, td_out_view(&o));
+}
+
 static void failure(struct px_branch *b, struct td_msg *m)
 {
 	struct px_context *c = b->ctx;
@@ -178,7 +189,7 @@ static void failure(struct px_branch *b, struct td_msg *m)
 	if (b->way)
 		refused_by_target(b, m);
 	if (m->status >= 600) {
-		px_cancel_branches(c, TD_STR_NULL);
+		cancel_declined(c, m->status);
 	} else if (m->status < 400 && px_recurse(c, m, &from)) {
 		td_msg_unref(b->final);
 		b->final = NULL;
