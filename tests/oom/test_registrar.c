@@ -83,6 +83,7 @@ static void registers(void **state)
 		{ "Path: <sip:p@10.0.1.1;lr>\r\n", 420, 0, true },
 		{ "Supported: outbound\r\nContact: <sip:a@10.0.1.1>;reg-id=1;+sip.instance=\"<urn:x>\"\r\n", 200, 1, true },
 		{ "Contact: <sip:a@10.0.1.1>;reg-id=1;x=2\r\n", 200, 1, true },
+		{ "Supported: gruu\r\nContact: <sip:a@10.0.1.1>;+sip.instance=\"<urn:x>\"\r\n", 200, 1, true },
 		{ "Contact: <sip:a@10.0.1.1>\r\n", 0, 0, false },
 	};
 

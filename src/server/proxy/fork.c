@@ -142,10 +142,25 @@ static bool is_shadowed(const struct td_core *core, const struct td_binding *all
 	return false;
 }
 
+/* Known, and not there now (§16.5). A temporary address of a phone that is not bound to it any more is nobody's (RFC 5627 §5.3, §6.1). */
+unsigned px_nobody_there(const struct td_core *core, const struct td_route *route, const struct td_binding *b, unsigned n)
+{
+	if (!route->gruu || !route->gruu->temporary)
+		return 480;
+	for (unsigned i = 0; i < n; i++)
+		if (td_gruu_is(route->gruu, core->rr_key, &b[i]))
+			return 480;
+	return 404;
+}
+
 static bool is_wanted(const struct px_context *c, const struct px_seek *s, int q, const struct td_binding *all, unsigned n,
 		      const struct td_binding *b)
 {
-	return (!s || !s->serial || b->q >= q) && !px_tried(c, b->contact) && !is_shadowed(c->px->core, all, n, b);
+	const struct td_core *core = c->px->core;
+	const struct td_gruu *gruu = c->setup ? c->setup->route.gruu : NULL;
+
+	return (!s || !s->serial || b->q >= q) && !px_tried(c, b->contact) && !is_shadowed(core, all, n, b) &&
+	       (!gruu || td_gruu_is(gruu, core->rr_key, b));
 }
 
 /* Branches for those of the bindings whose q is high enough. How many there are now more. */
@@ -153,7 +168,7 @@ static inline __attribute__((always_inline)) unsigned start(struct px_context *c
 							    const struct td_binding *b, unsigned n, bool late)
 {
 	unsigned room = c->px->core->cfg->proxy.max_branches, want = n, started = 0, each;
-	bool all = n == 1 && !c->branches && !(s && s->serial); /* nearly always */
+	bool all = n == 1 && !c->branches && !(s && s->serial) && !c->setup->route.gruu; /* nearly always */
 	struct px_target t TD_UNINIT;
 
 	if (!all) {
@@ -268,6 +283,7 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 {
 	struct px_context *c = arg;
 	struct px_seek *s = wanted(c);
+	const struct td_core *core = c->px->core;
 	unsigned started = 0;
 
 	px_context_enter(c);
@@ -288,7 +304,7 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 		ring_for(c);
 	px_look(c);
 	if (!started && !c->branches && !c->lookup && !any_more(c))
-		px_reply(c, 480, TD_STR_NULL); /* known, and not there now (§16.5) */
+		px_reply(c, px_nobody_there(core, &c->setup->route, b, n), TD_STR_NULL);
 	if (!c->st)
 		c->final_sent = true;
 	px_context_leave(c);

@@ -199,6 +199,9 @@ bool px_recurse(struct px_context *c, const struct td_msg *m, const struct td_ad
 /* Takes out of a 3xx what was tried. */
 void px_edit_contacts(struct td_edits *ed, struct px_context *c, struct td_msg *m);
 
+/* The status for who has no phone to be tried. */
+unsigned px_nobody_there(const struct td_core *core, const struct td_route *route, const struct td_binding *b, unsigned n);
+
 /* target.c: 0, TD_EUNSUPPORTED, TD_EDENIED (policy), TD_ESYNTAX, TD_ECLOSED (the only way there is gone). Views in out point where those of the binding or URI do. */
 int px_target_of_binding(struct px_target *out, struct td_core *core, const struct td_binding *b);
 int px_target_of_uri(struct px_target *out, struct td_core *core, const struct td_uri *uri);

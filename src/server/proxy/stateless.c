@@ -114,6 +114,7 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 {
 	struct errand *e = arg;
 	struct td_proxy *p = e->px;
+	const struct td_gruu *gruu = e->route->gruu;
 	const struct td_binding *best = NULL;
 	struct px_target t;
 
@@ -124,11 +125,12 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 	} else {
 		do
 			best = next_best(b, n, best);
-		while (best && (px_target_of_binding(&t, p->core, best) || t.where.n || !reachable(&t, p->core->tp)));
+		while (best && ((gruu && !td_gruu_is(gruu, p->core->rr_key, best)) || px_target_of_binding(&t, p->core, best) ||
+				t.where.n || !reachable(&t, p->core->tp)));
 		if (best)
 			forward(p, e->msg, e->from, e->route, &t);
 		else
-			refuse(p, e->msg, e->from, 480, TD_STR_NULL);
+			refuse(p, e->msg, e->from, px_nobody_there(p->core, e->route, b, n), TD_STR_NULL);
 	}
 	if (!e->lookup)
 		return; /* the answer came inside the question */

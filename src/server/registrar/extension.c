@@ -5,7 +5,7 @@
 #include "server/registrar/internal.h"
 
 /* Those a REGISTER may require of us. */
-static const struct td_str known[] = { TD_STR_INIT("outbound"), TD_STR_INIT("path") };
+static const struct td_str known[] = { TD_STR_INIT("gruu"), TD_STR_INIT("outbound"), TD_STR_INIT("path") };
 
 static bool is_known(struct td_str tag)
 {
@@ -62,17 +62,20 @@ struct extension *extension_new(struct td_msg *msg)
 
 TD_RARE struct verdict read_extension(struct extension **out, const struct td_core *core, struct td_msg *msg)
 {
+	bool path = td_msg_hdr(msg, TD_HDR_PATH), gruu = td_msg_has_token(msg, TD_HDR_SUPPORTED, TD_STR("gruu"));
 	struct verdict v = fine;
 	struct extension *x;
 
 	if (td_msg_hdr(msg, TD_HDR_REQUIRE))
 		v = check_require(msg);
-	if (v.status || !td_msg_hdr(msg, TD_HDR_PATH))
+	if (v.status || (!path && !gruu))
 		return v;
 	x = extension_new(msg);
 	if (!x)
 		return no(500, TD_STR_NULL);
-	v = read_path(&x->path, core, msg);
+	x->gruu = gruu;
+	if (path)
+		v = read_path(&x->path, core, msg);
 	*out = x;
 	return v;
 }

@@ -39,6 +39,8 @@ int params_without(struct td_str *params, struct td_msg *msg, const struct td_st
 struct extension {
 	struct td_str path; /* the values of Path, commas between them */
 	bool outbound;      /* the 200 says so */
+	bool gruu;          /* it tells contacts with an instance their addresses (RFC 5627) */
+	struct td_str aor;  /* for that */
 	bool flow;          /* a contact that comes or stays stands for a flow */
 };
 
@@ -47,7 +49,7 @@ TD_RARE struct verdict read_extension(struct extension **out, const struct td_co
 
 static inline bool has_extension(const struct td_msg *msg)
 {
-	return td_msg_hdr(msg, TD_HDR_REQUIRE) || td_msg_hdr(msg, TD_HDR_PATH);
+	return td_msg_hdr(msg, TD_HDR_REQUIRE) || td_msg_hdr(msg, TD_HDR_PATH) || td_msg_hdr(msg, TD_HDR_SUPPORTED);
 }
 
 TD_RARE struct extension *extension_new(struct td_msg *msg); /* NULL: no memory */

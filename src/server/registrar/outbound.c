@@ -26,10 +26,14 @@ static bool has_edge(struct td_str path)
 
 struct verdict read_flow(struct td_loc_change *c, struct extension **x, struct td_msg *msg)
 {
+	static const struct td_str ours[] = { TD_STR_INIT("pub-gruu"), TD_STR_INIT("temp-gruu") };
 	bool supported, applies;
 	struct td_instance i;
 	struct td_param p;
 
+	/* "A UA cannot suggest or otherwise provide" one (RFC 5627 §5.1) */
+	if (params_without(&c->params, msg, ours, TD_ARRAY_LEN(ours)))
+		return no(500, TD_STR_NULL);
 	if (!td_param_find(&p, c->params, TD_STR("reg-id")))
 		return fine;
 	applies = td_instance_of(&i, c->params) && i.reg_id;

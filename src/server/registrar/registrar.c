@@ -168,12 +168,14 @@ bool leads_astray(const struct td_core *core, const struct td_uri *uri, struct t
 
 static struct verdict check_contact_uri(const struct td_core *core, const struct td_uri *uri)
 {
-	struct td_param maddr;
+	struct td_param maddr, gr;
 
 	if (uri->scheme != TD_SCHEME_SIP && uri->scheme != TD_SCHEME_SIPS)
 		return no(400, TD_STR("Contact is no SIP URI"));
 	if (leads_astray(core, uri, uri->host))
 		return no(403, TD_STR("Contact not allowed"));
+	if (uri->params.n && td_param_find(&gr, uri->params, TD_STR("gr")) && td_core_domain(core, uri))
+		return no(403, TD_STR("Contact is one of our addresses")); /* RFC 5627 §5.1: a loop */
 	if (uri->params.n && td_param_find(&maddr, uri->params, TD_STR("maddr")) && maddr.value.p &&
 	    leads_astray(core, uri, maddr.value))
 		return no(403, TD_STR("Contact not allowed"));
@@ -309,7 +311,7 @@ static int put_bindings(struct td_str *out, struct pending *p, const struct td_b
 	char *mem;
 
 	for (unsigned i = 0; i < n; i++)
-		most += AROUND + b[i].contact.n + b[i].params.n;
+		most += AROUND + b[i].contact.n + b[i].params.n + (x && x->gruu ? td_gruu_length(x->aor, &b[i]) : 0);
 	mem = td_arena_alloc(&p->msg->arena, most);
 	if (!mem)
 		return -ENOMEM;
@@ -319,6 +321,8 @@ static int put_bindings(struct td_str *out, struct pending *p, const struct td_b
 		td_out_str(&o, b[i].contact);
 		td_out_char(&o, '>');
 		td_out_str(&o, b[i].params);
+		if (x && x->gruu)
+			td_gruu_put(&o, r->core->rr_key, td_loop_rng(r->core->loop), x->aor, &b[i]);
 		if (b[i].q < 1000)
 			td_out_fmt(&o, ";q=0.%03d", b[i].q);
 		td_out_str(&o, TD_STR(";expires="));
@@ -418,8 +422,10 @@ void td_registrar_request(struct td_registrar *r, struct td_msg *msg, const stru
 		up.hash = expect_location(core, msg, up.aor);
 	if (!v.status)
 		v = read_contacts(&up, &one, &x, core, msg);
-	if (!v.status && x)
+	if (!v.status && x) {
 		up.path = x->path;
+		x->aor = up.aor;
+	}
 	if (!v.status)
 		v = submit(r, msg, from, &up, x);
 	if (v.status)

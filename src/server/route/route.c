@@ -231,7 +231,35 @@ static int refuse_extensions(struct td_route *r, struct td_msg *msg, enum td_hdr
 
 /* ---- whose is it ---- */
 
-static int set_user(struct td_route *r, struct td_msg *msg, const struct td_uri *uri, const struct td_domain *d)
+/*
+ * One phone of the user (RFC 5627 §6.1). It is meant alone, so it is neither redirected nor are others tried in turn. A temporary address
+ * says nothing of its user before it was opened, and it is nobody's outside of his domain.
+ */
+TD_RARE static int set_phone(struct td_route *r, const struct td_core *core, struct td_msg *msg, const struct td_uri *uri)
+{
+	struct td_gruu *g = td_arena_alloc(&msg->arena, sizeof(*g));
+	struct td_str aor = r->aor;
+	int err = g ? td_gruu_read(g, &aor, &msg->arena, core->rr_key, uri) : -ENOMEM;
+
+	if (err == TD_EUNSUPPORTED)
+		return 0;
+	if (!err && (aor.n <= r->domain.n || !td_str_ends(aor, r->domain) || aor.p[aor.n - r->domain.n - 1] != '@'))
+		err = TD_ENOTFOUND;
+	if (err == TD_ENOTFOUND) {
+		reject(r, msg, 404, TD_STR_NULL);
+		return 0;
+	}
+	if (err)
+		return err;
+	r->gruu = g;
+	r->aor = aor;
+	r->domain = td_str_n(aor.p + aor.n - r->domain.n, r->domain.n);
+	r->serial = r->recurse = r->redirect = false;
+	return 0;
+}
+
+static int set_user(struct td_route *r, const struct td_core *core, struct td_msg *msg, const struct td_uri *uri,
+		    const struct td_domain *d)
 {
 	size_t room = 3 * uri->user.n + d->name.n + 8; /* every character may have to be escaped, and the host be in brackets */
 	char *text = td_arena_alloc(&msg->arena, room);
@@ -257,7 +285,7 @@ static int set_user(struct td_route *r, struct td_msg *msg, const struct td_uri 
 	r->ring_time_s = d->ring_time_s;
 	r->recurse = d->recurse;
 	r->redirect = d->mode == TD_MODE_REDIRECT;
-	return 0;
+	return uri->params.n ? set_phone(r, core, msg, uri) : 0;
 }
 
 /*
@@ -285,11 +313,12 @@ static int set_number(struct td_route *r, const struct td_core *core, struct td_
 	}
 	u.user = td_out_view(&o);
 	u.password = TD_STR_NULL;
-	return set_user(r, msg, &u, d);
+	u.params = TD_STR_NULL;
+	return set_user(r, core, msg, &u, d);
 }
 
 /* The request is for this server or one of its users. */
-static int for_us(struct td_route *r, struct td_msg *msg, const struct td_domain *d)
+static int for_us(struct td_route *r, const struct td_core *core, struct td_msg *msg, const struct td_domain *d)
 {
 	if (msg->method == TD_REGISTER) { /* §10.2: the Request-URI has no user; one there is ignored */
 		r->kind = TD_ROUTE_REGISTER;
@@ -298,14 +327,14 @@ static int for_us(struct td_route *r, struct td_msg *msg, const struct td_domain
 		return 0;
 	}
 	if (r->uri.user.p)
-		return set_user(r, msg, &r->uri, d);
+		return set_user(r, core, msg, &r->uri, d);
 	if (msg->method != TD_OPTIONS) {
 		reject(r, msg, 405, TD_STR_NULL);
 		r->extra = TD_STR(ALLOW);
 		return 0;
 	}
 	r->kind = TD_ROUTE_OPTIONS;
-	r->extra = TD_STR(ALLOW "Accept: */*\r\nSupported: outbound, path\r\n");
+	r->extra = TD_STR(ALLOW "Accept: */*\r\nSupported: gruu, outbound, path\r\n");
 	return refuse_extensions(r, msg, TD_HDR_REQUIRE);
 }
 
@@ -337,7 +366,7 @@ static int whose(struct td_route *r, const struct td_core *core, struct td_msg *
 		return set_number(r, core, msg);
 	own = td_core_domain(core, &r->uri);
 	if (own)
-		return for_us(r, msg, own);
+		return for_us(r, core, msg, own);
 	r->next = r->uri;
 	if (r->in_dialog || may_relay(r, core, msg))
 		r->kind = TD_ROUTE_NEXT;
@@ -422,7 +451,9 @@ int td_route_user(struct td_str *aor, const struct td_core *core, struct td_msg 
 
 	if (!own || !uri->user.p)
 		return TD_ENOTFOUND;
-	err = set_user(&r, msg, uri, own);
+	err = set_user(&r, core, msg, uri, own);
+	if (!err && r.gruu)
+		return TD_ENOTFOUND; /* one phone, not its user: that is for the caller to follow */
 	if (!err)
 		err = td_route_admitted(&r, core, msg);
 	if (err)

@@ -11,6 +11,7 @@
 #define TANDEM_SERVER_ROUTE_H
 
 #include "server/core/core.h"
+#include "server/location/gruu.h"
 
 enum td_route_kind {
 	TD_ROUTE_REJECT,   /* answer with status, reason, extra */
@@ -50,6 +51,7 @@ struct td_route {
 	struct td_str aor;          /* TD_ROUTE_USER: in the message's arena */
 	struct td_str domain;       /* name of our domain: the configuration's, or (TD_ROUTE_USER) in the message's arena */
 	struct td_str sender;       /* the user it was authenticated as, set by who asked the gate; empty: nobody was asked */
+	const struct td_gruu *gruu; /* TD_ROUTE_USER: one phone of the user alone, in the message's arena; NULL: all */
 	const struct td_flow *flow; /* TD_ROUTE_NEXT: how to get there, in the message's arena; NULL: as `next` says */
 	struct td_ringed
 		*ring; /* TD_ROUTE_USER: all whom a number of `ring` reaches, aor the first of them; in the message\'s arena */
