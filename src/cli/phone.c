@@ -1,11 +1,7 @@
-/*
- * The phone under `ping`, `register`, `message`, `call` and `answer`. Names are resolved once, before the loop runs, where waiting
- * harms nobody.
- */
+/* The phone under `ping`, `register`, `message`, `call` and `answer`. */
 #include "cli/phone.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,59 +13,25 @@ enum { SETTLE_MS = 20, SETTLE_MOST_MS = 5000 };
 
 /* ---- where to ---- */
 
-static int resolve(struct td_addr *out, struct td_str host, uint16_t port)
+/* "udp:HOST[:PORT]": the same as the URI sip:HOST:PORT;transport=udp. */
+static int read_proxy(struct td_hop *out, struct phone *ph)
 {
-	static const int families[] = { AF_INET, AF_INET6 };
-	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *list;
-	struct sockaddr_storage ss = { 0 };
-	char name[256];
-	size_t i;
-	int err = TD_ENOTFOUND;
+	struct td_str s = td_str_of(ph->proxy), scheme = td_str_split(&s, ':');
+	enum td_proto proto;
+	struct td_out text;
+	struct td_uri uri;
+	int status;
 
-	if (td_ip_parse(out, host) == 0) {
-		out->port = port;
-		return 0;
-	}
-	if (host.n >= sizeof(name))
-		return TD_ELIMIT;
-	snprintf(name, sizeof(name), "%.*s", TD_FMT(host));
-	for (i = 0; err && i < TD_ARRAY_LEN(families); i++) {
-		hints.ai_family = families[i];
-		if (getaddrinfo(name, NULL, &hints, &list))
-			continue;
-		memcpy(&ss, list->ai_addr, list->ai_addrlen);
-		freeaddrinfo(list);
-		err = td_addr_from_sockaddr(out, &ss);
-	}
-	out->port = port;
-	return err;
-}
-
-/* "udp:HOST[:PORT]" */
-static int read_proxy(struct phone *ph, enum td_proto *proto, struct td_addr *addr)
-{
-	struct td_str s = td_str_of(ph->proxy), host = s, port = TD_STR_NULL;
-	struct td_str scheme = td_str_split(&s, ':');
-	const char *colon;
-	uint32_t number;
-	int err = td_proto_parse(proto, scheme);
-
-	if (err || !s.n || *proto == TD_WS || *proto == TD_WSS)
-		return cli_fail(ph->cmd, CLI_USAGE,
-				"--proxy \"%s\" is no address (want udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT)", ph->proxy);
-	number = td_proto_port(*proto);
-	host = s;
-	colon = memrchr(s.p, ':', s.n);
-	if (colon && !(s.p[0] == '[' && s.p[s.n - 1] == ']')) {
-		host = td_str_n(s.p, (size_t)(colon - s.p));
-		port = td_str_n(colon + 1, (size_t)(s.p + s.n - colon - 1));
-		if (td_str_u32(&number, port) || !number || number > 65535)
-			return cli_fail(ph->cmd, CLI_USAGE, "--proxy \"%s\": \"%.*s\" is no port", ph->proxy, TD_FMT(port));
-	}
-	if (resolve(addr, host, (uint16_t)number))
-		return cli_fail(ph->cmd, CLI_NO_ANSWER, "the name \"%.*s\" has no address", TD_FMT(host));
-	snprintf(ph->host, sizeof(ph->host), "%.*s", TD_FMT(host));
-	return 0;
+	td_out_init(&text);
+	td_out_fmt(&text, "sip:%.*s;transport=%.*s", TD_FMT(s), TD_FMT(scheme));
+	if (td_proto_parse(&proto, scheme) || proto > TD_TLS || text.failed || td_uri_parse(&uri, td_out_view(&text)) ||
+	    uri.user.n || !uri.host.n)
+		status = cli_fail(ph->cmd, CLI_USAGE,
+				  "--proxy \"%s\" is no address (want udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT)", ph->proxy);
+	else
+		status = phone_next_hop(out, ph, &uri);
+	td_out_free(&text);
+	return status;
 }
 
 /* ---- TLS ---- */
@@ -122,21 +84,17 @@ static int open_tls(struct phone *ph)
 	return status;
 }
 
-static int proxy_of_uri(struct phone *ph, enum td_proto *proto, struct td_addr *addr, struct td_str text)
+static int proxy_of_uri(struct td_hop *out, struct phone *ph, struct td_str text)
 {
+	enum td_proto proto;
 	struct td_uri uri;
 	struct td_param p;
 
 	if (td_uri_parse(&uri, text) || !uri.host.n)
 		return cli_fail(ph->cmd, CLI_USAGE, "\"%.*s\" is no SIP address", TD_FMT(text));
-	*proto = uri.scheme == TD_SCHEME_SIPS ? TD_TLS : TD_UDP;
-	if (uri.scheme != TD_SCHEME_SIPS && td_param_find(&p, uri.params, TD_STR("transport")) && td_proto_parse(proto, p.value))
+	if (uri.scheme != TD_SCHEME_SIPS && td_param_find(&p, uri.params, TD_STR("transport")) && td_proto_parse(&proto, p.value))
 		return cli_fail(ph->cmd, CLI_USAGE, "transport \"%.*s\" is not known", TD_FMT(p.value));
-	if (resolve(addr, uri.host, uri.port ? uri.port : td_proto_port(*proto)))
-		return cli_fail(ph->cmd, CLI_NO_ANSWER, "the name \"%.*s\" has no address (--proxy tells where to send)",
-				TD_FMT(uri.host));
-	snprintf(ph->host, sizeof(ph->host), "%.*s", TD_FMT(uri.host));
-	return 0;
+	return phone_next_hop(out, ph, &uri);
 }
 
 int phone_uri(struct td_out *o, const struct phone *ph, const char *text)
@@ -245,6 +203,7 @@ static int open_agent(struct phone *ph, const struct td_ua_events *events, void 
 		.net = ph->net, .log = ph->log, .user_agent = TD_STR("tandem " TANDEM_VERSION), .events = events, .arg = arg
 	};
 	struct td_out address;
+	struct td_hop hop;
 	char text[TD_ADDR_TEXT];
 	int status, err;
 
@@ -261,13 +220,14 @@ static int open_agent(struct phone *ph, const struct td_ua_events *events, void 
 					ph->password_env);
 		}
 	}
-	status = ph->proxy ? read_proxy(ph, &opt.proto, &opt.proxy)
-			   : proxy_of_uri(ph, &opt.proto, &opt.proxy, ph->as ? td_out_view(&address) : td_str_of(peer));
-	if (!status && opt.proto == TD_TLS)
+	status = ph->proxy ? read_proxy(&hop, ph) : proxy_of_uri(&hop, ph, ph->as ? td_out_view(&address) : td_str_of(peer));
+	if (!status && hop.proto == TD_TLS)
 		status = open_tls(ph);
 	opt.tls = ph->tls;
 	opt.proxy_host = td_str_of(ph->host);
 	if (!status) {
+		opt.proto = hop.proto;
+		opt.proxy = hop.addr;
 		err = td_net_source_for(&opt.local, &opt.proxy);
 		if (!err && !ph->as) {
 			td_out_z(&address, "sip:anonymous@");

@@ -9,7 +9,7 @@
 struct phone {
 	const struct cli_command *cmd;
 	/* options */
-	const char *as, *password_env, *proxy, *tls_ca, *tls_fingerprint;
+	const char *as, *password_env, *proxy, *dns, *tls_ca, *tls_fingerprint;
 	bool json, verbose;
 	/* made of them */
 	struct td_loop *loop;
@@ -28,18 +28,20 @@ struct phone {
 	void *arg;
 };
 
-#define PHONE_OPTIONS(ph)                                                                                             \
-	{ "as", 0, CLI_TEXT, &(ph)->as }, { "password-env", 0, CLI_TEXT, &(ph)->password_env },                       \
-		{ "proxy", 0, CLI_TEXT, &(ph)->proxy }, { "json", 0, CLI_FLAG, &(ph)->json },                         \
-		{ "tls-ca", 0, CLI_TEXT, &(ph)->tls_ca }, { "tls-fingerprint", 0, CLI_TEXT, &(ph)->tls_fingerprint }, \
-	{                                                                                                             \
-		"verbose", 'v', CLI_FLAG, &(ph)->verbose                                                              \
+#define PHONE_OPTIONS(ph)                                                                       \
+	{ "as", 0, CLI_TEXT, &(ph)->as }, { "password-env", 0, CLI_TEXT, &(ph)->password_env }, \
+		{ "proxy", 0, CLI_TEXT, &(ph)->proxy }, { "dns", 0, CLI_TEXT, &(ph)->dns },     \
+		{ "json", 0, CLI_FLAG, &(ph)->json }, { "tls-ca", 0, CLI_TEXT, &(ph)->tls_ca }, \
+		{ "tls-fingerprint", 0, CLI_TEXT, &(ph)->tls_fingerprint },                     \
+	{                                                                                       \
+		"verbose", 'v', CLI_FLAG, &(ph)->verbose                                        \
 	}
 
 #define PHONE_HELP                                                                                          \
 	"  --as ADDRESS          who you are, like alice@example.test\n"                                    \
 	"  --password-env NAME   the environment variable your password is in\n"                            \
 	"  --proxy P:HOST:PORT   where requests go, like udp:127.0.0.1:5060 (default: the domain itself)\n" \
+	"  --dns ADDRESS         a name server to ask instead of the system's, like 127.0.0.1:5353\n"       \
 	"  --tls-ca FILE         PEM: whose signature to believe, over TLS (default: the system's)\n"       \
 	"  --tls-fingerprint HEX the one certificate to believe, by its SHA-256\n"                          \
 	"  --json                one JSON object a line\n"                                                  \
@@ -48,6 +50,8 @@ struct phone {
 /* Loop, signals and agent. peer: the URI of whom it is about, or NULL; it tells where to send when neither --proxy nor --as does.
  * 0, or the status to exit with after saying why. */
 int phone_open(struct phone *ph, const struct td_ua_events *events, void *arg, const char *peer);
+/* Where requests to uri go first: its host, or by DNS. 0, or the status to exit with after saying why. */
+int phone_next_hop(struct td_hop *out, struct phone *ph, const struct td_uri *uri);
 int phone_run(struct phone *ph); /* until phone_end(); returns the exit status */
 /* Ends the run when the agent has nothing under way any more, after at most 5 s. */
 void phone_end(struct phone *ph, int status);

@@ -207,7 +207,7 @@ def refused(place, server, whom, status):
 
 
 def names_that_lead_nowhere(place):
-    dns = NameServer(place, records(free_port(), free_port()) + "gone SRV 1 1 1 .\nlost A 127.0.0.1\n_sip._udp.none SRV 0 0 0 .\n"
+    dns = NameServer(place, records(free_port(), free_port()) + "_sip._udp.none SRV 0 0 0 .\n"
                      "loop CNAME loop2\nloop2 CNAME loop\n")
     one = Server(place, "one", users=ALICE, domain="one.test", config=relay([dns.address]))
     refused(place, one, "bob@nosuch.test", 502)
@@ -219,6 +219,35 @@ def names_that_lead_nowhere(place):
     one.stop()
 
 
+def phones_find_their_server(place):
+    """without --proxy: by NAPTR and SRV of the domain, by SRV of the transport, by an address"""
+    ports = free_port(), free_port()
+    dns = NameServer(place, records(*ports, "T") + "plain A 127.0.0.1\n")
+    two = domain_two(place, "two", ports[0])
+
+    def ping(status, *args):
+        r = tandem(place, "ping", *args, "--dns", dns.address)
+        check(r.returncode == status, "ping %s: %d %s%s", args, r.returncode, r.stdout, r.stderr)
+        return r
+
+    ping(0, "sip:two.test")
+    ping(0, "sip:two.test;transport=udp")
+    ping(3, "sip:plain.test:%d" % ports[0])     # it got there, and that is no domain of it
+    ping(0, "sip:two.test", "--proxy", "udp:two.test")
+    ping(0, "sip:two.test", "--proxy", "tcp:plain.test:%d" % ports[0])
+    check("no address" in ping(4, "sip:nosuch.test").stderr, "a name that is not there")
+    check("no address" in ping(4, "sips:nosuch.test").stderr, "nobody there by TLS")
+    check("no name server answered" in ping(4, "sip:elsewhere.example").stderr, "a name server that refuses")
+    r = tandem(place, "ping", "sip:two.test", "--dns", "ns.test")
+    check(r.returncode == 1 and "is no address" in r.stderr, "--dns ns.test: %d %s", r.returncode, r.stderr)
+    bob = Process(place, "register", TANDEM, "register", "--as", "bob@two.test", "--password-env", "PW", "--dns", dns.address, "--json",
+                  env={"PW": BOB["bob"]})
+    bob.wait_event(event="registered")
+    check("transport=tcp" in two.registrations("bob")[0]["contact"], "by TCP, as NAPTR says: %s", two.registrations("bob"))
+    bob.stop()
+    two.stop()
+
+
 if __name__ == "__main__":
     harness.run(a_call_between_domains, killed_in_mid_setup_over_udp, killed_in_mid_setup_over_tcp, name_servers_that_fail,
-                names_that_lead_nowhere)
+                names_that_lead_nowhere, phones_find_their_server)
