@@ -48,7 +48,7 @@ static void rig_open_with(struct rig *r, struct td_store *store)
 	memset(r, 0, sizeof(*r));
 	td_rng_init(&rng);
 	td_out_init(&why);
-	r->cfg = config("", store ? "durable" : "memory");
+	r->cfg = config("ring: [{number: team, to: [b, c]}]\n", store ? "durable" : "memory");
 	opt.store = store;
 	assert_int_equal(td_users_open(&r->users, &rng), 0);
 	assert_int_equal(td_loop_open(&r->loop), 0);
@@ -215,6 +215,54 @@ static void relay_across_workers(void **state)
 	rig_close(&r);
 }
 
+/* Waits until every call has come to this phone; nothing is answered, so they come again and again. */
+static void hear_calls(int phone, unsigned n)
+{
+	bool heard[64] = { false };
+
+	for (unsigned left = n; left;) {
+		const char *got = hear(phone), *id = strstr(got, "Call-ID: INVITE-");
+		unsigned call;
+
+		if (strncmp(got, "INVITE ", 7) || !id)
+			continue;
+		call = (unsigned)strtoul(id + strlen("Call-ID: INVITE-"), NULL, 10);
+		assert_true(call < n);
+		left -= !heard[call];
+		heard[call] = true;
+	}
+}
+
+/* Calls of all workers wait for one address, which is registered by others; and the server stops while they wait. */
+static void watches_across_workers(void **state)
+{
+	enum { CALLS = 20 };
+	int one, two, caller;
+	char contact[128];
+	struct rig r;
+
+	rig_open(&r);
+	one = connected(&r.udp);
+	two = connected(&r.udp);
+	caller = connected(&r.udp);
+	snprintf(contact, sizeof(contact), "Contact: <sip:b@127.0.0.1:%u>\r\n", port_of(one));
+	ask(one, "UDP", "REGISTER", "sip:any.test", "sip:b@any.test", 0, contact);
+	assert_non_null(strstr(hear(one), "SIP/2.0 200"));
+	for (int call = 0; call < CALLS; call++)
+		ask(caller, "UDP", "INVITE", "sip:team@any.test", "sip:team@any.test", call, "Contact: <sip:a@127.0.0.1>\r\n");
+	hear_calls(one, CALLS);
+	snprintf(contact, sizeof(contact), "Contact: <sip:c@127.0.0.1:%u>\r\n", port_of(two));
+	ask(two, "UDP", "REGISTER", "sip:any.test", "sip:c@any.test", 0, contact);
+	hear_calls(two, CALLS);
+	for (int i = 1; i < 60; i++)
+		ask(two, "UDP", "REGISTER", "sip:any.test", "sip:c@any.test", i, contact);
+	td_server_stop(r.server);
+	close(one);
+	close(two);
+	close(caller);
+	rig_close(&r);
+}
+
 static void reload_while_running(void **state)
 {
 	struct td_out notes;
@@ -374,7 +422,7 @@ int main(void)
 		cmocka_unit_test(every_request_is_answered_once), cmocka_unit_test(relay_across_workers),
 		cmocka_unit_test(reload_while_running),           cmocka_unit_test(stop_under_load),
 		cmocka_unit_test(stop_while_the_store_writes),    cmocka_unit_test(a_worker_too_far_behind),
-		cmocka_unit_test(a_taken_port_is_said),
+		cmocka_unit_test(a_taken_port_is_said),           cmocka_unit_test(watches_across_workers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
