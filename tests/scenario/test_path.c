@@ -165,6 +165,31 @@ static void a11_path_of_a_victim(void **state)
 	rig_close(&r);
 }
 
+/* RFC 3608: phones of a domain are told what their requests are to pass, with each 200 and with no other answer. */
+static void service_route(void **state)
+{
+	struct td_msg *m;
+	struct rig r;
+
+	rig_open(&r, TD_UDP, NULL);
+	assert_str(r.w.cfg->domains[1].name, "any.test");
+	r.w.cfg->domains[1].service_route = TD_STR("<sip:edge.any.test;lr>, <sip:x;lr>");
+	r.w.cfg->service_routes = 1;
+	m = reg(&r, "any.test", "");
+	assert_int_equal(m->status, 200);
+	assert_string_equal(header(m, "Service-Route"), "<sip:edge.any.test;lr>, <sip:x;lr>");
+	m = reg(&r, "any.test", "Supported: path\nPath: <sip:10.0.1.9;lr>\n");
+	assert_string_equal(header(m, "Service-Route"), "<sip:edge.any.test;lr>, <sip:x;lr>");
+	assert_string_equal(header(m, "Path"), "<sip:10.0.1.9;lr>");
+	m = reg(&r, "any.test", "Path: <sip:10.0.1.9;lr>\n");
+	assert_int_equal(m->status, 420);
+	assert_string_equal(header(m, "Service-Route"), "");
+	m = reg(&r, "example.com", "");
+	assert_int_equal(m->status, 200);
+	assert_string_equal(header(m, "Service-Route"), "");
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +197,7 @@ int main(void)
 		cmocka_unit_test(connection_of_the_register_is_gone),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(a11_path_of_a_victim),
+		cmocka_unit_test(service_route),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

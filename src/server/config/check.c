@@ -149,6 +149,35 @@ static void check_yes_no(bool *out, const char *z, struct report *r, const char 
 		*out = w;
 }
 
+/* "<sip:proxy.example.test;lr>", or several with commas between them: a Route as phones are to use it (RFC 3608 §6.3). */
+static bool is_route(struct td_str text)
+{
+	struct td_name_addr hop;
+	struct td_str value;
+	struct td_param p;
+	int got;
+
+	while ((got = td_list_next(&value, &text)) == 1) {
+		if (td_name_addr_parse(&hop, value) || !hop.angle || !td_param_find(&p, hop.uri.params, TD_STR("lr")) ||
+		    (hop.uri.scheme != TD_SCHEME_SIP && hop.uri.scheme != TD_SCHEME_SIPS) || memchr(value.p, '\n', value.n))
+			return false;
+	}
+	return got == 0;
+}
+
+static int check_service_route(struct td_config *c, struct td_domain *out, const char *z, const char *at, struct report *r)
+{
+	if (!z)
+		return 0;
+	if (!*z || !is_route(td_str_of(z))) {
+		report_at(r, AT("domains", at, "service_route"),
+			  "\"%s\" is no route (want \"<sip:HOST;lr>\", or several with commas between them)", z);
+		return 0;
+	}
+	c->service_routes++;
+	return td_arena_dup(&out->service_route, &c->arena, td_str_of(z));
+}
+
 static void check_domain(struct td_domain *out, const struct raw_domain *d, const char *at, struct report *r)
 {
 	static const char *const users[] = { "local", "any", NULL };
@@ -194,6 +223,8 @@ static int check_domains(struct td_config *c, const struct raw_config *raw, stru
 		if (add_domain(c, td_str_of(d->name)))
 			return -ENOMEM;
 		check_domain(&c->domains[c->domain_n - 1], d, at, r);
+		if (check_service_route(c, &c->domains[c->domain_n - 1], d->service_route, at, r))
+			return -ENOMEM;
 	}
 	return 0;
 }

@@ -20,8 +20,9 @@ struct td_domain {
 	enum td_domain_users users;
 	enum td_domain_mode mode;
 	enum td_fork fork;
-	uint32_t ring_time_s; /* serial: how long a group rings: 15 */
-	bool recurse;         /* redirections of a callee are followed where that is safe: yes */
+	uint32_t ring_time_s;        /* serial: how long a group rings: 15 */
+	bool recurse;                /* redirections of a callee are followed where that is safe: yes */
+	struct td_str service_route; /* values of Service-Route for who registers (RFC 3608); empty: none */
 };
 
 /* What a number or name reaches beside users called so. */
@@ -57,7 +58,8 @@ struct td_config {
 	struct td_str file;        /* where it came from; empty: the embedded default */
 	struct td_domain *domains; /* the first is the default: requests to our bare address mean it */
 	unsigned domain_n;
-	struct td_ring *ring; /* sorted by name */
+	unsigned service_routes; /* domains that have one */
+	struct td_ring *ring;    /* sorted by name */
 	unsigned ring_n;
 	struct td_listen *listen;
 	unsigned listen_n;

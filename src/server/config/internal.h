@@ -14,6 +14,7 @@ struct raw_domain {
 	char *fork;
 	char *ring_time;
 	char *recurse;
+	char *service_route;
 };
 
 struct raw_ring {

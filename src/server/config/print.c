@@ -1,6 +1,17 @@
 /* The configuration in use, in full, as YAML that reads back to the same (tandem serve --check --effective). */
 #include "internal.h"
 
+static void put_text(struct td_out *o, struct td_str s)
+{
+	td_out_char(o, '"');
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\')
+			td_out_char(o, '\\');
+		td_out_char(o, s.p[i]);
+	}
+	td_out_z(o, "\"\n");
+}
+
 static void put_domains(struct td_out *o, const struct td_config *c)
 {
 	static const char *const modes[] = { "proxy", "stateless", "redirect" };
@@ -13,6 +24,10 @@ static void put_domains(struct td_out *o, const struct td_config *c)
 			   "  - name: \"%.*s\"\n    users: %s\n    mode: %s\n    fork: %s\n    ring_time: %us\n    recurse: %s\n",
 			   TD_FMT(d->name), d->users == TD_USERS_ANY ? "any" : "local", modes[d->mode],
 			   d->fork == TD_FORK_SERIAL ? "serial" : "parallel", d->ring_time_s, d->recurse ? "yes" : "no");
+		if (d->service_route.n) {
+			td_out_z(o, "    service_route: ");
+			put_text(o, d->service_route);
+		}
 	}
 }
 
@@ -56,17 +71,6 @@ static void put_dns(struct td_out *o, const struct td_config *c)
 	for (unsigned i = 0; i < c->dns.server_n; i++)
 		td_out_fmt(o, "    - \"%s\"\n", td_addr_text(text, &c->dns.servers[i]));
 	td_out_fmt(o, "  timeout: %us\nrelay: %s\n", c->dns.timeout_s, c->relay == TD_RELAY_USERS ? "users" : "none");
-}
-
-static void put_text(struct td_out *o, struct td_str s)
-{
-	td_out_char(o, '"');
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '"' || s.p[i] == '\\')
-			td_out_char(o, '\\');
-		td_out_char(o, s.p[i]);
-	}
-	td_out_z(o, "\"\n");
 }
 
 static void put_file(struct td_out *o, const char *key, struct td_str path)

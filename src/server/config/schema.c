@@ -17,6 +17,7 @@ static const cyaml_schema_field_t domain_fields[] = {
 	TEXT("fork", struct raw_domain, fork),
 	TEXT("ring_time", struct raw_domain, ring_time),
 	TEXT("recurse", struct raw_domain, recurse),
+	TEXT("service_route", struct raw_domain, service_route),
 	CYAML_FIELD_END,
 };
 

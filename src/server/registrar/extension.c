@@ -68,7 +68,7 @@ TD_RARE struct verdict read_extension(struct extension **out, const struct td_co
 
 	if (td_msg_hdr(msg, TD_HDR_REQUIRE))
 		v = check_require(msg);
-	if (v.status || (!path && !gruu))
+	if (v.status || (!path && !gruu && !core->cfg->service_routes))
 		return v;
 	x = extension_new(msg);
 	if (!x)
@@ -82,13 +82,27 @@ TD_RARE struct verdict read_extension(struct extension **out, const struct td_co
 
 size_t extension_lines_length(const struct extension *x)
 {
-	return sizeof("Path: \r\nRequire: outbound\r\n") + x->path.n;
+	return sizeof("Path: \r\nRequire: outbound\r\nService-Route: \r\n") + x->path.n + x->service_route.n;
 }
 
 void put_extension_lines(struct td_out *o, const struct extension *x)
 {
 	if (x->path.n)
 		td_put_hdr(o, TD_HDR_PATH, x->path);
+	if (x->service_route.n)
+		td_put_hdr(o, TD_HDR_SERVICE_ROUTE, x->service_route);
 	if (x->outbound) /* §6: "Provided that the UAC had included an outbound option-tag" */
 		td_out_str(o, TD_STR("Require: outbound\r\n"));
+}
+
+struct verdict extension_of_address(struct extension *x, const struct td_core *core, struct td_msg *msg, struct td_str aor)
+{
+	const char *at = memrchr(aor.p, '@', aor.n);
+	const struct td_domain *d = at ? td_config_domain(core->cfg, td_str_n(at + 1, (size_t)(aor.p + aor.n - at - 1))) : NULL;
+
+	x->aor = aor;
+	if (!d || !d->service_route.n)
+		return fine;
+	/* another configuration may be there when it is answered */
+	return td_arena_dup(&x->service_route, &msg->arena, d->service_route) ? no(500, TD_STR_NULL) : fine;
 }

@@ -37,22 +37,27 @@ int params_without(struct td_str *params, struct td_msg *msg, const struct td_st
 
 /* What few requests have: it stands in the message's arena, and is NULL for all others. */
 struct extension {
-	struct td_str path; /* the values of Path, commas between them */
-	bool outbound;      /* the 200 says so */
-	bool gruu;          /* it tells contacts with an instance their addresses (RFC 5627) */
-	struct td_str aor;  /* for that */
-	bool flow;          /* a contact that comes or stays stands for a flow */
+	struct td_str path;          /* the values of Path, commas between them */
+	bool outbound;               /* the 200 says so */
+	struct td_str service_route; /* of the domain (RFC 3608) */
+	bool gruu;                   /* it tells contacts with an instance their addresses (RFC 5627) */
+	struct td_str aor;           /* for that */
+	bool flow;                   /* a contact that comes or stays stands for a flow */
 };
 
 /* §10.3 step 2. *out is left alone when there is nothing to be kept. */
 TD_RARE struct verdict read_extension(struct extension **out, const struct td_core *core, struct td_msg *msg);
 
-static inline bool has_extension(const struct td_msg *msg)
+static inline bool has_extension(const struct td_core *core, const struct td_msg *msg)
 {
-	return td_msg_hdr(msg, TD_HDR_REQUIRE) || td_msg_hdr(msg, TD_HDR_PATH) || td_msg_hdr(msg, TD_HDR_SUPPORTED);
+	return core->cfg->service_routes || td_msg_hdr(msg, TD_HDR_REQUIRE) || td_msg_hdr(msg, TD_HDR_PATH) ||
+	       td_msg_hdr(msg, TD_HDR_SUPPORTED);
 }
 
 TD_RARE struct extension *extension_new(struct td_msg *msg); /* NULL: no memory */
+/* What depends on whose it is. aor: in the message's arena. */
+TD_RARE struct verdict extension_of_address(struct extension *x, const struct td_core *core, struct td_msg *msg,
+					    struct td_str aor);
 /* Header lines of a 200. */
 TD_RARE size_t extension_lines_length(const struct extension *x);
 TD_RARE void put_extension_lines(struct td_out *o, const struct extension *x);

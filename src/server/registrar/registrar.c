@@ -414,7 +414,7 @@ void td_registrar_request(struct td_registrar *r, struct td_msg *msg, const stru
 	};
 	struct td_loc_change one;
 	struct extension *x = NULL;
-	struct verdict v = has_extension(msg) ? read_extension(&x, core, msg) : fine;
+	struct verdict v = has_extension(core, msg) ? read_extension(&x, core, msg) : fine;
 
 	if (!v.status)
 		v = find_aor(&up.aor, core, msg, who);
@@ -424,7 +424,7 @@ void td_registrar_request(struct td_registrar *r, struct td_msg *msg, const stru
 		v = read_contacts(&up, &one, &x, core, msg);
 	if (!v.status && x) {
 		up.path = x->path;
-		x->aor = up.aor;
+		v = extension_of_address(x, core, msg, up.aor);
 	}
 	if (!v.status)
 		v = submit(r, msg, from, &up, x);

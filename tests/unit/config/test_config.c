@@ -121,7 +121,8 @@ static void printed_reads_back(void **state)
 {
 	struct td_config *
 		c = good("domains: [{name: a.test, users: any}, {name: b.test, mode: stateless}, {name: c.test, mode: redirect}, "
-			 "{name: d.test, fork: serial, ring_time: 7s, recurse: no}]\n"
+			 "{name: d.test, fork: serial, ring_time: 7s, recurse: no, service_route: '<sip:x;lr>, \"a\" "
+			 "<sip:y;lr>'}]\n"
 			 "ring: [{number: '+49 30-1', to: [al, bo@b.test], timeout: 5s, then: ['4711']}, {number: 'a;b', to: "
 			 "[c]}]\nlisten: "
 			 "['udp:[::1]:5071']\ntrust: "
@@ -148,6 +149,8 @@ static void printed_reads_back(void **state)
 	assert_int_equal(d->domains[3].fork, TD_FORK_SERIAL);
 	assert_int_equal(d->domains[3].ring_time_s, 7);
 	assert_false(d->domains[3].recurse);
+	assert_str(d->domains[3].service_route, "<sip:x;lr>, \"a\" <sip:y;lr>");
+	assert_int_equal(d->service_routes, 1);
 	assert_int_equal(d->ring_n, 2);
 	assert_str(d->ring[0].name, "+49301");
 	assert_null(d->ring[0].domain.p);
@@ -208,7 +211,7 @@ static const struct {
 	{ "log: info\nregistrar:\n  max_contact: 3\n",
 	  "t.yaml:3:3: there is no key \"max_contact\" here (want one of min_expires" },
 	{ "domains:\n  - name: a\n    foo: b\n",
-	  "t.yaml:3:5: there is no key \"foo\" here (want one of name, users, mode, fork, ring_time, recurse)" },
+	  "t.yaml:3:5: there is no key \"foo\" here (want one of name, users, mode, fork, ring_time, recurse, service_route)" },
 	{ "domains: [{users: any}]\n", "\"\" is no domain" },
 	{ "domains: [{name: 'a b'}]\n", "\"a b\" is no domain" },
 	{ "domains: [{name: a}, {name: A}]\n", "\"A\" is listed twice" },
@@ -225,6 +228,9 @@ static const struct {
 	{ "ring: [{number: x, to: [a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u]}]\n",
 	  "21 are too many to ring at once (at most 20)" },
 	{ "domains: [{name: a, fork: random}]\n", "\"random\" is not known (want parallel or serial)" },
+	{ "domains: [{name: a, service_route: 'sip:x;lr'}]\n", "is no route (want \"<sip:HOST;lr>\"" },
+	{ "domains: [{name: a, service_route: '<sip:x;lr>, <sip:y>'}]\n", "is no route" },
+	{ "domains: [{name: a, service_route: ''}]\n", "is no route" },
 	{ "domains: [{name: a, ring_time: 0s}]\n", "0s is too short (at least 1s)" },
 	{ "domains: [{name: a, recurse: maybe}]\n", "\"maybe\" is not known (want no or yes)" },
 	{ "registrations: disk\n", "t.yaml:1:16: registrations: \"disk\" is not known (want durable or memory)" },
