@@ -44,6 +44,7 @@ NEW = "register --first {first} --users %d --duration {seconds}"
 MESSAGE = "message --users 10000 --random --duration {seconds}"
 CALL = "call --users 10000 --random --duration {seconds}"
 TCP = " --transport tcp --conns 32"
+TLS = " --transport tls"
 
 SPEED = [
     Speed("options", "OPTIONS answered", "plain", None, "options --duration {seconds}", 1.6, 8000, 1),
@@ -63,6 +64,9 @@ SPEED = [
     Speed("options_tcp", "OPTIONS over TCP", "tcp", None, "options --duration {seconds}" + TCP, 1.5),
     Speed("refresh_tcp", "REGISTER of a known address over TCP", "tcp", MANY + " --transport tcp", REFRESH + TCP, 1.8),
     Speed("call_tcp", "call over TCP", "tcp", FEW + " --transport tcp", CALL + TCP, 2),
+    Speed("refresh_tls", "REGISTER of a known address over TLS 1.3", "tls", MANY + TLS, REFRESH + TLS + " --conns 32", 1.5),
+    Speed("connect_tls", "TLS 1.3 connection, ECDSA P-256, OPTIONS, close", "tls", None,
+          "connect --sources 60 --window 32 --duration {seconds}" + TLS, 2),
     Speed("malformed", "7 bad datagrams and an OPTIONS", "plain", None, "malformed --quiet --window 16 --duration {seconds}", 1.6,
           None, 4.5),
     Speed("call_rate", "call, 2,000 a second offered, nothing pinned", "two", FEW,
@@ -78,6 +82,8 @@ MEMORY = [
            HELD + " --rate 5000 --hold 3600000 --abandon 2000", 700, "uas_acks", without="mem"),
     Memory("mem_tcp", "idle registered TCP connection, contact included", "mem_tcp", None,
            "idle --transport tcp --count 15000 --window 64 --linger 3000", 1536, sample=True),
+    Memory("mem_tls", "idle registered TLS connection, contact included", "mem_tls", None,
+           "idle --count 4000 --window 32 --linger 3000" + TLS, 20 << 10, sample=True),
     Memory("mem_empty", "empty server", "mem", None, None, 8 << 20),
 ]
 

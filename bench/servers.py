@@ -7,8 +7,9 @@ auth         REGISTER is challenged with MD5, password "secret" for every user
 auth_sha256  the same with SHA-256            dialog     every call is tracked to its end
 tracked      tandem's defaults: calls are tracked      unrecorded   the same without their records
 stateless    no transactions                  tcp        TCP as well
+tls          TCP and TLS as well, with one ECDSA P-256 certificate for both servers
 big          plain, with room for a million addresses
-mem…         plain, dialog or tcp, memory not touched in advance
+mem…         plain, dialog, tcp or tls, memory not touched in advance
 """
 import os, re, shutil, subprocess
 
@@ -29,8 +30,10 @@ TANDEM = {
     "unrecorded": ("any", "proxy", "memory", TRUSTED + "calls: {records: no}\n"),
     "stateless": ("any", "stateless", "memory", UNTRACKED),
     "tcp": ("any", "proxy", "memory", UNTRACKED + "limits: {connections_per_source: 20000}\n"),
+    "tls": ("any", "proxy", "memory", "trust: [127.0.0.0/8]\ncalls: {track: no}\n"
+            "limits: {connections_per_source: 20000, rate: 100000000, burst: 100000000}\n"),
 }
-ALIAS = {"big": "plain", "mem": "plain", "mem_dialog": "dialog", "mem_tcp": "tcp"}
+ALIAS = {"big": "plain", "mem": "plain", "mem_dialog": "dialog", "mem_tcp": "tcp", "mem_tls": "tls"}
 
 CONFIG = """domains:
   - name: bench.test
@@ -39,11 +42,21 @@ CONFIG = """domains:
 listen:
   - udp:127.0.0.1:{port}
   - tcp:127.0.0.1:{port}
-state: {state}
+{tls}state: {state}
 workers: {workers}
 registrations: {registrations}
 {rest}log: warn
 """
+
+
+def certificate(folder):
+    """the two files of a certificate for bench.test; made when they are not there"""
+    crt, key = os.path.join(folder, "bench.crt"), os.path.join(folder, "bench.key")
+    if not os.path.exists(crt):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",
+                        "/CN=bench.test", "-addext", "subjectAltName=DNS:bench.test,IP:127.0.0.1", "-keyout", key, "-out", crt],
+                       check=True, capture_output=True)
+    return crt, key
 
 
 class Unsupported(Exception):
@@ -74,8 +87,10 @@ class Tandem:
         kind = ALIAS.get(variant, variant)
         users, mode, registrations, rest = TANDEM[kind]
         path = os.path.join(self.folder, "tandem-%s.yaml" % variant)
+        if kind == "tls":
+            rest += "tls: {certificate: %s, key: %s}\n" % certificate(self.folder)
         with open(path, "w") as f:
-            f.write(CONFIG.format(users=users, mode=mode, port=self.port, state=self.state(variant), registrations=registrations,
+            f.write(CONFIG.format(users=users, mode=mode, tls="  - tls:127.0.0.1:%d\n" % (self.port + 1) if kind == "tls" else "", port=self.port, state=self.state(variant), registrations=registrations,
                                   workers=workers or (2 if kind == "two" else 1), rest=rest))
         r = subprocess.run([self.binary, "serve", "--check", "-c", path], capture_output=True, text=True)
         if r.returncode:
@@ -99,8 +114,9 @@ class Tandem:
 KAMAILIO = {
     "plain": (4096, []), "durable": (4096, []), "two": (4096, ["CHILDREN=2"]), "auth": (4096, ["WITH_AUTH"]),
     "auth_sha256": (4096, ["WITH_AUTH", "WITH_SHA256"]), "dialog": (4096, ["WITH_DIALOG"]), "stateless": (1024, ["STATELESS"]),
-    "tcp": (4096, ["WITH_TCP"]), "big": (8192, []),
+    "tcp": (4096, ["WITH_TCP"]), "tls": (4096, ["WITH_TCP", "WITH_TLS"]), "big": (8192, []),
     "mem": (8192, []), "mem_dialog": (8192, ["WITH_DIALOG"]), "mem_tcp": (8192, ["WITH_TCP"]),
+    "mem_tls": (8192, ["WITH_TCP", "WITH_TLS"]),
 }
 
 
@@ -124,6 +140,10 @@ class Kamailio:
                 "-b", "4194304", "-Y", self.folder]
         for proto in listen:
             argv += ["-l", "%s:127.0.0.1:%d" % (proto, self.port)]
+        if "WITH_TLS" in defines:
+            argv += ["-l", "tls:127.0.0.1:%d" % (self.port + 1)]
+            for name, path in zip(("TLS_CERT", "TLS_KEY"), certificate(self.folder)):
+                argv += ["-A", '%s="%s"' % (name, path)]
         for define in touched + defines + (["CHILDREN=%d" % workers] if workers else []):
             argv += ["-A", define]
         return argv
