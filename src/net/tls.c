@@ -52,12 +52,14 @@ static SSL_CTX *plain_ctx(struct td_tls *t, const SSL_METHOD *method)
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
 					 SSL_OP_NO_COMPRESSION);
-	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	/* What is sent of a chain is what was given: otherwise it is looked for anew in each handshake. */
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
 	SSL_CTX_set_max_send_fragment(ctx, NET_TLS_RECORD_BYTES);
 	SSL_CTX_set_max_cert_list(ctx, NET_TLS_CHAIN_BYTES);
 	SSL_CTX_set_verify_depth(ctx, NET_TLS_CHAIN_DEPTH);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_cert_verify_callback(ctx, tls_conn_verify, t);
+	SSL_CTX_set1_cert_store(ctx, t->ca);
 	if (SSL_CTX_set_cipher_list(ctx, CIPHERS_TLS12) != 1 || SSL_CTX_set_ciphersuites(ctx, CIPHERS_TLS13) != 1) {
 		SSL_CTX_free(ctx);
 		return NULL;
@@ -113,18 +115,33 @@ static int use_identity(SSL_CTX *ctx, const struct td_tls_identity *id, struct t
 
 /* ---- whom we believe ---- */
 
-static int use_ca(SSL_CTX *ctx, struct td_str pem, struct td_out *why)
+/*
+ * The system's list: a file, and a folder in which a certificate is found by its issuer's hash when it is needed. Not
+ * X509_STORE_set_default_paths(), which also reads the whole folder for every issuer that it does not find.
+ */
+static int use_system(X509_STORE *store)
 {
-	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+	X509_LOOKUP *file = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+	X509_LOOKUP *folder = X509_STORE_add_lookup(store, X509_LOOKUP_hash_dir());
+
+	if (!file || !folder)
+		return -ENOMEM;
+	(void)X509_LOOKUP_load_file(file, NULL, X509_FILETYPE_DEFAULT);
+	(void)X509_LOOKUP_add_dir(folder, NULL, X509_FILETYPE_DEFAULT);
+	ERR_clear_error(); /* a machine without any believes nobody */
+	return 0;
+}
+
+/* One list for all contexts. */
+static int read_ca(struct td_tls *t, struct td_str pem, struct td_out *why)
+{
+	X509_STORE *store = t->ca;
 	BIO *bio;
 	X509 *cert;
 	unsigned n = 0;
 
-	if (!pem.n) {
-		(void)SSL_CTX_set_default_verify_paths(ctx);
-		ERR_clear_error(); /* a machine without any believes nobody */
-		return 0;
-	}
+	if (!pem.n)
+		return use_system(store);
 	bio = memory(pem);
 	while (bio && (cert = PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL))) {
 		n += X509_STORE_add_cert(store, cert) == 1;
@@ -135,7 +152,7 @@ static int use_ca(SSL_CTX *ctx, struct td_str pem, struct td_out *why)
 		return say(why, "no certificate of those to believe can be read");
 	ERR_clear_error();
 	/* One that is listed itself is believed, be it no root: a server's own, made at its first start. */
-	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
+	X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
 	return 0;
 }
 
@@ -165,7 +182,6 @@ static int open_site(struct td_tls *t, const struct td_tls_options *opt, unsigne
 	const struct td_tls_identity *id = &opt->identities[i];
 	char name[TD_TLS_NAME] = "";
 	struct tls_site *site = &t->sites[i];
-	int err;
 
 	if (id->name.n && td_tls_name(name, id->name)) {
 		td_out_fmt(why, "\"%.*s\" is no host name", TD_FMT(id->name));
@@ -179,20 +195,18 @@ static int open_site(struct td_tls *t, const struct td_tls_options *opt, unsigne
 	SSL_CTX_set_tlsext_servername_arg(site->ctx, t);
 	SSL_CTX_set_num_tickets(site->ctx, 1); /* each costs; who comes back gets another */
 	tls_tickets_use(site->ctx);
-	err = use_identity(site->ctx, id, why);
-	return err ? err : use_ca(site->ctx, opt->ca, why);
+	return use_identity(site->ctx, id, why);
 }
 
 static int open_client(struct td_tls *t, const struct td_tls_options *opt, struct td_out *why)
 {
-	int err;
+	int err = 0;
 
 	t->client = plain_ctx(t, TLS_client_method());
 	if (!t->client)
 		return -ENOMEM;
 	SSL_CTX_set_verify(t->client, SSL_VERIFY_PEER, NULL);
-	err = use_ca(t->client, opt->ca, why);
-	if (!err && opt->identity_n) /* for who asks us for one */
+	if (opt->identity_n) /* for who asks us for one */
 		err = use_identity(t->client, &opt->identities[0], why);
 	return err;
 }
@@ -202,7 +216,8 @@ static int open_all(struct td_tls *t, const struct td_tls_options *opt, struct t
 	int err = 0;
 
 	t->bio = tls_conn_bio();
-	if (!t->bio)
+	t->ca = X509_STORE_new();
+	if (!t->bio || !t->ca)
 		return -ENOMEM;
 	if (opt->pin) {
 		t->pinned = true;
@@ -218,7 +233,9 @@ static int open_all(struct td_tls *t, const struct td_tls_options *opt, struct t
 	}
 	for (unsigned i = 0; i < opt->identity_n && !err; i++)
 		err = open_site(t, opt, i, why);
-	return err ? err : open_client(t, opt, why);
+	if (!err)
+		err = open_client(t, opt, why);
+	return err ? err : read_ca(t, opt->ca, why);
 }
 
 int td_tls_open(struct td_tls **out, const struct td_tls_options *opt, struct td_out *why)
@@ -254,6 +271,7 @@ void td_tls_unref(struct td_tls *t)
 	for (unsigned i = 0; i < t->site_n; i++)
 		SSL_CTX_free(t->sites[i].ctx);
 	SSL_CTX_free(t->client);
+	X509_STORE_free(t->ca);
 	BIO_meth_free(t->bio);
 	tls_tickets_unref(t->tickets);
 	td_arena_reset(&t->arena);

@@ -26,6 +26,7 @@ struct td_tls {
 	struct tls_site *sites;
 	unsigned site_n;
 	SSL_CTX *client;
+	X509_STORE *ca;
 	BIO_METHOD *bio;
 	struct tls_tickets *tickets;
 	bool pinned;

@@ -126,7 +126,7 @@ static void names_of(struct names *v, const struct td_config *cfg)
 static const char *unfit(const struct td_cert *c, const struct td_config *cfg, uint64_t now_s)
 {
 	struct td_tls_identity id = { .certificate = c->certificate, .key = c->key };
-	struct td_tls_options opt = { .identities = &id, .identity_n = 1 };
+	struct td_tls_options opt = { .identities = &id, .identity_n = 1, .ca = c->certificate };
 	struct td_tls *tls = NULL;
 	const char *why = NULL;
 	uint64_t ends_s = 0;
