@@ -29,7 +29,7 @@ test: deps-dev
 test-quick: deps-dev
 	@$(PY) tools/test --quick
 
-# Both tables of docs/performance.md, side by side with Kamailio; CASE=call for one case, CASE=growth, CASE=cores, CASE=threads; ROUNDS=n (5).
+# Both tables of docs/performance.md, side by side with Kamailio; CASE=call for one case, CASE=growth, CASE=cores, CASE=threads, CASE=rooms; ROUNDS=n (5).
 bench: deps-dev
 	@tools/deps bench
 	@$(PY) bench/run $(CASE)

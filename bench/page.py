@@ -5,7 +5,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DOCS = os.path.join(TOP, "docs")
 PAGE = os.path.join(DOCS, "performance.md")
 
-PARTS = ["tables", "growth", "cores", "threads", "micro"]
+PARTS = ["tables", "rooms", "growth", "cores", "threads", "micro"]
 EMPTY = """# Performance
 
 Written by the commands it names; [bench/README.md](../bench/README.md) says how everything is measured. Single figures of a shared

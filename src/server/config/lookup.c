@@ -23,7 +23,8 @@ const struct td_domain *td_config_domain(const struct td_config *c, struct td_st
 	if (host.n && host.p[host.n - 1] == '.') /* a name with its root dot is the same name */
 		host.n--;
 	for (unsigned i = 0; i < c->domain_n; i++)
-		if (td_str_ieq(c->domains[i].name, host))
+		if (td_str_eq(c->domains[i].name, host) ||
+		    td_str_ieq(c->domains[i].name, host)) /* nearly all write it as we do */
 			return &c->domains[i];
 	return NULL;
 }
