@@ -2,10 +2,13 @@
 #include "failing.h"
 #include "name_server.h"
 
+#include <tandem/transport.h>
+
 static const struct zone_row rows[] = {
 	{ "a.example", "CNAME", 60, "b.example" },
 	{ "b.example", "A", 60, "192.0.2.1" },
 	{ "_sip._udp.example", "SRV", 60, "20 0 5060 a.example" },
+	{ "example", "NAPTR", 60, "10 10 s SIP+D2U _sip._udp.example" },
 };
 
 enum { ASKS = 3 };
@@ -49,6 +52,81 @@ static int questions(struct world *w, struct td_sim *sim)
 	return w->err;
 }
 
+/* ---- from a URI to a target (RFC 3263), which asks all of these ---- */
+
+struct seeker {
+	bool over;
+	int err;
+};
+
+static void on_found(void *arg, int err, const struct td_hop *hop)
+{
+	struct seeker *s = arg;
+
+	s->over = true;
+	s->err = err ? -ENOMEM : 0;
+}
+
+static void on_told(void *arg, const struct td_locate_step *step) {}
+
+static bool found(void *arg)
+{
+	return ((struct seeker *)arg)->over;
+}
+
+static void on_message(void *arg, struct td_msg *msg, const struct td_flow *from)
+{
+	td_msg_unref(msg);
+}
+
+static int seek(struct td_locator *lr, struct td_sim *sim)
+{
+	static const struct td_locate_events events = { on_found, on_told };
+	struct seeker s = { 0 };
+	struct td_locate *l;
+	struct td_uri uri;
+	int err;
+
+	assert_int_equal(td_uri_parse(&uri, TD_STR("sip:example")), 0);
+	err = td_locate_open(&l, lr, &uri, 0, &events, &s);
+	if (err)
+		return err;
+	td_locate_next(l);
+	if (!td_sim_run_until(sim, found, &s, 60000))
+		s.err = TD_ETIMEOUT;
+	if (!s.err)
+		td_locator_failed(lr, &(struct td_hop){ .proto = TD_UDP }, 0);
+	td_locate_close(l);
+	return s.err;
+}
+
+static int locate(struct world *w, struct td_net *net, struct td_sim *sim, const struct td_addr *ip)
+{
+	static const struct td_tp_events events = { .message = on_message };
+	struct td_tp_group *group = NULL;
+	struct td_locator *lr = NULL;
+	struct td_tp *tp = NULL;
+	unsigned index;
+	int err = td_tp_group_open(&group, 1);
+
+	if (!err)
+		err = td_tp_open(&tp, group, 0, net, NULL, NULL, &events, NULL);
+	if (!err)
+		err = td_tp_listen(tp, &index, TD_UDP, ip);
+	if (!err)
+		err = td_locator_open(&lr, tp, w->dns, NULL);
+	if (!err)
+		err = seek(lr, sim);
+	td_locator_close(lr);
+	if (tp)
+		td_tp_close(tp);
+	if (group)
+		td_tp_group_close(group);
+	return err;
+}
+
+enum mode { DATAGRAMS, STREAMS, LOCATE };
+
 static int scenario(void *arg)
 {
 	unsigned long n = oom_pause();
@@ -67,11 +145,11 @@ static int scenario(void *arg)
 	assert_int_equal(td_sim_loop(&loop, sim), 0);
 	assert_int_equal(td_net_open_sim(&net, loop, wire, &ip), 0);
 	name_server_open(&ns, loop, wire, "10.0.0.53", rows, TD_ARRAY_LEN(rows));
-	ns.truncate = *(bool *)arg;
+	ns.truncate = *(enum mode *)arg == STREAMS;
 	oom_resume(n);
 	err = td_dns_open(&w.dns, net, &(struct td_dns_options){ .servers = &ns.addr, .server_n = 1 });
 	if (!err)
-		err = questions(&w, sim);
+		err = *(enum mode *)arg == LOCATE ? locate(&w, net, sim, &ip) : questions(&w, sim);
 	td_dns_close(w.dns);
 	oom_pause();
 	td_sim_run(sim, 20000); /* connections end */
@@ -86,21 +164,28 @@ static int scenario(void *arg)
 
 static void datagrams(void **state)
 {
-	bool truncate = false;
+	enum mode mode = DATAGRAMS;
 
-	assert_true(oom_each(scenario, &truncate) > 15);
+	assert_true(oom_each(scenario, &mode) > 15);
 }
 
 static void streams(void **state)
 {
-	bool truncate = true;
+	enum mode mode = STREAMS;
 
-	assert_true(oom_each(scenario, &truncate) > 20);
+	assert_true(oom_each(scenario, &mode) > 20);
+}
+
+static void targets(void **state)
+{
+	enum mode mode = LOCATE;
+
+	assert_true(oom_each(scenario, &mode) > 20);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(datagrams), cmocka_unit_test(streams) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(datagrams), cmocka_unit_test(streams), cmocka_unit_test(targets) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
