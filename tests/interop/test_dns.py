@@ -159,6 +159,21 @@ def killed_in_mid_setup_over_tcp(place):
     killed(place, "T")
 
 
+def two_families(place):
+    """IPv6 first, where both are; and IPv4 when nobody answers there"""
+    port = free_port()
+    dns = NameServer(place, records(port, free_port(), "U") + "b1.two AAAA ::1\n")
+    both = ("127.0.0.1", "[::1]")
+    one = Server(place, "one", users=ALICE, domain="one.test", config=relay([dns.address]), hosts=both)
+    for host, seconds in (("[::1]", 10), ("127.0.0.1", 20)):
+        two = Server(place, "two" + host[0], users=BOB, domain="two.test", port=port, hosts=(host,),
+                     config="trust: [127.0.0.1/32, \"::1/128\"]\n")
+        r = tandem(place, "message", "bob@two.test", "hello", *options(one, "alice", "one.test", ALICE), env={"PW": ALICE["alice"]}, seconds=seconds)
+        check("480" in r.stdout, "%s: %d %s%s", host, r.returncode, r.stdout, r.stderr)     # it got there; bob is not in
+        two.stop()
+    one.stop()
+
+
 class Liar(threading.Thread):
     """answers every question at once: with wrong ids, with another question, and with an address of its own"""
 
@@ -249,5 +264,6 @@ def phones_find_their_server(place):
 
 
 if __name__ == "__main__":
-    harness.run(a_call_between_domains, killed_in_mid_setup_over_udp, killed_in_mid_setup_over_tcp, name_servers_that_fail,
+    harness.run(a_call_between_domains, killed_in_mid_setup_over_udp, killed_in_mid_setup_over_tcp, two_families,
+                name_servers_that_fail,
                 names_that_lead_nowhere, phones_find_their_server)

@@ -232,6 +232,48 @@ static void slow_target_answers_first(void **state)
 	rig_close(&r);
 }
 
+/* A refusal by the second one is not held up by the silence of the first. */
+static void refused_after_silence(void **state)
+{
+	static const char *const methods[] = { "INVITE", "MESSAGE" };
+
+	for (int i = 0; i < 2; i++) {
+		struct td_msg *m, *first;
+		struct rig r;
+
+		rig_open(&r, TD_UDP);
+		leg_new(&r.l, &r.a, "example.test", "sip:carol@other.test");
+		leg_send(&r.l, methods[i], NULL, i ? NULL : SDP);
+		first = want_request(&r.one, methods[i]);
+		m = want_request(&r.two, methods[i]);
+		phone_answer(&r.two, m, 486, "", NULL);
+		assert_non_null(maybe_status(&r.a, 486, 500));
+		if (!i) { /* it was slow: it is told that nobody waits any more */
+			phone_answer(&r.one, first, 180, "", NULL);
+			m = want_request(&r.one, "CANCEL");
+			phone_answer(&r.one, m, 200, "", NULL);
+			phone_answer(&r.one, first, 487, "", NULL);
+		}
+		rig_close(&r);
+	}
+}
+
+/* There is no other: the silent one is waited for as long as any. */
+static void slow_and_alone(void **state)
+{
+	struct td_msg *m;
+	struct rig r;
+
+	rig_open(&r, TD_UDP);
+	leg_new(&r.l, &r.a, "example.test", "sip:carol@simple.test");
+	leg_send(&r.l, "MESSAGE", NULL, NULL);
+	m = want_request(&r.one, "MESSAGE");
+	assert_null(maybe_status(&r.a, 0, 10000));
+	phone_answer(&r.one, m, 200, "", NULL);
+	want_status(&r.a, 200);
+	rig_close(&r);
+}
+
 static void refusing_target(void **state)
 {
 	struct rig r;
@@ -606,6 +648,8 @@ int main(void)
 		cmocka_unit_test(names_without_state),
 		cmocka_unit_test(silent_target),
 		cmocka_unit_test(slow_target_answers_first),
+		cmocka_unit_test(refused_after_silence),
+		cmocka_unit_test(slow_and_alone),
 		cmocka_unit_test(refusing_target),
 		cmocka_unit_test(answers_are_no_failures),
 		cmocka_unit_test(refused_connection),

@@ -50,9 +50,10 @@ struct px_branch {
 	struct td_msg *final; /* 300-699, until the best one is chosen */
 	uint16_t status;      /* of the final response, received or assumed; 0: none yet */
 	uint8_t breadth;
-	bool given_up : 1; /* it rang for as long as it may (fork: serial) */
-	bool young : 1;    /* timer_c runs for the first second */
-	bool moved : 1;    /* its redirection was followed: it has no say */
+	bool passed_over : 1; /* silent, and another target was asked: its answer counts, but is not waited for (status 408) */
+	bool given_up : 1;    /* it rang for as long as it may (fork: serial) */
+	bool young : 1;       /* timer_c runs for the first second */
+	bool moved : 1;       /* its redirection was followed: it has no say */
 	struct td_addr instead;
 	enum td_proto instead_proto;
 	struct px_way *way; /* of one whose target is a name: what comes after it */

@@ -62,7 +62,7 @@ void px_cancel_branches(struct px_context *c, struct td_str reason)
 		if (px_way_pending(b) && !b->status)
 			b->status = b->given_up ? 408 : 487; /* there is nobody yet to be told */
 		px_way_stop(b);
-		if (b->ct && !b->status)
+		if (b->ct && (!b->status || b->passed_over))
 			td_clitx_cancel(b->ct, reason);
 	}
 }
@@ -116,6 +116,7 @@ void px_send_best(struct px_context *c)
 		px_reply(c, best->status, TD_STR_NULL);
 	else if (c->invite)
 		td_count(&c->px->core->counters->calls_failed);
+	px_cancel_branches(c, TD_STR_NULL); /* who was not waited for */
 }
 
 /* ---- events of a branch ---- */
@@ -204,6 +205,10 @@ static void on_response(struct td_clitx *ct, struct td_msg *msg, void *arg)
 	struct px_context *c = b->ctx;
 
 	px_context_enter(c);
+	if (b->passed_over) {
+		b->passed_over = false;
+		b->status = 0;
+	}
 	if (b->way)
 		px_way_heard(b);
 	if (msg->status < 200)

@@ -212,6 +212,11 @@ static void fail(struct px_way *w, int err)
 	struct px_context *c = b->ctx;
 
 	b->status = w->status ? w->status : (uint16_t)status_of(err);
+	for (struct px_branch *o = c->branches; o; o = o->next) { /* those are all there is */
+		if (o->passed_over && o->ct)
+			o->status = 0;
+		o->passed_over = false;
+	}
 	if (!w->status)
 		td_trace_note(c->px->core->trace, call_of(c),
 			      &(struct td_note){ .kind = TD_NOTE_NO_TARGET, .a = err, .text = w->host });
@@ -290,7 +295,7 @@ bool px_way_on(struct px_branch *b, unsigned status, uint32_t retry_after_s)
 	td_timer_stop(c->px->core->loop, &w->patience);
 	b->way = NULL;
 	other->way = w;
-	other->breadth = b->status || b->breadth < 2 ? b->breadth : b->breadth / 2;
+	other->breadth = (b->status && !b->passed_over) || b->breadth < 2 ? b->breadth : b->breadth / 2;
 	w->branch = other;
 	w->status = (uint16_t)status;
 	next(w);
@@ -307,6 +312,17 @@ void px_way_heard(struct px_branch *b)
 	w->has_datagram = false;
 	if (!w->locate)
 		px_way_stop(b);
+}
+
+/* Its answer would still be welcome. When there is nobody else to be asked, it is waited for as before. */
+static void pass_over(struct px_branch *b)
+{
+	b->passed_over = true;
+	b->status = 408;
+	if (!px_way_on(b, 408, 0)) {
+		b->passed_over = false;
+		b->status = 0;
+	}
 }
 
 /* Nobody there? Where there is no connection yet the attempt is given up, so that the request does not arrive twice. */
@@ -329,7 +345,7 @@ static void on_patience(struct td_timer *tm, void *arg)
 		else
 			px_way_stop(b);
 	} else {
-		px_way_on(b, 408, 0);
+		pass_over(b);
 	}
 	px_context_leave(c);
 }
