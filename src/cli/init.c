@@ -17,6 +17,7 @@ static const char template[] =
 	"  - udp:127.0.0.1:5060\n"
 	"  - tcp:127.0.0.1:5060\n"
 	"  - tls:127.0.0.1:5061\n"
+	"  # - wss:127.0.0.1:8443      # phones in web pages (SIP over WebSocket)\n"
 	"\n"
 	"# Certificates for TLS. Without these lines the server makes one at its first start and says its fingerprint.\n"
 	"# tls:\n"

@@ -309,14 +309,10 @@ static int check_listen(struct td_config *c, const struct raw_config *raw, struc
 		index_text(at, i);
 		if (config_listen_parse(&l, td_str_of(raw->listen[i]))) {
 			report_at(r, AT("listen", at),
-				  "\"%s\" is no address (want udp:HOST[:PORT], or tcp, tls or ws instead of udp, HOST a number "
-				  "like 192.0.2.1 "
-				  "or [2001:db8::1])",
+				  "\"%s\" is no address (want udp:HOST[:PORT], or tcp, tls, ws or wss instead of udp; HOST a "
+				  "number like "
+				  "192.0.2.1 or [2001:db8::1])",
 				  raw->listen[i]);
-			continue;
-		}
-		if (l.proto == TD_WSS) {
-			report_at(r, AT("listen", at), "\"%s\": only udp, tcp, tls and ws are there so far", raw->listen[i]);
 			continue;
 		}
 		err = td_ip_is_any(&l.addr) ? push_every_address(c, &l) : push_listen(c, &l);

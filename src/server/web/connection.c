@@ -101,7 +101,7 @@ void web_accepted(struct td_listener *l, int fd, const struct td_addr *peer, voi
 	td_list_add_tail(&w->conns, &c->link);
 	w->adopting = c;
 	lws_adopt_descriptor_vhost_via_info(&(lws_adopt_desc_t){
-		.vh = w->plain,
+		.vh = ln->secure ? w->secure : w->plain,
 		.type = LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP | LWS_ADOPT_ALLOW_SSL,
 		.fd.sockfd = fd,
 		.opaque = c,
@@ -154,17 +154,12 @@ static int handshake(struct web_conn *c)
 
 /* ---- what the library tells ---- */
 
+/* What comes when it has ended is read and dropped until the peer has answered the closing frame, or WEB_CLOSE_S have passed: a socket closed
+ * with bytes unread resets the connection, and the peer would never see why. */
 static int received(struct web_conn *c, struct lws *wsi, void *in, size_t n)
 {
-	int err;
-
-	if (!c->tp)
-		return 0; /* it is closing */
-	err = td_tp_adopted_data(c->tp, td_str_n(in, n), lws_remaining_packet_payload(wsi), lws_is_final_fragment(wsi));
-	if (err == TD_ELIMIT && !c->queued) { /* the peer may not read before it has written what it wanted */
-		lws_close_reason(wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
-		return -1;
-	}
+	if (c->tp)
+		td_tp_adopted_data(c->tp, td_str_n(in, n), lws_remaining_packet_payload(wsi), lws_is_final_fragment(wsi));
 	return 0;
 }
 
@@ -248,6 +243,8 @@ int web_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, 
 			w->adopting->wsi = wsi;
 		return 0;
 	}
+	if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
+		return web_tls_setup(lws_context_user(lws_get_context(wsi)), user);
 	if (!c)
 		return 0;
 	switch (reason) {

@@ -3,6 +3,7 @@
 #define TD_SERVER_WEB_INTERNAL_H
 
 #include <libwebsockets.h>
+#include <openssl/ssl.h>
 #include <uv.h>
 
 #include "server/web/web.h"
@@ -50,8 +51,9 @@ struct td_web {
 	struct td_log *log;
 	struct td_config *cfg;
 	struct lws_context *lws;
-	struct lws_vhost *plain;
-	struct web_conn *adopting; /* of the call to the library that is running */
+	struct lws_vhost *plain, *secure; /* secure: NULL without certificates */
+	struct web_tls *tls;              /* the certificates */
+	struct web_conn *adopting;        /* of the call to the library that is running */
 	struct td_link conns;
 	uint8_t *frame; /* a message on its way out, behind room for the frame's head */
 	size_t frame_size;
@@ -71,6 +73,11 @@ int web_uv_start(struct td_web *w);
 void web_uv_touch(struct td_web *w); /* something was asked of the library: it looks after it before we sleep */
 void web_uv_run(struct td_web *w);   /* now, once */
 void web_uv_close(struct td_web *w);
+
+/* tls.c */
+int web_tls_new(struct web_tls **out, struct td_certs *certs);
+void web_tls_free(struct web_tls *t);
+int web_tls_setup(struct td_web *w, SSL_CTX *ctx); /* as lws's callbacks answer: 0, or -1 */
 
 /* connection.c */
 td_accept_fd_fn web_accepted;

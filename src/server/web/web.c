@@ -14,12 +14,29 @@ enum { GOODBYES = 64 }; /* turns for closing frames, when the server stops */
 /* Pings keep what lies between open, and find out who is gone without a word (RFC 7118 §6). */
 static const lws_retry_bo_t pings = { .secs_since_valid_ping = WEB_PING_S, .secs_since_valid_hangup = WEB_PING_S + WEB_PONG_S };
 
+/* One for ws, one for wss: what connections to either have in common. */
+static struct lws_vhost *open_vhost(struct td_web *w, const char *name, uint64_t options)
+{
+	struct lws_context_creation_info info = {
+		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
+		.vhost_name = name,
+		.pprotocols = (const struct lws_protocols **)protocols,
+		.options = LWS_SERVER_OPTION_VALIDATE_UTF8 | options,
+		.alpn = "http/1.1",
+		.timeout_secs = WEB_HANDSHAKE_S,
+		.keepalive_timeout = WEB_HANDSHAKE_S,
+		.retry_and_idle_policy = &pings,
+	};
+
+	return lws_create_vhost(w->lws, &info);
+}
+
 static int open_library(struct td_web *w)
 {
 	struct lws_context_creation_info info = {
 		.port = CONTEXT_PORT_NO_LISTEN,
 		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_VALIDATE_UTF8 |
-			   LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
+			   LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
 		.foreign_loops = w->uvs,
 		.pcontext = &w->lws,
 		.user = w,
@@ -31,20 +48,14 @@ static int open_library(struct td_web *w)
 	w->lws = lws_create_context(&info);
 	if (!w->lws)
 		return -ENOMEM;
-	info = (struct lws_context_creation_info){
-		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
-		.vhost_name = "ws",
-		.pprotocols = (const struct lws_protocols **)protocols,
-		.options = LWS_SERVER_OPTION_VALIDATE_UTF8,
-		.timeout_secs = WEB_HANDSHAKE_S,
-		.keepalive_timeout = WEB_HANDSHAKE_S,
-		.retry_and_idle_policy = &pings,
-	};
-	w->plain = lws_create_vhost(w->lws, &info);
-	return w->plain ? 0 : -ENOMEM;
+	w->plain = open_vhost(w, "ws", 0);
+	if (w->tls)
+		w->secure = open_vhost(w, "wss", LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX);
+	return w->plain && (w->secure || !w->tls) ? 0 : -ENOMEM;
 }
 
-int td_web_open(struct td_web **out, struct td_loop *loop, struct td_net *net, struct td_log *log, struct td_config *cfg)
+int td_web_open(struct td_web **out, struct td_loop *loop, struct td_net *net, struct td_log *log, struct td_config *cfg,
+		struct td_certs *certs)
 {
 	struct td_web *w = calloc(1, sizeof(*w));
 	int err;
@@ -62,7 +73,10 @@ int td_web_open(struct td_web **out, struct td_loop *loop, struct td_net *net, s
 		free(w);
 		return err;
 	}
-	err = open_library(w);
+	if (certs)
+		err = web_tls_new(&w->tls, certs);
+	if (!err)
+		err = open_library(w);
 	if (!err)
 		err = web_uv_start(w);
 	if (err) {
@@ -89,6 +103,7 @@ void td_web_close(struct td_web *w)
 			web_uv_run(w);
 	}
 	web_uv_close(w);
+	web_tls_free(w->tls);
 	td_config_unref(w->cfg);
 	free(w->frame);
 	free(w);
@@ -99,7 +114,7 @@ int td_web_listen(struct td_web *w, unsigned index, enum td_proto proto, const s
 	struct web_listener *ln = &w->listeners[w->listener_n];
 	int err;
 
-	if (proto != TD_WS)
+	if (proto != TD_WS && (proto != TD_WSS || !w->secure))
 		return TD_EUNSUPPORTED;
 	if (w->listener_n == WEB_MAX_LISTENERS)
 		return TD_ELIMIT;
@@ -129,4 +144,16 @@ void td_web_config(struct td_web *w, struct td_config *cfg)
 {
 	td_config_unref(w->cfg);
 	w->cfg = td_config_ref(cfg);
+}
+
+int td_web_certs(struct td_web *w, struct td_certs *certs)
+{
+	struct web_tls *t;
+	int err = w->secure ? web_tls_new(&t, certs) : 0;
+
+	if (err || !w->secure)
+		return err;
+	web_tls_free(w->tls);
+	w->tls = t;
+	return 0;
 }

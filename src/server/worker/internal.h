@@ -74,7 +74,7 @@ int outside_start(struct outside *o);
 void outside_stop(struct outside *o);
 bool outside_drain(struct outside *o);
 /* both on its loop */
-void outside_config(struct outside *o, struct td_config *cfg); /* cfg is handed over */
+void outside_config(struct outside *o, struct td_config *cfg, struct td_certs *certs); /* cfg is handed over; certs may be NULL */
 void outside_status(struct outside *o, struct td_server_status *out);
 void outside_close(struct td_server *s); /* before the workers */
 

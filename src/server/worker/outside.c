@@ -102,7 +102,7 @@ int outside_bind(struct td_server *s, const struct td_server_options *opt, struc
 	if (!err)
 		err = td_guard_open(&o->half.guard, td_loop_rng(o->half.core.loop));
 	if (!err)
-		err = td_web_open(&o->web, o->half.core.loop, o->half.net, s->log, o->half.core.cfg);
+		err = td_web_open(&o->web, o->half.core.loop, o->half.net, s->log, o->half.core.cfg, s->certs);
 	return err ? err : bind_all(o, why);
 }
 
@@ -131,8 +131,13 @@ int outside_open(struct td_server *s)
 	return err;
 }
 
-void outside_config(struct outside *o, struct td_config *cfg)
+void outside_config(struct outside *o, struct td_config *cfg, struct td_certs *certs)
 {
+	int err = o->web && certs ? td_web_certs(o->web, certs) : 0;
+
+	if (err)
+		td_log(o->half.core.log, TD_LOG_ERROR, "web certificates", TD_KERR(err),
+		       TD_KZ("next", "the old ones stay in use for wss"));
 	if (o->web)
 		td_web_config(o->web, cfg);
 	td_config_unref(o->half.core.cfg);

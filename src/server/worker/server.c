@@ -205,7 +205,7 @@ static void take_config(struct td_mail *m, void *arg)
 		td_dns_set_servers(core->dns, core->cfg->dns.servers, core->cfg->dns.server_n);
 		td_dns_set_timeout(core->dns, core->cfg->dns.timeout_s * 1000);
 	} else {
-		outside_config(nc->outside, nc->cfg);
+		outside_config(nc->outside, nc->cfg, nc->certs);
 	}
 	td_certs_unref(nc->certs);
 	free(nc);

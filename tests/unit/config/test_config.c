@@ -187,9 +187,8 @@ static const struct {
 	const char *yaml, *error;
 } bad[] = {
 	{ "listen:\n  - udp:127.0.0.1\n  - udp:10.0.0.300\n",
-	  "t.yaml:3:5: listen: \"udp:10.0.0.300\" is no address (want udp:HOST[:PORT], or tcp, tls or ws" },
+	  "t.yaml:3:5: listen: \"udp:10.0.0.300\" is no address (want udp:HOST[:PORT], or tcp, tls, ws or wss" },
 	{ "listen: [sctp:10.0.0.1]\n", "t.yaml:1:10: listen: \"sctp:10.0.0.1\" is no address" },
-	{ "listen: [wss:10.0.0.1]\n", "only udp, tcp, tls and ws are there so far" },
 	{ "listen: [udp:10.0.0.1:99999]\n", "is no address" },
 	{ "web: {origins: [phone.example.org]}\n",
 	  "t.yaml:1:17: web.origins: \"phone.example.org\" is no origin (want https://HOST" },
