@@ -73,12 +73,12 @@ def die_with_parent():
 class Process:
     """A program with its output in files; place.close() ends it."""
 
-    def __init__(self, place, name, *argv, stdin=subprocess.DEVNULL, env=None, cwd=None):
+    def __init__(self, place, name, *argv, stdin=subprocess.DEVNULL, env=None, cwd=None, pass_fds=()):
         self.place, self.name, self.argv = place, name, [str(a) for a in argv]
         self.out_path, self.err_path = place.path(name + ".out"), place.path(name + ".err")
         with open(self.out_path, "ab") as out, open(self.err_path, "ab") as err:
             self.p = subprocess.Popen(self.argv, stdin=stdin, stdout=out, stderr=err, cwd=cwd or place.folder,
-                                      env=dict(os.environ, **(env or {})), preexec_fn=die_with_parent)
+                                      env=dict(os.environ, **(env or {})), preexec_fn=die_with_parent, pass_fds=pass_fds)
         place.processes.append(self)
 
     @property
@@ -286,7 +286,8 @@ class Baresip:
 
     It is driven over ctrl_tcp: JSON in netstrings, commands as typed into its menu, events as they happen."""
 
-    def __init__(self, place, user, password, server, tone, transport="udp", answer="manual", domain=None):
+    def __init__(self, place, user, password, server, tone, transport="udp", answer="manual", domain=None, modules=(), account=""):
+        """modules: more of its own, by name; account: more of the account's parameters"""
         tls = "sip_cafile %s\n" % server.certificate if transport == "tls" else ""
         address = server.tls_address if transport == "tls" else server.address
         self.place, self.user, self.domain = place, user, domain or server.domain
@@ -297,10 +298,11 @@ class Baresip:
         with open(os.path.join(self.folder, "config"), "w") as f:
             f.write(BARESIP_CONFIG % {"listen": HOST + ":0", "rtp": rtp, "rtp_end": rtp + 20, "tone": tone, "control": control,
                                       "tls": tls, "folder": self.folder})
+            f.write("".join("module %s.so\n" % m for m in modules) + "rtcp_mux yes\n" * bool(modules))
         with open(os.path.join(self.folder, "accounts"), "w") as f:
             f.write("<sip:%s@%s;transport=%s>;auth_user=%s;auth_pass=%s;outbound=\"sip:%s;transport=%s\";regint=600;"
-                    "answermode=%s;audio_codecs=PCMU,PCMA\n"
-                    % (user, self.domain, transport, user, password, address, transport, answer))
+                    "answermode=%s;audio_codecs=PCMU,PCMA%s\n"
+                    % (user, self.domain, transport, user, password, address, transport, answer, account))
         self.process = Process(place, "baresip-" + user, "baresip", "-f", self.folder)
         self.socket = wait_for(lambda: self._connect(control), "baresip's control port")
         self.socket.settimeout(0.02)
