@@ -167,9 +167,9 @@ static bool is_route(struct td_str text)
 
 static int check_service_route(struct td_config *c, struct td_domain *out, const char *z, const char *at, struct report *r)
 {
-	if (!z)
+	if (!z || !*z)
 		return 0;
-	if (!*z || !is_route(td_str_of(z))) {
+	if (!is_route(td_str_of(z))) {
 		report_at(r, AT("domains", at, "service_route"),
 			  "\"%s\" is no route (want \"<sip:HOST;lr>\", or several with commas between them)", z);
 		return 0;

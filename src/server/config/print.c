@@ -24,10 +24,8 @@ static void put_domains(struct td_out *o, const struct td_config *c)
 			   "  - name: \"%.*s\"\n    users: %s\n    mode: %s\n    fork: %s\n    ring_time: %us\n    recurse: %s\n",
 			   TD_FMT(d->name), d->users == TD_USERS_ANY ? "any" : "local", modes[d->mode],
 			   d->fork == TD_FORK_SERIAL ? "serial" : "parallel", d->ring_time_s, d->recurse ? "yes" : "no");
-		if (d->service_route.n) {
-			td_out_z(o, "    service_route: ");
-			put_text(o, d->service_route);
-		}
+		td_out_z(o, "    service_route: ");
+		put_text(o, d->service_route);
 	}
 }
 
