@@ -33,12 +33,14 @@ struct note_record {
 struct td_trace {
 	char *at, *end; /* the rest of the piece that is being written */
 	struct td_loop *loop;
-	bool wide;             /* the processor copies 32 bytes at a time */
-	bool quiet;            /* what is handled now is left out */
-	uint32_t thin;         /* of so many Call-IDs, less one, one is kept; 0: all */
-	uint64_t left_out;     /* messages, since it was noted */
-	uint64_t began_us;     /* the piece that is being written */
-	uint64_t piece_us;     /* that is how long one should last */
+	bool wide;         /* the processor copies 32 bytes at a time */
+	bool quiet;        /* what is handled now is left out */
+	uint32_t thin;     /* of so many Call-IDs, less one, one is kept; 0: all */
+	uint64_t left_out; /* messages, since it was noted */
+	uint64_t began_us; /* the piece that is being written */
+	uint64_t piece_us; /* that is how long one should last */
+	uint64_t second;   /* and in it so many notes without a Call-ID */
+	uint32_t nameless;
 	uint64_t all_until_us; /* somebody reads who wants all of them */
 	unsigned n, now;
 	uint64_t segment; /* number of the one being written; 0: none yet */

@@ -35,7 +35,6 @@ struct td_str td_note_name(enum td_note_kind k)
 		[TD_NOTE_DNS_ASKED] = TD_STR_INIT("dns-asked"),
 		[TD_NOTE_DNS_FAILED] = TD_STR_INIT("dns-failed"),
 		[TD_NOTE_NEXT_SERVER] = TD_STR_INIT("next-server"),
-		[TD_NOTE_TLS_NAME] = TD_STR_INIT("tls-name"),
 		[TD_NOTE_TLS_FAILED] = TD_STR_INIT("tls-failed"),
 	};
 

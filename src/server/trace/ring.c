@@ -23,6 +23,7 @@ enum {
 	THIN_MOST = 65535,
 	THIN_NOTES = 255,
 	WATCHED_US = 2000000,
+	NAMELESS_MOST = 20,
 };
 
 static void adapt(struct td_trace *t, uint64_t reach_us);
@@ -260,9 +261,22 @@ static struct td_str cut(struct td_str s)
 	return td_str_n(s.p, s.n < TD_NOTE_TEXT_MAX ? s.n : TD_NOTE_TEXT_MAX);
 }
 
-/* Of a request that is left out only what went wrong is noted; when very many are left out, not even that. */
-static bool is_left_out(const struct td_trace *t, enum td_note_kind k)
+/* Handshakes that fail may be a flood, and no Call-ID chooses among them. */
+static bool within_second(struct td_trace *t)
 {
+	uint64_t second = td_loop_now_us(t->loop) / 1000000;
+
+	if (t->second != second)
+		t->nameless = 0;
+	t->second = second;
+	return t->nameless++ < NAMELESS_MOST;
+}
+
+/* Of a request that is left out only what went wrong is noted; when very many are left out, not even that. */
+static bool is_left_out(struct td_trace *t, enum td_note_kind k, bool nameless)
+{
+	if (nameless && k != TD_NOTE_LEFT_OUT && !within_second(t))
+		return true;
 	return t->quiet &&
 	       (t->thin > THIN_NOTES || k == TD_NOTE_CHALLENGED || k == TD_NOTE_NONCE_OLD || k == TD_NOTE_AUTHENTICATED ||
 		k == TD_NOTE_BINDINGS || k == TD_NOTE_WORKER_BEHIND || k == TD_NOTE_BROKEN);
@@ -275,7 +289,7 @@ void td_trace_note(struct td_trace *t, struct td_str call_id, const struct td_no
 	struct note_record *r;
 	char *at;
 
-	if (!t || is_left_out(t, note->kind))
+	if (!t || is_left_out(t, note->kind, !call_id.n))
 		return;
 	r = (struct note_record *)take(t, need);
 	if (!r)

@@ -72,7 +72,6 @@ static const char *const sentences[TD_NOTE_KINDS] = {
 	[TD_NOTE_DNS_ASKED] = "DNS: %t %m, %a answers",
 	[TD_NOTE_DNS_FAILED] = "DNS: %t %m failed: %e",
 	[TD_NOTE_NEXT_SERVER] = "another server of %t is tried: %p",
-	[TD_NOTE_TLS_NAME] = "TLS: the certificate of %p is for %m, not for %t",
 	[TD_NOTE_TLS_FAILED] = "TLS: %p: %t",
 };
 

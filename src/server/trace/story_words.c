@@ -302,22 +302,21 @@ static const char *dns(struct words *w)
 
 static const char *tls(struct words *w)
 {
-	const struct td_note *n = tale_note(w->t, TD_NOTE_TLS_NAME), *f = tale_note(w->t, TD_NOTE_TLS_FAILED);
+	const struct td_note *n = tale_note(w->t, TD_NOTE_TLS_FAILED);
 
-	if ((!n && !f) || (w->status && w->status < 300))
+	if (!n || (w->status && w->status < 300))
 		return NULL;
 	SAY("%s", "The server at ");
-	put_flow(&w->what, n ? &n->peer : &f->peer, n ? n->proto : f->proto);
-	if (n) {
-		SAY(" was to be %.*s, but its certificate is for %.*s: it may be somebody else, and got nothing.",
-		    TD_FMT(n->text), TD_FMT(n->more.n ? n->more : TD_STR("nobody")));
+	put_flow(&w->what, &n->peer, n->proto);
+	if (n->a == TD_ENAME) {
+		SAY(" is not the one it should be, and got nothing: %.*s.", TD_FMT(n->text));
 		put_status(w);
-		REMEDY("its operator needs a certificate that names %.*s; or the name that leads there (DNS, contact, route) is "
-		       "wrong",
-		       TD_FMT(n->text));
+		REMEDY("its operator needs a certificate with the name that was asked for; or the name that leads there (DNS, "
+		       "contact, "
+		       "route) is wrong");
 		return "tls-name";
 	}
-	SAY(" could not be reached safely: %.*s.", TD_FMT(f->text));
+	SAY(" could not be reached safely: %.*s.", TD_FMT(n->text));
 	put_status(w);
 	REMEDY("see that its certificate is valid today and signed by somebody we trust: openssl s_client -connect HOST:PORT "
 	       "shows it");

@@ -12,7 +12,7 @@
  *	td_trace_note(core->trace, msg->call_id, &(struct td_note){ .kind = TD_NOTE_DNS_FAILED, .a = err, .text = name });
  *
  * and add its name to note.c and its sentence to story_words.c. Texts are copied, at most TD_NOTE_TEXT_MAX bytes of each. What
- * has no Call-ID (a handshake that failed) carries the peer's address instead, by which it is found. A note costs some fifty
+ * has no Call-ID (a handshake that failed) carries the peer's address instead, by which it is found; of such there are 20 a second at most. A note costs some fifty
  * instructions: what the messages themselves show needs none.
  */
 #ifndef TANDEM_SERVER_TRACE_H
@@ -59,8 +59,7 @@ enum td_note_kind {
 	TD_NOTE_DNS_FAILED, /* text: the name, more: what was asked for; a: an error; b: the DNS response code, 3: no such name */
 	TD_NOTE_NEXT_SERVER, /* peer: tried now, since another of the same name failed. text: the name */
 	/* TLS */
-	TD_NOTE_TLS_NAME,   /* peer; text: whom we wanted, more: whom the certificate names (RFC 5922) */
-	TD_NOTE_TLS_FAILED, /* peer; text: why */
+	TD_NOTE_TLS_FAILED, /* peer; a: an error, TD_ENAME: its certificate is another one's (RFC 5922); text: why */
 	TD_NOTE_KINDS
 };
 

@@ -310,6 +310,18 @@ static void on_sent(void *arg, const struct td_flow *to, struct td_str bytes)
 	td_trace_message(((struct worker *)arg)->core.trace, TD_TRACE_OUT, to, bytes);
 }
 
+static void on_tls_failed(void *arg, const struct td_flow *flow, int err, struct td_str why)
+{
+	td_trace_note(
+		((struct worker *)arg)->core.trace, TD_STR_NULL,
+		&(struct td_note){ .kind = TD_NOTE_TLS_FAILED, .a = err, .peer = flow->peer, .proto = flow->proto, .text = why });
+}
+
 const struct td_tp_events worker_tp_events = {
-	.admit = worker_admit, .coming = on_coming, .message = on_message, .sent = on_sent, .may_answer = on_may_answer
+	.admit = worker_admit,
+	.coming = on_coming,
+	.message = on_message,
+	.sent = on_sent,
+	.may_answer = on_may_answer,
+	.tls_failed = on_tls_failed,
 };

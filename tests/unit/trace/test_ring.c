@@ -279,14 +279,27 @@ static void x10_a_flood_is_thinned_by_whole_calls(void **state)
 	rig_close(r);
 }
 
+/* T4: failed handshakes have no Call-ID, and there may be thousands in a second. */
+static void t4_notes_without_a_call_are_few(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	rig_open(r, 0);
+	for (unsigned i = 0; i < 3000; i++) {
+		td_trace_note(r->rings[0], TD_STR_NULL, &(struct td_note){ .kind = TD_NOTE_TLS_FAILED, .peer = flow.peer });
+		td_sim_run(r->sim, 1);
+	}
+	read_all(r);
+	assert_in_range(count(r, TD_TRACE_NOTE, TD_NOTE_TLS_FAILED), 60, 80);
+	rig_close(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_length_comes_back),
-		cmocka_unit_test(long_messages_are_cut),
-		cmocka_unit_test(notes_keep_all_they_say),
-		cmocka_unit_test(reading_goes_on_where_it_was),
-		cmocka_unit_test(x10_a_flood_is_thinned_by_whole_calls),
+		cmocka_unit_test(every_length_comes_back),         cmocka_unit_test(long_messages_are_cut),
+		cmocka_unit_test(notes_keep_all_they_say),         cmocka_unit_test(reading_goes_on_where_it_was),
+		cmocka_unit_test(t4_notes_without_a_call_are_few), cmocka_unit_test(x10_a_flood_is_thinned_by_whole_calls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

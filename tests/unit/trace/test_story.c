@@ -119,21 +119,18 @@ static void tls_name(void **state)
 	invite(&r);
 	td_trace_message(r.ring, TD_TRACE_OUT, &far, TD_STR(LINES("INVITE sip:bob@far.example SIP/2.0")));
 	td_trace_note(r.ring, TD_STR_NULL,
-		      &(struct td_note){ .kind = TD_NOTE_TLS_NAME,
-					 .peer = other.peer,
-					 .proto = TD_TLS,
-					 .text = TD_STR("wrong.example"),
-					 .more = TD_STR("wrong.test") });
+		      &(struct td_note){ .kind = TD_NOTE_TLS_FAILED, .a = TD_ENAME, .peer = other.peer, .proto = TD_TLS });
 	answer(&r);
 	assert_string_not_equal(tell(&r)->outcome, "tls-name");
 	td_trace_note(r.ring, TD_STR_NULL,
-		      &(struct td_note){ .kind = TD_NOTE_TLS_NAME,
+		      &(struct td_note){ .kind = TD_NOTE_TLS_FAILED,
+					 .a = TD_ENAME,
 					 .peer = far.peer,
 					 .proto = TD_TLS,
-					 .text = TD_STR("far.example"),
-					 .more = TD_STR("near.example") });
-	want(&r, "tls-name", "198.51.100.7:5061 (TLS) was to be far.example, but its certificate is for near.example",
-	     "a certificate that names far.example");
+					 .text = TD_STR("\"far.example\" was asked for, and it names near.example") });
+	want(&r, "tls-name",
+	     "198.51.100.7:5061 (TLS) is not the one it should be, and got nothing: \"far.example\" was asked for",
+	     "a certificate with the name that was asked for");
 	rig_close(&r);
 }
 
