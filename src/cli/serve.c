@@ -53,6 +53,7 @@ int serve_reload(struct serve *s, struct td_out *notes)
 	td_certs_unref(certs);
 	if (!err)
 		err = serve_load_users(s);
+	serve_hep_follow(s);
 	td_log_set_level(s->log, s->verbose ? TD_LOG_DEBUG : cfg->log_level);
 	td_config_unref(cfg);
 	if (err)
@@ -248,6 +249,7 @@ static void close_all(struct serve *s)
 {
 	td_control_close(s->control);
 	serve_trace_stop(s);
+	serve_hep_stop(s);
 	if (s->server) {
 		do /* what the control socket asked last ends here; a listing goes to and fro */
 			td_server_stop(s->server);
@@ -294,6 +296,7 @@ static int serve(struct serve *s)
 		s->started_ms = td_loop_now_ms(s->loop);
 		err = td_server_start(s->server);
 		if (!err) {
+			serve_hep_follow(s);
 			say_ready(s);
 			err = td_loop_run(s->loop);
 		}

@@ -22,6 +22,7 @@ struct serve {
 	struct td_server *server;
 	struct td_control *control;
 	struct td_link watchers; /* of the trace */
+	struct serve_hep *hep;   /* NULL: nothing is exported */
 	uint64_t started_ms;
 };
 
@@ -34,6 +35,10 @@ td_control_fn serve_on_request;
 /* serve_trace.c */
 void serve_trace(struct serve *s, const json_t *request, struct td_control_reply *r);
 void serve_trace_stop(struct serve *s); /* before the server stops */
+/* serve_hep.c: begins, changes or ends the export as the configuration says; what it has done, NULL: it is off. */
+void serve_hep_follow(struct serve *s);
+void serve_hep_stop(struct serve *s);
+json_t *serve_hep_status(const struct serve *s);
 void serve_why(struct serve *s, const json_t *request, struct td_control_reply *r);
 /* What phones need to know of our certificates: {"certificate": FILE, "fingerprint": …, "days_left": N}, of more domains than one under
  * "domains"; NULL: there are none. */

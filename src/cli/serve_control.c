@@ -92,6 +92,9 @@ static json_t *status_json(const struct serve *s, const struct td_server_status 
 	json_object_set_new(o, "retransmissions",
 			    json_pack("{s:I,s:I,s:I}", "in", N(st->txn.retransmissions_in), "out", N(st->txn.retransmissions_out),
 				      "timeouts", N(st->txn.timeouts)));
+	json_t *hep = serve_hep_status(s);
+	if (hep)
+		json_object_set_new(o, "hep", hep);
 	json_object_set_new(o, "store",
 			    json_pack("{s:I,s:I,s:I,s:I}", "commits", N(store.commits), "writes", N(store.writes), "failed",
 				      N(store.failed), "queued", N(store.queued)));

@@ -2,7 +2,7 @@
 """`tandem trace`: the ladder, filters, JSON, files that tshark reads, readers that do not read; and that nothing secret leaves (X5)."""
 import json, os, re, signal, socket, subprocess
 import harness, sip
-from harness import DOMAIN, HOST, TANDEM, Process, Server, check, read_file, tandem, wait_for
+from harness import DOMAIN, HOST, TANDEM, Process, Server, check, free_port, read_file, tandem, wait_for
 
 USERS = {"alice": "alice-secret-1", "bob": "bob-secret-2"}
 
@@ -122,6 +122,36 @@ def a_reader_that_does_not_read(place):
     server.stop()
 
 
+def hep_to_a_collector(place):
+    """sngrep takes the packets for what they are, and tshark what sngrep saved; a reload moves them elsewhere, and ends them"""
+    port, second = free_port(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    second.bind((HOST, 0))
+    second.settimeout(harness.PATIENCE)
+    saved = place.path("collected.pcap")
+    collector = Process(place, "sngrep", "sngrep", "-F", "-N", "-q", "-L", "udp:%s:%d" % (HOST, port), "-O", saved)
+    wait_for(lambda: harness.is_bound(port, "udp"), "sngrep to listen")
+    server = Server(place, users=USERS, config="trace: {hep: \"udp:%s:%d\"}\n" % (HOST, port))
+    call(place, server)
+    n = len([e for e in server.lines("trace", "--past") if e["kind"] != "note"])
+    wait_for(lambda: server.lines("status")[0]["hep"]["sent"] >= n, "%d messages to be sent" % n)
+    wait_for(lambda: b"SIP/2.0 480" in open(saved, "rb").read(), "sngrep to have all of it")
+    collector.stop()
+    r = subprocess.run(["tshark", "-r", saved, "-T", "fields", "-e", "ip.src", "-e", "udp.dstport", "-e", "sip.Method", "-e", "sip.Status-Code"],
+                       capture_output=True, text=True)
+    rows = [l.split("\t") for l in r.stdout.splitlines()]
+    check(len(rows) == n and all(row[0] == HOST for row in rows), "wanted %d, tshark says: %s %s", n, r.stdout, r.stderr)
+    check(all(row[1] == str(server.port) for row in rows if row[2]), "requests went elsewhere: %s", rows)
+    check({"INVITE", "ACK"} == {row[2] for row in rows} - {""} and {"407", "100", "480"} == {row[3] for row in rows} - {""}, "rows: %s", rows)
+    server.configure(config="trace: {hep: \"udp:%s:%d\"}\n" % second.getsockname())
+    check(server.command("reload").returncode == 0, "reload")
+    call(place, server)
+    check(second.recv(65536).startswith(b"HEP3"), "nothing after the reload")
+    server.configure()
+    check(server.command("reload").returncode == 0, "reload")
+    check("hep" not in server.lines("status")[0], "it still exports")
+    server.stop()
+
+
 SECRETS = ["s3cr3t-uri", "c4ypt0-k3y", "b0dy-passw0rd", "1ce-passw0rd", "9137", "deadbeefdeadbeef"]
 
 
@@ -151,4 +181,4 @@ def x5_nothing_secret_leaves(place):
 
 
 if __name__ == "__main__":
-    harness.run(ladder, filters, tshark_reads_it, a_reader_that_does_not_read, x5_nothing_secret_leaves)
+    harness.run(ladder, filters, tshark_reads_it, a_reader_that_does_not_read, hep_to_a_collector, x5_nothing_secret_leaves)

@@ -486,6 +486,22 @@ static void check_calls(struct td_config *c, const struct raw_calls *raw, struct
 	check_duration(&c->calls.keep_s, raw->keep, 3600, r, AT("calls", "keep"));
 }
 
+static void check_trace(struct td_config *c, const struct raw_trace *raw, struct report *r)
+{
+	struct td_str s = td_str_of(raw->hep), proto = td_str_split(&s, ':');
+
+	check_number(&c->trace.memory_bytes, raw->memory, 256 << 10, 1 << 30, r, AT("trace", "memory"));
+	if (!raw->hep || td_str_ieq(td_str_of(raw->hep), TD_STR("no")))
+		return;
+	if (!td_str_ieq(proto, TD_STR("udp")) || td_addr_parse(&c->trace.hep, s) || !c->trace.hep.port ||
+	    td_ip_is_any(&c->trace.hep)) {
+		c->trace.hep.family = TD_AF_NONE;
+		report_at(r, AT("trace", "hep"),
+			  "\"%s\" is no collector (want udp:HOST:PORT, HOST a number like 192.0.2.9 or [2001:db8::9], or no)",
+			  raw->hep);
+	}
+}
+
 int config_check(struct td_config *c, const struct raw_config *raw, struct report *r)
 {
 	static const char *const registrations[] = { "durable", "memory", NULL };
@@ -512,7 +528,7 @@ int config_check(struct td_config *c, const struct raw_config *raw, struct repor
 	check_numbers(c, raw, r);
 	check_calls(c, raw->calls, r);
 	if (raw->trace)
-		check_number(&c->trace.memory_bytes, raw->trace->memory, 256 << 10, 1 << 30, r, AT("trace", "memory"));
+		check_trace(c, raw->trace, r);
 	if (raw->registrations) {
 		w = config_word(raw->registrations, registrations, r, AT("registrations"));
 		c->registrations = w == 1 ? TD_REG_MEMORY : TD_REG_DURABLE;

@@ -94,6 +94,7 @@ struct td_config {
 	} limits;
 	struct {
 		uint32_t memory_bytes; /* of each worker, for what happened last: 1 MiB */
+		struct td_addr hep;    /* messages go there as HEP3, by UDP; family TD_AF_NONE: nowhere */
 	} trace;
 	struct {
 		struct td_str

@@ -49,6 +49,7 @@ struct raw_limits {
 
 struct raw_trace {
 	uint32_t *memory;
+	char *hep;
 };
 
 struct raw_web {

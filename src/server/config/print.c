@@ -113,6 +113,17 @@ static void put_tls(struct td_out *o, const struct td_config *c)
 	}
 }
 
+static void put_trace(struct td_out *o, const struct td_config *c)
+{
+	char text[TD_ADDR_TEXT];
+
+	td_out_fmt(o, "trace:\n  memory: %u\n  hep: ", c->trace.memory_bytes);
+	if (c->trace.hep.family == TD_AF_NONE)
+		td_out_z(o, "no\n");
+	else
+		td_out_fmt(o, "\"udp:%s\"\n", td_addr_text(text, &c->trace.hep));
+}
+
 void td_config_print(struct td_out *o, const struct td_config *c)
 {
 	static const char *const levels[] = { "error", "warn", "info", "debug" };
@@ -140,7 +151,7 @@ void td_config_print(struct td_out *o, const struct td_config *c)
 		   c->calls.keep_s);
 	td_out_fmt(o, "limits:\n  rate: %u\n  burst: %u\n  max_message: %u\n  connections_per_source: %u\n", c->limits.rate,
 		   c->limits.burst, c->limits.max_message, c->limits.conns_per_source);
-	td_out_fmt(o, "trace:\n  memory: %u\n", c->trace.memory_bytes);
+	put_trace(o, c);
 	put_web(o, c);
 	put_tls(o, c);
 	put_dns(o, c);

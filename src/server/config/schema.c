@@ -65,6 +65,7 @@ static const cyaml_schema_field_t limits_fields[] = {
 
 static const cyaml_schema_field_t trace_fields[] = {
 	NUMBER("memory", struct raw_trace, memory),
+	TEXT("hep", struct raw_trace, hep),
 	CYAML_FIELD_END,
 };
 

@@ -199,4 +199,38 @@ bool td_trace_party(struct td_uri *out, const struct td_msg *m, enum td_hdr_id i
 void td_note_words(struct td_out *o, const struct td_note *n); /* in a few words, not masked */
 struct td_str td_note_name(enum td_note_kind k);               /* "dns-failed": stable, for programs */
 
+/*
+ * ---- HEP3 ----
+ *
+ * HEP3, the protocol by which Homer and its kin collect what servers saw (https://github.com/sipcapture/HEP): every message in a datagram of
+ * its own, masked, with its addresses and time as they were. An exporter reads the rings as any other reader does, ten times a second; the
+ * collector is never waited for, and what it or we cannot follow is lost and counted.
+ */
+struct td_hep;
+
+struct td_hep_options {
+	struct td_loop *loop; /* kept; the exporter lives on it */
+	struct td_net *net;   /* kept; of that loop */
+	struct td_addr to;
+	unsigned workers;
+	/* How the rings are read (td_traces_read() with those cursors, from loop), and which address of ours a listener has. */
+	int (*read)(void *arg, struct td_trace_cursor *cursors, td_traces_read_fn *fn, void *fn_arg);
+	bool (*local)(void *arg, struct td_addr *out, unsigned listener);
+	void *arg;
+};
+
+struct td_hep_stats {
+	uint64_t sent, unsent, missed; /* datagrams; not taken by the socket; times that the rings were faster */
+};
+
+/* Begins with what happens from now on. 0, -ENOMEM, or an error of the socket. */
+int td_hep_open(struct td_hep **out, const struct td_hep_options *opt);
+/* No reading is begun after this; one that is under way ends by itself, and the memory with it. */
+void td_hep_close(struct td_hep *h);
+const struct td_hep_stats *td_hep_stats(const struct td_hep *h);
+
+/* One packet. from and to are the message's; payload is written as it is. */
+void td_hep_packet(struct td_out *o, uint64_t wall_us, const struct td_addr *from, const struct td_addr *to, enum td_proto proto,
+		   struct td_str call_id, struct td_str payload);
+
 #endif
