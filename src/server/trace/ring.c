@@ -161,7 +161,7 @@ __attribute__((target("avx2"))) static void message_wide(struct td_trace *t, enu
 							 struct td_str bytes)
 {
 	size_t n = bytes.n, need = aligned(sizeof(struct message_record) + n);
-	char *p = t->at, *to = p + sizeof(struct message_record);
+	char *p = t->at, *to;
 	const char *from = bytes.p, *last;
 
 	if (n - 128 > TD_TRACE_MESSAGE_MAX - 128 || (size_t)(t->end - p) < need) {
@@ -170,6 +170,7 @@ __attribute__((target("avx2"))) static void message_wide(struct td_trace *t, enu
 	}
 	t->at = p + need;
 	message_at(p, t, way, need, flow, n, n);
+	to = p + sizeof(struct message_record);
 	last = from + n - 128;
 	copy_128(to + n - 128, last);
 	for (; from < last; from += 128, to += 128)
