@@ -33,7 +33,6 @@ struct note_record {
 struct td_trace {
 	char *at, *end; /* the rest of the piece that is being written */
 	struct td_loop *loop;
-	bool wide;         /* the processor copies 32 bytes at a time */
 	bool quiet;        /* what is handled now is left out */
 	uint32_t thin;     /* of so many Call-IDs, less one, one is kept; 0: all */
 	uint64_t left_out; /* messages, since it was noted */

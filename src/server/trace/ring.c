@@ -3,18 +3,12 @@
  * next, whose records are forgotten by that. So nothing has to be done for the single record that is overwritten, and a piece that
  * is full does not change any more: it is what readers get. One that a reader still holds when its turn comes is left to him.
  *
- * This is on the way of every message, so it is bound checks and a copy. A message is copied 32 bytes at a time where the processor
- * can: half of what memcpy(3) takes for so few bytes.
+ * This is on the way of every message, so it is bound checks and a copy.
  */
 #include "internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#define WIDE 1
-#endif
 
 /* With malloc(3)'s own needs it is a piece. */
 enum { SEGMENT_BYTES = TD_TRACE_SEGMENT - 64 };
@@ -45,9 +39,6 @@ int td_trace_open(struct td_trace **out, struct td_loop *loop, size_t memory)
 	t->now = n - 1;
 	t->piece_us = (uint64_t)TD_TRACE_REACH_S * 1000000 / n;
 	t->began_us = td_loop_now_us(loop);
-#ifdef WIDE
-	t->wide = __builtin_cpu_supports("avx2");
-#endif
 	*out = t;
 	return 0;
 }
@@ -124,12 +115,11 @@ static inline void message_at(char *p, const struct td_trace *t, enum td_trace_k
 	r->flow = *flow;
 }
 
-static __attribute__((noinline)) void message_plain(struct td_trace *t, enum td_trace_kind way, const struct td_flow *flow,
-						    struct td_str bytes)
+static void message(struct td_trace *t, enum td_trace_kind way, const struct td_flow *flow, struct td_str bytes)
 {
 	size_t n = bytes.n < TD_TRACE_MESSAGE_MAX ? bytes.n : TD_TRACE_MESSAGE_MAX;
 	size_t need = aligned(sizeof(struct message_record) + n);
-	char *p = t ? take(t, need) : NULL;
+	char *p = take(t, need);
 
 	if (!p)
 		return;
@@ -138,58 +128,11 @@ static __attribute__((noinline)) void message_plain(struct td_trace *t, enum td_
 		memcpy(p + sizeof(struct message_record), bytes.p, n);
 }
 
-#ifdef WIDE
-
-#define STEP(i) __m256i v##i = _mm256_loadu_si256((const __m256i *)(from + 32 * (i)))
-#define PUT(i) _mm256_storeu_si256((__m256i *)(to + 32 * (i)), v##i)
-
-__attribute__((target("avx2"))) static inline void copy_128(char *to, const char *from)
-{
-	STEP(0);
-	STEP(1);
-	STEP(2);
-	STEP(3);
-
-	PUT(0);
-	PUT(1);
-	PUT(2);
-	PUT(3);
-}
-
-/* The last step goes over what the ones before have copied, so that no byte outside is read or written. */
-__attribute__((target("avx2"))) static void message_wide(struct td_trace *t, enum td_trace_kind way, const struct td_flow *flow,
-							 struct td_str bytes)
-{
-	size_t n = bytes.n, need = aligned(sizeof(struct message_record) + n);
-	char *p = t->at, *to;
-	const char *from = bytes.p, *last;
-
-	if (n - 128 > TD_TRACE_MESSAGE_MAX - 128 || (size_t)(t->end - p) < need) {
-		message_plain(t, way, flow, bytes);
-		return;
-	}
-	t->at = p + need;
-	message_at(p, t, way, need, flow, n, n);
-	to = p + sizeof(struct message_record);
-	last = from + n - 128;
-	copy_128(to + n - 128, last);
-	for (; from < last; from += 128, to += 128)
-		copy_128(to, from);
-}
-
-#endif
-
 void td_trace_message(struct td_trace *t, enum td_trace_kind way, const struct td_flow *flow, struct td_str bytes)
 {
 	if (!t || t->quiet)
 		return;
-#ifdef WIDE
-	if (t->wide) {
-		message_wide(t, way, flow, bytes);
-		return;
-	}
-#endif
-	message_plain(t, way, flow, bytes);
+	message(t, way, flow, bytes);
 }
 
 /* ---- when more comes than can be kept ---- */

@@ -115,7 +115,7 @@ struct change {
 
 /* changes end with a contact of NULL; "*" removes all, none at all is a query */
 static inline struct td_loc_call *send(struct fix *f, unsigned worker, const char *aor, const char *call_id, uint32_t cseq,
-				const struct change *c)
+				       const struct change *c)
 {
 	struct td_loc_change changes[20] = { 0 };
 	struct td_loc_update up = {
@@ -162,7 +162,7 @@ static inline struct td_loc_call *send(struct fix *f, unsigned worker, const cha
 	}
 
 static inline void expect(struct fix *f, const char *aor, const char *call_id, uint32_t cseq, const struct change *c, int err,
-		   const char *seen)
+			  const char *seen)
 {
 	for (unsigned worker = 0; worker < WORKERS; worker++) {
 		int before = f->answers;
