@@ -1,5 +1,7 @@
 #include "harness.h"
 
+#include "transports.h"
+
 /* ---- the world ---- */
 
 static void count_line(void *arg, enum td_log_level level, struct td_str line)
@@ -24,8 +26,9 @@ static void open_config(struct world *w, const char *extra)
 		   "  - {name: turn.test, users: any, fork: serial, ring_time: 10s}\n"
 		   "  - {name: there.test, users: any, mode: redirect}\n"
 		   "  - {name: plain.test, users: any, recurse: no}\n"
-		   "listen: [\"udp:" SERVER_IP ":5060\", \"tcp:" SERVER_IP ":5060\"]\n"
+		   "listen: [\"udp:" SERVER_IP ":5060\", \"tcp:" SERVER_IP ":5060\"%s]\n"
 		   "workers: %u\nregistrations: memory\ntrust: [10.0.1.0/24]\nstate: ./state\n%s",
+		   w->outside_loop ? ", \"tls:" SERVER_IP ":5061\", \"ws:" SERVER_IP ":8080\", \"wss:" SERVER_IP ":8443\"" : "",
 		   w->workers, extra ? extra : "");
 	if (td_config_parse(&w->cfg, &errors, TD_STR("test.yaml"), td_out_view(&yaml)))
 		fail_msg("%.*s", TD_FMT(td_out_view(&errors)));
@@ -33,7 +36,9 @@ static void open_config(struct world *w, const char *extra)
 	td_out_free(&errors);
 }
 
-static void world_start(struct world *w, uint64_t seed, unsigned workers, const char *extra, bool store)
+enum { WITH_STORE = 1, EVERYWHERE = 2 };
+
+static void world_start(struct world *w, uint64_t seed, unsigned workers, const char *extra, unsigned with)
 {
 	struct td_server_options opt = { .rr_key = "sixteen byte key" };
 	struct td_addr ip;
@@ -51,6 +56,8 @@ static void world_start(struct world *w, uint64_t seed, unsigned workers, const 
 		assert_int_equal(td_sim_loop(&w->loops[i], w->sim), 0);
 		assert_int_equal(td_net_open_sim(&w->nets[i], w->loops[i], w->wire, &ip), 0);
 	}
+	if (with & EVERYWHERE)
+		everywhere_open(w);
 	assert_int_equal(td_log_open(&w->log, TD_LOG_DEBUG, count_line, w), 0);
 	open_config(w, extra);
 	assert_int_equal(td_users_open(&w->users, td_sim_rng(w->sim)), 0);
@@ -59,8 +66,11 @@ static void world_start(struct world *w, uint64_t seed, unsigned workers, const 
 	opt.log = w->log;
 	opt.loops = w->loops;
 	opt.nets = w->nets;
+	opt.certs = w->certs;
+	opt.outside_loop = w->outside_loop;
+	opt.outside_net = w->outside_net;
 	td_out_init(&why);
-	if (store)
+	if (with & WITH_STORE)
 		assert_int_equal(td_store_open(&w->store, &(struct td_store_options){ .log = w->log }, &why), 0);
 	opt.store = w->store;
 	if (td_server_open(&w->server, &opt, &why))
@@ -71,12 +81,17 @@ static void world_start(struct world *w, uint64_t seed, unsigned workers, const 
 
 void world_open(struct world *w, uint64_t seed, unsigned workers, const char *extra)
 {
-	world_start(w, seed, workers, extra, false);
+	world_start(w, seed, workers, extra, 0);
 }
 
 void world_open_with_store(struct world *w, uint64_t seed, unsigned workers, const char *extra)
 {
-	world_start(w, seed, workers, extra, true);
+	world_start(w, seed, workers, extra, WITH_STORE);
+}
+
+void world_open_everywhere(struct world *w, uint64_t seed, unsigned workers, const char *extra)
+{
+	world_start(w, seed, workers, extra, EVERYWHERE);
 }
 
 void world_run(struct world *w, uint64_t ms)
@@ -125,6 +140,7 @@ void world_close(struct world *w)
 	world_assert_idle(w);
 	td_server_close(w->server);
 	td_store_close(w->store);
+	everywhere_close(w);
 	for (unsigned i = 0; i < w->workers; i++) {
 		td_net_close(w->nets[i]);
 		td_loop_close(w->loops[i]);
@@ -153,7 +169,7 @@ void world_user(struct world *w, const char *name, const char *password)
 
 /* ---- phones ---- */
 
-static void keep(struct phone *p, struct td_buf *buf, size_t at, size_t n)
+void phone_keep(struct phone *p, struct td_buf *buf, size_t at, size_t n)
 {
 	struct td_msg *m;
 	int err = td_msg_parse(&m, buf, at, n);
@@ -176,7 +192,7 @@ static void keep(struct phone *p, struct td_buf *buf, size_t at, size_t n)
 
 static void on_datagram(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg)
 {
-	keep(arg, buf, 0, buf->len);
+	phone_keep(arg, buf, 0, buf->len);
 }
 
 static void on_bytes(struct td_conn *c, struct td_str bytes, void *arg)
@@ -210,7 +226,7 @@ static void on_bytes(struct td_conn *c, struct td_str bytes, void *arg)
 			n = b->len - at;
 		else
 			assert_int_equal(err, 0);
-		keep(p, b, at, n);
+		phone_keep(p, b, at, n);
 		at += n;
 	}
 	td_buf_unref(b);
@@ -240,16 +256,12 @@ static void add_conn(struct phone *p, struct td_conn *c)
 
 static void on_accept(struct td_listener *l, struct td_conn *c, void *arg)
 {
-	td_conn_handle(c, &conn_events, arg);
-	add_conn(arg, c);
-}
+	struct phone *p = arg;
 
-static struct td_addr server_addr(void)
-{
-	struct td_addr a;
-
-	assert_int_equal(td_addr_parse(&a, TD_STR(SERVER_IP ":5060")), 0);
-	return a;
+	td_conn_handle(c, &conn_events, p);
+	if (p->proto == TD_TLS)
+		assert_int_equal(td_conn_tls_accept(c, p->w->peers_tls, TD_TLS_CLIENTS_IGNORE), 0);
+	add_conn(p, c);
 }
 
 void phone_open(struct phone *p, struct world *w, const char *user, const char *ip, uint16_t port, enum td_proto proto)
@@ -264,7 +276,7 @@ void phone_open(struct phone *p, struct world *w, const char *user, const char *
 	p->addr.port = port;
 	if (proto == TD_UDP)
 		assert_int_equal(td_udp_open(&p->udp, p->net, &p->addr, 0, on_datagram, p), 0);
-	else
+	else if (!by_websocket(proto))
 		assert_int_equal(td_listener_open(&p->listener, p->net, &p->addr, 0, on_accept, p), 0);
 }
 
@@ -285,6 +297,7 @@ void phone_close(struct phone *p)
 		td_udp_close(p->udp);
 	if (p->listener)
 		td_listener_close(p->listener);
+	websocket_close(p);
 	td_buf_unref(p->part);
 	td_auth_client_close(p->auth);
 	world_run(p->w, 1); /* sockets go at the end of a turn */
@@ -302,7 +315,7 @@ void phone_send_to(struct phone *p, const struct td_addr *to, struct td_str byte
 
 void phone_send_bytes(struct phone *p, struct td_str bytes)
 {
-	struct td_addr server = server_addr();
+	struct td_addr server = server_addr(p->proto);
 	struct td_conn *c;
 	struct td_buf *b;
 
@@ -312,8 +325,14 @@ void phone_send_bytes(struct phone *p, struct td_str bytes)
 		phone_send_to(p, &server, bytes);
 		return;
 	}
+	if (by_websocket(p->proto)) {
+		websocket_send(p, bytes);
+		return;
+	}
 	if (!p->conn) {
 		assert_int_equal(td_conn_open(&c, p->net, &server, &conn_events, p), 0);
+		if (p->proto == TD_TLS)
+			assert_int_equal(td_conn_tls_connect(c, p->w->peers_tls, TD_STR("example.test")), 0);
 		add_conn(p, c);
 	}
 	b = td_buf_copy(bytes);
@@ -458,15 +477,22 @@ unsigned header_count(const struct td_msg *m, enum td_hdr_id id)
 	return n;
 }
 
+const char *phone_host(char out[TD_ADDR_TEXT], const struct phone *p)
+{
+	if (!by_websocket(p->proto))
+		return td_addr_text(out, &p->addr);
+	snprintf(out, TD_ADDR_TEXT, "%s.invalid", p->user);
+	return out;
+}
+
 const char *contact_of(const struct phone *p)
 {
 	static char text[160];
-	char addr[TD_ADDR_TEXT];
+	char host[TD_ADDR_TEXT];
 
 	if (p->contact)
 		return p->contact;
-	snprintf(text, sizeof(text), "<sip:%s@%s%s>", p->user, td_addr_text(addr, &p->addr),
-		 p->proto == TD_TCP ? ";transport=tcp" : "");
+	snprintf(text, sizeof(text), "<sip:%s@%s%.*s>", p->user, phone_host(host, p), TD_FMT(td_proto_param(p->proto)));
 	return text;
 }
 
@@ -520,13 +546,13 @@ void leg_send(struct leg *l, const char *method, const char *extra, const char *
 		snprintf(l->invite_branch, sizeof(l->invite_branch), "%s", l->branch);
 	}
 	td_out_init(&o);
-	td_out_fmt(&o,
-		   "%s %s SIP/2.0\r\nVia: SIP/2.0/%s %s;rport;branch=%s\r\n%sMax-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\nCall-ID: "
-		   "%s\r\n"
-		   "CSeq: %u %s\r\nContact: %s\r\n",
-		   method, l->target, l->p->proto == TD_TCP ? "TCP" : "UDP", td_addr_text(addr, &l->p->addr), l->branch,
-		   l->routes, l->local, l->remote, l->call_id, ack || cancel ? l->invite_cseq : l->cseq, method,
-		   contact_of(l->p));
+	td_out_fmt(
+		&o,
+		"%s %s SIP/2.0\r\nVia: SIP/2.0/%.*s %s;rport;branch=%s\r\n%sMax-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\nCall-ID: "
+		"%s\r\n"
+		"CSeq: %u %s\r\nContact: %s\r\n",
+		method, l->target, TD_FMT(td_proto_name(l->p->proto)), phone_host(addr, l->p), l->branch, l->routes, l->local,
+		l->remote, l->call_id, ack || cancel ? l->invite_cseq : l->cseq, method, contact_of(l->p));
 	if (l->p->auth && !cancel)
 		assert_int_equal(td_auth_client_put(&o, l->p->auth, td_str_of(method), td_str_of(l->target)), 0);
 	put_crlf(&o, extra ? extra : "");
@@ -587,10 +613,10 @@ static void ack_failure(struct leg *l, const struct td_msg *response)
 	char addr[TD_ADDR_TEXT];
 
 	phone_send(l->p,
-		   "ACK %s SIP/2.0\nVia: SIP/2.0/%s %s;rport;branch=%s\n%sMax-Forwards: 70\nFrom: %s\nTo: %.*s\nCall-ID: %s\n"
+		   "ACK %s SIP/2.0\nVia: SIP/2.0/%.*s %s;rport;branch=%s\n%sMax-Forwards: 70\nFrom: %s\nTo: %.*s\nCall-ID: %s\n"
 		   "CSeq: %u ACK\nContent-Length: 0\n\n",
-		   l->target, l->p->proto == TD_TCP ? "TCP" : "UDP", td_addr_text(addr, &l->p->addr), l->invite_branch, l->routes,
-		   l->local, TD_FMT(response->to.text), l->call_id, l->invite_cseq);
+		   l->target, TD_FMT(td_proto_name(l->p->proto)), phone_host(addr, l->p), l->invite_branch, l->routes, l->local,
+		   TD_FMT(response->to.text), l->call_id, l->invite_cseq);
 }
 
 /* The oldest response above 100 not yet taken. */

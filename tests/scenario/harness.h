@@ -5,7 +5,7 @@
  *
  * The server listens on udp and tcp 10.0.0.1:5060 and serves example.test (users in its directory), any.test
  * and example.com (users: any), and of users: any too quick.test (mode: stateless), turn.test (fork: serial, ring_time: 10s),
- * there.test (mode: redirect) and plain.test (recurse: no).
+ * there.test (mode: redirect) and plain.test (recurse: no). world_open_everywhere() adds tls :5061, ws :8080 and wss :8443.
  * Hosts in 10.0.1.0/24 are trusted, others must authenticate.
  */
 #ifndef TESTS_SCENARIO_HARNESS_H
@@ -34,6 +34,10 @@ struct world {
 	struct td_config *cfg;
 	struct td_log *log;
 	struct td_server *server;
+	struct td_certs *certs; /* these four with world_open_everywhere() alone */
+	struct td_tls *peers_tls;
+	struct td_loop *outside_loop;
+	struct td_net *outside_net;
 	unsigned serial; /* of branches, Call-IDs and tags */
 	unsigned ports;
 	unsigned log_lines; /* of level info and above */
@@ -43,6 +47,8 @@ struct world {
 void world_open(struct world *w, uint64_t seed, unsigned workers, const char *extra);
 /* With a store (in memory) for the records of calls: w->store. */
 void world_open_with_store(struct world *w, uint64_t seed, unsigned workers, const char *extra);
+/* With listeners of TLS and WebSocket as well. */
+void world_open_everywhere(struct world *w, uint64_t seed, unsigned workers, const char *extra);
 /* Lets everything run out first, and fails when a transaction, context or pending call is left (D7). */
 void world_close(struct world *w);
 void world_user(struct world *w, const char *name, const char *password); /* name@example.test */
@@ -60,7 +66,8 @@ struct phone {
 	enum td_proto proto;
 	struct td_net *net;
 	struct td_udp *udp;
-	struct td_listener *listener; /* TCP: the port of its Contact */
+	struct td_listener *listener; /* TCP, TLS: the port of its Contact */
+	struct tp_conn *adopted;      /* WS, WSS: its connection, as the server has it */
 	const char *contact;          /* what it says its Contact is, as behind NAT; NULL: the truth */
 	struct td_conn *conn;         /* to the server, or the last one the server opened */
 	struct td_conn *conns[16];
@@ -99,7 +106,8 @@ unsigned header_count(const struct td_msg *m, enum td_hdr_id id);
 
 /* Answers a request as a UAS: Via, Record-Route, From, To (tag: the phone's user name), Call-ID, CSeq copied. extra: lines or "". */
 void phone_answer(struct phone *p, const struct td_msg *req, unsigned status, const char *extra, const char *sdp);
-const char *contact_of(const struct phone *p); /* "<sip:user@ip:port;transport=…>" */
+const char *phone_host(char out[TD_ADDR_TEXT], const struct phone *p); /* as its Via and Contact name it */
+const char *contact_of(const struct phone *p);                         /* "<sip:user@ip:port;transport=…>" */
 
 /* ---- a side of a call ---- */
 

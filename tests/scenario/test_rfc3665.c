@@ -3,11 +3,11 @@
  * and in §3 the proxy next to Bob, or the redirect server; what stands between Alice and it, another proxy or an ALG, is a peer that
  * adds what those add. In §3.1 there is no server at all in the RFC: here the two use one.
  *
- * A transport more is a line in `transports`.
+ * Proxy 1 speaks what Alice and Bob speak; only where these are browsers, which nobody can connect to, it speaks TCP.
  */
 #include "harness.h"
 
-static const enum td_proto transports[] = { TD_UDP, TD_TCP };
+static const enum td_proto transports[] = { TD_UDP, TD_TCP, TD_TLS, TD_WS, TD_WSS };
 
 struct rig {
 	struct world w;
@@ -17,18 +17,18 @@ struct rig {
 
 static const char *name_of(enum td_proto proto)
 {
-	return proto == TD_TCP ? "TCP" : "UDP";
+	return td_proto_name(proto).p;
 }
 
 static void rig_open(struct rig *r, enum td_proto proto)
 {
 	memset(r, 0, sizeof(*r));
-	world_open(&r->w, 3665, 2, NULL);
+	world_open_everywhere(&r->w, 3665, 2, NULL);
 	world_user(&r->w, "alice", "a");
 	world_user(&r->w, "bob", "b");
 	phone_open(&r->alice, &r->w, "alice", "10.2.0.1", 5060, proto);
 	phone_open(&r->bob, &r->w, "bob", "10.2.0.2", 5060, proto);
-	phone_open(&r->p1, &r->w, "ss1", "10.0.1.5", 5060, proto);
+	phone_open(&r->p1, &r->w, "ss1", "10.0.1.5", 5060, proto == TD_WS || proto == TD_WSS ? TD_TCP : proto);
 	phone_password(&r->alice, "a");
 	phone_password(&r->bob, "b");
 }
@@ -94,7 +94,7 @@ static struct td_msg *registers(struct rig *r, const char *lines)
 			"REGISTER sip:example.test SIP/2.0\r\nVia: SIP/2.0/%s %s;rport;branch=z9hG4bK-%u\r\nMax-Forwards: 70\r\n"
 			"From: <sip:bob@example.test>;tag=%u\r\nTo: <sip:bob@example.test>\r\nCall-ID: 1j9FpLxk3uxtm8tn\r\n"
 			"CSeq: %u REGISTER\r\n%s",
-			name_of(r->bob.proto), td_addr_text(addr, &r->bob.addr), id, id, id, lines);
+			name_of(r->bob.proto), phone_host(addr, &r->bob), id, id, id, lines);
 		assert_int_equal(td_auth_client_put(&o, r->bob.auth, TD_STR("REGISTER"), TD_STR("sip:example.test")), 0);
 		td_out_z(&o, "Content-Length: 0\r\n\r\n");
 		phone_send_bytes(&r->bob, td_out_view(&o));
@@ -143,7 +143,7 @@ static void f3_1_session(struct rig *r)
 
 static const char *by(const struct phone *p)
 {
-	return p->proto == TD_TCP ? ";transport=tcp" : "";
+	return td_proto_param(p->proto).n ? td_proto_param(p->proto).p : "";
 }
 
 /* What Proxy 1 sends on for Alice: its Via and Record-Route on top. */
@@ -164,17 +164,33 @@ static void p1_forwards(struct rig *r, const char *method, const char *uri, cons
 		sdp ? "Content-Type: application/sdp\n" : "", sdp ? strlen(sdp) : 0, sdp ? sdp : "");
 }
 
+/* The route set from where Proxy 1 stands: us, for behind it is Bob's contact; and To. */
+static void routes_of_p1(char *lines, size_t cap, const struct td_msg *m)
+{
+	char after[1000] = "To: Bob <sip:bob@example.test>;tag=bob\n";
+	struct td_values it;
+	struct td_str v;
+
+	for (td_values_of(&it, m, TD_HDR_RECORD_ROUTE); td_values_next(&v, &it) == 1;) {
+		if (td_str_starts(v, TD_STR("<sip:10.0.1.5")))
+			break;
+		assert_true(snprintf(lines, cap, "Route: %.*s\n%s", TD_FMT(v), after) < (int)cap);
+		memcpy(after, lines, strlen(lines) + 1);
+	}
+}
+
 /* Everything that Bob says comes back to Proxy 1, whose Via and Record-Route stand where they were. */
 static void by_proxy_1(struct rig *r, const char *sdp)
 {
+	unsigned ours = r->bob.proto == r->p1.proto ? 1 : 2; /* one for each side where these differ (RFC 5658) */
 	struct td_msg *invite, *m;
-	char lines[700], target[80];
+	char lines[1000], target[80];
 
 	phone_register(&r->bob, "example.test");
 	p1_forwards(r, "INVITE", "sip:bob@example.test", "To: Bob <sip:bob@example.test>\n", sdp);
 	invite = want_request(&r->bob, "INVITE");
 	assert_int_equal(header_count(invite, TD_HDR_VIA), 3);
-	assert_int_equal(header_count(invite, TD_HDR_RECORD_ROUTE), 2);
+	assert_int_equal(header_count(invite, TD_HDR_RECORD_ROUTE), 1 + ours);
 	assert_non_null(find(invite, "branch=z9hG4bK74b43;received=192.0.2.101"));
 	if (sdp)
 		assert_str(invite->body, sdp);
@@ -184,13 +200,11 @@ static void by_proxy_1(struct rig *r, const char *sdp)
 	assert_int_equal(header_count(m, TD_HDR_VIA), 2);
 	phone_answer(&r->bob, invite, 200, "", SDP);
 	m = want_status(&r->p1, 200);
-	assert_int_equal(header_count(m, TD_HDR_RECORD_ROUTE), 2);
+	assert_int_equal(header_count(m, TD_HDR_RECORD_ROUTE), 1 + ours);
 	assert_str(m->body, SDP);
 	leg_of_request(&r->b, &r->bob, invite);
-	/* the route set from where Proxy 1 stands: us, and then Bob's contact */
-	snprintf(lines, sizeof(lines), "Route: %.*s\nTo: Bob <sip:bob@example.test>;tag=bob\n",
-		 (int)strcspn(header(m, "Record-Route"), ","), header(m, "Record-Route"));
-	snprintf(target, sizeof(target), "sip:bob@10.2.0.2:5060%s", by(&r->bob));
+	routes_of_p1(lines, sizeof(lines), m);
+	snprintf(target, sizeof(target), "%.*s", (int)strcspn(contact_of(&r->bob) + 1, ">"), contact_of(&r->bob) + 1);
 	p1_forwards(r, "ACK", target, lines, NULL);
 	m = want_request(&r->bob, "ACK");
 	assert_int_equal(header_count(m, TD_HDR_ROUTE), 0);
