@@ -1,7 +1,7 @@
 /* The attacker's rig: see attack.h. */
 #include "attack.h"
 
-void attack_open(struct rig *r, unsigned workers, const char *extra)
+void attack_open_strange(struct rig *r, unsigned workers, const char *extra)
 {
 	world_open(&r->w, 11, workers, extra);
 	world_user(&r->w, "alice", "wonderland");
@@ -11,8 +11,13 @@ void attack_open(struct rig *r, unsigned workers, const char *extra)
 	phone_open(&r->b, &r->w, "bob", "10.0.1.2", 5060, TD_UDP);
 	phone_open(&r->mallory, &r->w, "mallory", "10.6.6.6", 5060, TD_UDP);
 	phone_open(&r->victim, &r->w, "victim", "10.9.9.9", 5060, TD_UDP);
-	phone_password(&r->mallory, "m");
 	phone_register(&r->b, "example.test");
+}
+
+void attack_open(struct rig *r, unsigned workers, const char *extra)
+{
+	attack_open_strange(r, workers, extra);
+	phone_password(&r->mallory, "m");
 }
 
 void attack_close(struct rig *r)
@@ -22,17 +27,6 @@ void attack_close(struct rig *r)
 	phone_close(&r->mallory);
 	phone_close(&r->victim);
 	world_close(&r->w);
-}
-
-unsigned ask(struct phone *p, const char *method, const char *uri, const char *extra)
-{
-	struct td_msg *m;
-	struct leg l;
-
-	leg_new(&l, p, "example.test", uri);
-	m = leg_do(&l, method, extra, NULL);
-	phone_forget(p);
-	return m->status;
 }
 
 struct td_msg *say(struct phone *p, const char *method, const char *uri, const char *from, const char *to, const char *call_id,

@@ -1,6 +1,6 @@
 /*
- * Attacks on the running server by somebody who knows SIP and has an account: what their tests share. (Strangers without an
- * account: test_threats.c; what is no good message at all: test_bad_messages.c.)
+ * Attacks on the running server by somebody who knows SIP and has an account, or does not show it (test_threats.c): what their tests
+ * share. (What is no good message at all: test_bad_messages.c.)
  */
 #ifndef TANDEM_TESTS_ATTACK_H
 #define TANDEM_TESTS_ATTACK_H
@@ -15,9 +15,8 @@ struct rig {
 };
 
 void attack_open(struct rig *r, unsigned workers, const char *extra);
+void attack_open_strange(struct rig *r, unsigned workers, const char *extra); /* mallory does not use her password yet */
 void attack_close(struct rig *r);
-/* A request by p; the status of its answer. */
-unsigned ask(struct phone *p, const char *method, const char *uri, const char *extra);
 /* A request with these lines; its answer. from and call_id: as they are to be. */
 struct td_msg *say(struct phone *p, const char *method, const char *uri, const char *from, const char *to, const char *call_id,
 		   const char *lines);

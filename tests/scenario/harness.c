@@ -304,6 +304,13 @@ void phone_close(struct phone *p)
 	td_net_close(p->net);
 }
 
+void phone_drop(struct phone *p)
+{
+	td_conn_close(p->conn);
+	p->conn = NULL;
+	p->conn_n = 0;
+}
+
 void phone_send_to(struct phone *p, const struct td_addr *to, struct td_str bytes)
 {
 	struct td_buf *b = td_buf_copy(bytes);
@@ -341,7 +348,7 @@ void phone_send_bytes(struct phone *p, struct td_str bytes)
 	td_buf_unref(b);
 }
 
-static void put_crlf(struct td_out *o, const char *text)
+void put_crlf(struct td_out *o, const char *text)
 {
 	for (; *text; text++) {
 		if (*text == '\n' && (!o->n || o->p[o->n - 1] != '\r'))
@@ -373,11 +380,14 @@ struct want {
 	struct phone *p;
 	const char *method; /* a request; NULL: a response */
 	unsigned status;    /* 0: any final */
+	bool answer;        /* any response above 100 */
 	struct td_msg *got;
 };
 
 static bool fits(const struct want *k, const struct td_msg *m)
 {
+	if (k->answer)
+		return m->status > 100;
 	if (m->request)
 		return k->method && td_str_eq(m->method_name, td_str_of(k->method));
 	return !k->method && (k->status ? m->status == k->status : m->status >= 200);
@@ -416,6 +426,11 @@ struct td_msg *want_request(struct phone *p, const char *method)
 struct td_msg *want_status(struct phone *p, unsigned status)
 {
 	return wait_for((struct want){ .p = p, .status = status }, 40000, true);
+}
+
+struct td_msg *want_answer(struct phone *p)
+{
+	return wait_for((struct want){ .p = p, .answer = true }, 40000, true);
 }
 
 struct td_msg *maybe_request(struct phone *p, const char *method, uint64_t ms)
@@ -510,184 +525,37 @@ void phone_answer(struct phone *p, const struct td_msg *req, unsigned status, co
 	td_out_free(&o);
 }
 
-/* ---- legs ---- */
-
-static void copy(char *to, size_t cap, struct td_str s)
+void phone_refuse(struct phone *p, const struct td_msg *invite, unsigned status)
 {
-	assert_true(s.n < cap);
-	memcpy(to, s.p ? s.p : "", s.n);
-	to[s.n] = 0;
+	phone_answer(p, invite, status, "", NULL);
+	want_request(p, "ACK");
 }
 
-void leg_new(struct leg *l, struct phone *p, const char *domain, const char *to)
+void phone_cancelled(struct phone *p, const struct td_msg *invite)
 {
-	memset(l, 0, sizeof(*l));
-	l->p = p;
-	snprintf(l->call_id, sizeof(l->call_id), "%u-%s", ++p->w->serial, p->user);
-	snprintf(l->local, sizeof(l->local), "<sip:%s@%s>;tag=f%u", p->user, domain, p->w->serial);
-	snprintf(l->remote, sizeof(l->remote), "<%s>", to);
-	snprintf(l->target, sizeof(l->target), "%s", to);
+	phone_answer(p, want_request(p, "CANCEL"), 200, "", NULL);
+	phone_refuse(p, invite, 487);
 }
 
-void leg_send(struct leg *l, const char *method, const char *extra, const char *body)
-{
-	bool ack = !strcmp(method, "ACK"), cancel = !strcmp(method, "CANCEL");
-	char addr[TD_ADDR_TEXT];
-	struct td_out o;
+/* ---- tests by workers ---- */
 
-	if (cancel)
-		snprintf(l->branch, sizeof(l->branch), "%s", l->invite_branch);
-	else
-		snprintf(l->branch, sizeof(l->branch), "z9hG4bK-%s-%u", l->p->user, ++l->p->w->serial);
-	if (!ack && !cancel)
-		l->cseq++;
-	if (!strcmp(method, "INVITE")) {
-		l->invite_cseq = l->cseq;
-		snprintf(l->invite_branch, sizeof(l->invite_branch), "%s", l->branch);
-	}
-	td_out_init(&o);
-	td_out_fmt(
-		&o,
-		"%s %s SIP/2.0\r\nVia: SIP/2.0/%.*s %s;rport;branch=%s\r\n%sMax-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\nCall-ID: "
-		"%s\r\n"
-		"CSeq: %u %s\r\nContact: %s\r\n",
-		method, l->target, TD_FMT(td_proto_name(l->p->proto)), phone_host(addr, l->p), l->branch, l->routes, l->local,
-		l->remote, l->call_id, ack || cancel ? l->invite_cseq : l->cseq, method, contact_of(l->p));
-	if (l->p->auth && !cancel)
-		assert_int_equal(td_auth_client_put(&o, l->p->auth, td_str_of(method), td_str_of(l->target)), 0);
-	put_crlf(&o, extra ? extra : "");
-	td_put_body(&o, body ? TD_STR("application/sdp") : TD_STR_NULL, td_str_of(body));
-	phone_send_bytes(l->p, td_out_view(&o));
-	td_out_free(&o);
+unsigned workers_now = 1;
+
+static int with_3_workers(void **state)
+{
+	workers_now = 3;
+	return 0;
 }
 
-static void learn_contact(struct leg *l, const struct td_msg *m)
+static int with_1_worker(void **state)
 {
-	struct td_name_addr na;
-
-	if (!td_name_addr_parse(&na, td_msg_value(m, TD_HDR_CONTACT)))
-		copy(l->target, sizeof(l->target), na.uri.text);
+	workers_now = 1;
+	return 0;
 }
 
-static void add_route(struct leg *l, struct td_str v, bool front)
+int run_by_workers(const struct CMUnitTest *tests, size_t n)
 {
-	char line[512], old[sizeof(l->routes)];
+	int failed = _cmocka_run_group_tests("1 worker", tests, n, with_1_worker, NULL);
 
-	assert_true(snprintf(line, sizeof(line), "Route: %.*s\r\n", TD_FMT(v)) < (int)sizeof(line));
-	memcpy(old, l->routes, sizeof(old));
-	assert_true(snprintf(l->routes, sizeof(l->routes), "%s%s", front ? line : old, front ? old : line) <
-		    (int)sizeof(l->routes));
-}
-
-void leg_learn(struct leg *l, const struct td_msg *response)
-{
-	struct td_values it;
-	struct td_str v;
-
-	copy(l->remote, sizeof(l->remote), response->to.text);
-	learn_contact(l, response);
-	l->routes[0] = 0;
-	for (td_values_of(&it, response, TD_HDR_RECORD_ROUTE); td_values_next(&v, &it) == 1;)
-		add_route(l, v, true);
-}
-
-void leg_of_request(struct leg *l, struct phone *p, const struct td_msg *req)
-{
-	struct td_values it;
-	struct td_str v;
-
-	memset(l, 0, sizeof(*l));
-	l->p = p;
-	l->cseq = 100;
-	copy(l->call_id, sizeof(l->call_id), req->call_id);
-	snprintf(l->local, sizeof(l->local), "%.*s;tag=%s", TD_FMT(req->to.text), p->user);
-	copy(l->remote, sizeof(l->remote), req->from.text);
-	learn_contact(l, req);
-	for (td_values_of(&it, req, TD_HDR_RECORD_ROUTE); td_values_next(&v, &it) == 1;)
-		add_route(l, v, false);
-}
-
-/* The ACK for a 300-699: same branch and target, To as in the response, one Via. */
-static void ack_failure(struct leg *l, const struct td_msg *response)
-{
-	char addr[TD_ADDR_TEXT];
-
-	phone_send(l->p,
-		   "ACK %s SIP/2.0\nVia: SIP/2.0/%.*s %s;rport;branch=%s\n%sMax-Forwards: 70\nFrom: %s\nTo: %.*s\nCall-ID: %s\n"
-		   "CSeq: %u ACK\nContent-Length: 0\n\n",
-		   l->target, TD_FMT(td_proto_name(l->p->proto)), phone_host(addr, l->p), l->invite_branch, l->routes, l->local,
-		   TD_FMT(response->to.text), l->call_id, l->invite_cseq);
-}
-
-/* The oldest response above 100 not yet taken. */
-static bool answered(void *arg)
-{
-	struct want *k = arg;
-
-	for (unsigned i = 0; i < k->p->n && !k->got; i++)
-		if (!k->p->taken[i] && k->p->inbox[i]->status > 100) {
-			k->p->taken[i] = true;
-			k->got = k->p->inbox[i];
-		}
-	return k->got;
-}
-
-static struct td_msg *first_answer(struct phone *p)
-{
-	struct want k = { .p = p };
-
-	if (!td_sim_run_until(p->w->sim, answered, &k, 40000))
-		fail_msg("%s got no answer", p->user);
-	return k.got;
-}
-
-struct td_msg *leg_do(struct leg *l, const char *method, const char *extra, const char *body)
-{
-	struct td_msg *m;
-
-	leg_send(l, method, extra, body);
-	m = first_answer(l->p);
-	if ((m->status != 401 && m->status != 407) || !l->p->auth)
-		return m;
-	if (!strcmp(method, "INVITE"))
-		ack_failure(l, m);
-	assert_int_equal(td_auth_client_challenge(l->p->auth, m, NULL), 0);
-	leg_send(l, method, extra, body);
-	return first_answer(l->p);
-}
-
-void call_up(struct leg *caller, struct leg *callee, struct phone *b)
-{
-	struct td_msg *m, *invite;
-
-	leg_send(caller, "INVITE", NULL, SDP);
-	if (caller->p->auth && (m = maybe_status(caller->p, 407, 200))) {
-		ack_failure(caller, m);
-		assert_int_equal(td_auth_client_challenge(caller->p->auth, m, NULL), 0);
-		leg_send(caller, "INVITE", NULL, SDP);
-	}
-	invite = want_request(b, "INVITE");
-	leg_of_request(callee, b, invite);
-	want_status(caller->p, 100);
-	phone_answer(b, invite, 180, "", NULL);
-	want_status(caller->p, 180);
-	phone_answer(b, invite, 200, "", SDP);
-	m = want_status(caller->p, 200);
-	leg_learn(caller, m);
-	leg_send(caller, "ACK", NULL, NULL);
-	want_request(b, "ACK");
-}
-
-void phone_register(struct phone *p, const char *domain)
-{
-	struct td_msg *m;
-	struct leg l;
-	char to[160];
-
-	snprintf(to, sizeof(to), "sip:%s@%s", p->user, domain);
-	leg_new(&l, p, domain, to);
-	snprintf(l.target, sizeof(l.target), "sip:%s", domain);
-	m = leg_do(&l, "REGISTER", "Expires: 600\n", NULL);
-	if (m->status != 200)
-		fail_msg("%s: REGISTER got %u %.*s", p->user, m->status, TD_FMT(m->reason));
+	return failed + _cmocka_run_group_tests("3 workers", tests, n, with_3_workers, NULL);
 }

@@ -86,6 +86,7 @@ struct phone {
 void phone_open(struct phone *p, struct world *w, const char *user, const char *ip, uint16_t port, enum td_proto proto);
 void phone_password(struct phone *p, const char *password); /* it answers challenges with this */
 void phone_close(struct phone *p);
+void phone_drop(struct phone *p); /* its last connection breaks */
 /* Each "\n" of the text goes out as CR LF. */
 __attribute__((format(printf, 2, 3))) void phone_send(struct phone *p, const char *fmt, ...);
 void phone_send_bytes(struct phone *p, struct td_str bytes);
@@ -94,6 +95,7 @@ void phone_send_to(struct phone *p, const struct td_addr *to, struct td_str byte
 /* The oldest message not yet taken that fits; runs the world until it is there, at most `ms`. Fails, or NULL with `maybe`. */
 struct td_msg *want_request(struct phone *p, const char *method);
 struct td_msg *want_status(struct phone *p, unsigned status);
+struct td_msg *want_answer(struct phone *p); /* any response above 100 */
 struct td_msg *maybe_request(struct phone *p, const char *method, uint64_t ms);
 struct td_msg *maybe_status(struct phone *p, unsigned status, uint64_t ms); /* 0: any final response */
 void want_silence(struct phone *p, uint64_t ms);                            /* nothing new but what was taken, 100 left aside */
@@ -106,6 +108,9 @@ unsigned header_count(const struct td_msg *m, enum td_hdr_id id);
 
 /* Answers a request as a UAS: Via, Record-Route, From, To (tag: the phone's user name), Call-ID, CSeq copied. extra: lines or "". */
 void phone_answer(struct phone *p, const struct td_msg *req, unsigned status, const char *extra, const char *sdp);
+void phone_refuse(struct phone *p, const struct td_msg *invite, unsigned status); /* and waits for the ACK */
+void phone_cancelled(struct phone *p, const struct td_msg *invite);    /* waits for the CANCEL, says 487, waits for the ACK */
+void put_crlf(struct td_out *o, const char *text);                     /* each "\n" as CR LF */
 const char *phone_host(char out[TD_ADDR_TEXT], const struct phone *p); /* as its Via and Contact name it */
 const char *contact_of(const struct phone *p);                         /* "<sip:user@ip:port;transport=…>" */
 
@@ -128,10 +133,31 @@ void leg_learn(struct leg *l, const struct td_msg *response);
 void leg_of_request(struct leg *l, struct phone *p, const struct td_msg *req);
 /* Sends it, answering a challenge if one comes; returns the first response that is none (100 is passed over). */
 struct td_msg *leg_do(struct leg *l, const char *method, const char *extra, const char *body);
+/* Sends it, is challenged with 407, and sends it again with the answer to that. */
+void leg_send_proved(struct leg *l, const char *method, const char *extra, const char *body);
+/* The ACK for a 300-699 (§17.1.1.3): same branch and target, To as in the response, one Via. */
+void leg_ack_refusal(struct leg *l, const struct td_msg *response);
+/* b answers the INVITE of this leg with 200 and gets the ACK. */
+void leg_up(struct leg *caller, struct phone *b, const struct td_msg *invite);
 /* INVITE … 200 with ACK; *callee gets its leg. */
+void leg_through(struct leg *caller, struct leg *callee, struct phone *b);
+/* The same where the server has state and asks for a password if the caller has one: 100 comes, and a 407 is answered. */
 void call_up(struct leg *caller, struct leg *callee, struct phone *b);
+/* BYE, answered with 200. */
+void leg_hang_up(struct leg *by, struct phone *other);
 /* REGISTER for user@domain with the phone's own Contact; fails unless 200 comes. */
 void phone_register(struct phone *p, const char *domain);
+/* REGISTER of an address ("sip:bob@any.test") with these lines, Contact among them; no password. Fails unless 200 comes. */
+void phone_registers(struct phone *p, const char *aor, const char *lines);
+/* A request as user@example.test, the challenge answered if the phone has a password: the status that comes. */
+unsigned phone_ask(struct phone *p, const char *method, const char *uri, const char *extra);
+
+/* ---- tests by workers ---- */
+
+extern unsigned workers_now;
+/* Runs all of them with one worker and with three: they open their worlds with workers_now. */
+int run_by_workers(const struct CMUnitTest *tests, size_t n);
+#define RUN_BY_WORKERS(tests) run_by_workers((tests), TD_ARRAY_LEN(tests))
 
 #define SDP "v=0\r\no=- 1 1 IN IP4 10.0.1.1\r\ns=-\r\nc=IN IP4 10.0.1.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
 

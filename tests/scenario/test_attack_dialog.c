@@ -46,7 +46,7 @@ static void d1_address_tricks(void **state)
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++)
 		for (int k = 0; k < 2; k++) { /* a user of ours, and a source under trust */
 			struct phone *p = k ? &r.a : &r.mallory;
-			unsigned got = ask(p, "MESSAGE", rows[i].uri, rows[i].lines);
+			unsigned got = phone_ask(p, "MESSAGE", rows[i].uri, rows[i].lines);
 
 			if (got != rows[i].status)
 				fail_msg("%s %s by %s: wanted %u, got %u", rows[i].uri, rows[i].lines, p->user, rows[i].status,
@@ -164,8 +164,7 @@ static void d3_cancel_from_elsewhere(void **state)
 		}
 		assert_null(maybe_request(&r.b, "CANCEL", 1000));
 		leg_send(&l, "CANCEL", NULL, NULL);
-		phone_answer(&r.b, want_request(&r.b, "CANCEL"), 200, "", NULL);
-		phone_answer(&r.b, invite, 487, "", NULL);
+		phone_cancelled(&r.b, invite);
 		want_status(caller, 487);
 		phone_forget(caller);
 		phone_forget(&r.b);
@@ -208,9 +207,7 @@ static void d3_guessed_dialogs(void **state)
 		}
 	want_silence(&r.a, 500);
 	want_silence(&r.b, 500);
-	leg_send(&caller, "BYE", NULL, NULL);
-	phone_answer(&r.b, want_request(&r.b, "BYE"), 200, "", NULL);
-	want_status(&r.a, 200);
+	leg_hang_up(&caller, &r.b);
 	attack_close(&r);
 }
 
@@ -314,7 +311,7 @@ static void d7_invite_flood_leaves_nothing(void **state)
 			world_assert_idle(&r.w);
 	}
 	world_assert_idle(&r.w);
-	assert_int_equal(ask(&r.mallory, "MESSAGE", "sip:nobody@example.test", NULL), 404); /* she has a nonce now */
+	assert_int_equal(phone_ask(&r.mallory, "MESSAGE", "sip:nobody@example.test", NULL), 404); /* she has a nonce now */
 	for (int i = 0; i < 300; i++) { /* by a user, who neither acknowledges nor cancels; every third call is answered */
 		leg_new(&l, &r.mallory, "example.test", "sip:bob@example.test");
 		leg_send(&l, "INVITE", NULL, SDP);
@@ -327,7 +324,7 @@ static void d7_invite_flood_leaves_nothing(void **state)
 	assert_true(st->proxy.branches <= 40 + 110); /* pending on each worker, and those answered */
 	world_run(&r.w, 181000 + 2 * 33000);         /* Timer C, a CANCEL nobody answers, a 408 nobody acknowledges */
 	world_assert_idle(&r.w);
-	assert_int_equal(ask(&r.a, "OPTIONS", "sip:example.test", NULL), 200);
+	assert_int_equal(phone_ask(&r.a, "OPTIONS", "sip:example.test", NULL), 200);
 	phone_forget(&r.b);
 	attack_close(&r);
 }
@@ -440,7 +437,7 @@ static void d8_lifetimes_of_calls(void **state)
 
 	attack_open(&r, 2, NULL);
 	for (size_t i = 0; i < TD_ARRAY_LEN(lines); i++) {
-		struct td_msg *invite, *m;
+		struct td_msg *invite;
 		struct leg l;
 
 		leg_new(&l, &r.a, "example.test", "sip:bob@example.test");
@@ -449,11 +446,7 @@ static void d8_lifetimes_of_calls(void **state)
 		phone_answer(&r.b, invite, 180, "", NULL);
 		want_status(&r.a, 180);
 		world_run(&r.w, 100000);
-		phone_answer(&r.b, invite, 200, "", SDP);
-		m = want_status(&r.a, 200);
-		leg_learn(&l, m);
-		leg_send(&l, "ACK", NULL, NULL);
-		want_request(&r.b, "ACK");
+		leg_up(&l, &r.b, invite);
 		phone_forget(&r.a);
 	}
 	attack_close(&r);

@@ -27,12 +27,10 @@ static void t1_slow_peers_beside_a_call(void **state)
 		st = world_status(&r.w);
 		assert_true(st->tp.conns_accepted - st->tp.conns_closed <= 2 * 20 + 1);
 		/* meanwhile, over UDP and over TCP */
-		assert_int_equal(ask(&r.a, "OPTIONS", "sip:example.test", NULL), 200);
+		assert_int_equal(phone_ask(&r.a, "OPTIONS", "sip:example.test", NULL), 200);
 		leg_new(&caller, &r.a, "any.test", "sip:carol@any.test");
 		call_up(&caller, &callee, &tcp);
-		leg_send(&caller, "BYE", NULL, NULL);
-		phone_answer(&tcp, want_request(&tcp, "BYE"), 200, "", NULL);
-		want_status(&r.a, 200);
+		leg_hang_up(&caller, &tcp);
 	}
 	for (int i = 0; i < SLOW; i++) {
 		closed += slow[i].closed;
@@ -65,7 +63,7 @@ static void t3_phone_that_never_reads(void **state)
 		leg_new(&l, &r.a, "any.test", "sip:deaf@any.test");
 		leg_send(&l, "MESSAGE", NULL, body);
 		world_run(&r.w, 10);
-		assert_int_equal(ask(&r.b, "OPTIONS", "sip:example.test", NULL), 200);
+		assert_int_equal(phone_ask(&r.b, "OPTIONS", "sip:example.test", NULL), 200);
 	}
 	world_run(&r.w, 100);
 	for (unsigned i = 0; i < r.a.n; i++)
@@ -123,7 +121,7 @@ static void t7_broken_requests_of_a_trusted_source(void **state)
 			   "OPTIONS\nMax-Forwards: x\n\n",
 			   i, i);
 		if (i % 100 == 99)
-			assert_int_equal(ask(&r.b, "OPTIONS", "sip:example.test", NULL), 200);
+			assert_int_equal(phone_ask(&r.b, "OPTIONS", "sip:example.test", NULL), 200);
 	}
 	world_run(&r.w, 100);
 	for (unsigned i = 0; i < r.a.n; i++)

@@ -82,7 +82,7 @@ static void a1_foreign_nonces(void **state)
 		struct td_msg *m = say(&r.mallory, "REGISTER", "sip:example.test", MALLORY, MALLORY, "f", line);
 		assert_int_equal(m->status, *nonces[i] ? 401 : 400);
 	}
-	assert_int_equal(ask(&r.a, "MESSAGE", "sip:mallory@example.test", NULL), 480); /* nothing was registered */
+	assert_int_equal(phone_ask(&r.a, "MESSAGE", "sip:mallory@example.test", NULL), 480); /* nothing was registered */
 	attack_close(&r);
 }
 
@@ -343,8 +343,8 @@ static void a11_contact_of_a_victim_by_tcp(void **state)
 	register_contact(&tcp, "<sip:mallory@10.6.6.7:5060;transport=tcp>;expires=0", 200); /* what the harness had added */
 	phone_close(&tcp);
 	world_run(&r.w, 100);
-	assert_true(ask(&r.a, "MESSAGE", "sip:mallory@example.test", NULL) >= 480);
-	assert_true(ask(&r.a, "INVITE", "sip:mallory@example.test", NULL) >= 480);
+	assert_true(phone_ask(&r.a, "MESSAGE", "sip:mallory@example.test", NULL) >= 480);
+	assert_true(phone_ask(&r.a, "INVITE", "sip:mallory@example.test", NULL) >= 480);
 	want_silence(&r.victim, 1000);
 	assert_int_equal(victim.conn_n, 0);
 	assert_int_equal(victim.n, 0);

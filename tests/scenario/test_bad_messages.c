@@ -123,8 +123,8 @@ static void one(struct rig *r, const struct bad *row, struct phone *p)
 		want = 200;
 	}
 	if (p->raw_n != (want != DROP) || (want && p->raw_status != want))
-		fail_msg("%s over %s: wanted %u, got %u answers, the last %u", row->what, p->proto == TD_TCP ? "TCP" : "UDP",
-			 want, p->raw_n, p->raw_status);
+		fail_msg("%s over %.*s: wanted %u, got %u answers, the last %u", row->what, TD_FMT(td_proto_name(p->proto)), want,
+			 p->raw_n, p->raw_status);
 	if (p->proto == TD_TCP && p->closed != row->closes)
 		fail_msg("%s: the connection is %s", row->what, p->closed ? "closed" : "open");
 	want_silence(&r->b, 0);

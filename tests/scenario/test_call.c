@@ -6,8 +6,6 @@ struct rig {
 	struct phone a, b;
 };
 
-static unsigned workers_now = 1;
-
 static void rig_open(struct rig *r, enum td_proto pa, enum td_proto pb)
 {
 	world_open(&r->w, 1, workers_now, NULL);
@@ -28,13 +26,6 @@ static void dial(struct leg *l, struct rig *r)
 	leg_new(l, &r->a, "any.test", "sip:bob@any.test");
 }
 
-static void hang_up(struct leg *by, struct phone *other)
-{
-	leg_send(by, "BYE", NULL, NULL);
-	phone_answer(other, want_request(other, "BYE"), 200, "", NULL);
-	want_status(by->p, 200);
-}
-
 /* ---- a plain call ---- */
 
 static void call_both_ways(enum td_proto pa, enum td_proto pb)
@@ -45,10 +36,10 @@ static void call_both_ways(enum td_proto pa, enum td_proto pb)
 	rig_open(&r, pa, pb);
 	dial(&caller, &r);
 	call_up(&caller, &callee, &r.b);
-	hang_up(&caller, &r.b);
+	leg_hang_up(&caller, &r.b);
 	dial(&caller, &r);
 	call_up(&caller, &callee, &r.b);
-	hang_up(&callee, &r.a); /* the callee's BYE finds its way too */
+	leg_hang_up(&callee, &r.a); /* the callee's BYE finds its way too */
 	want_silence(&r.a, 1000);
 	want_silence(&r.b, 1000);
 	rig_close(&r);
@@ -107,7 +98,7 @@ static void two_record_routes_between_protocols(void **state)
 	call_up(&caller, &callee, &r.b);
 	assert_non_null(strstr(callee.routes, "Route: <sip:10.0.0.1:5060;lr;td="));
 	assert_non_null(strstr(strchr(callee.routes, '\n'), "Route: <sip:10.0.0.1:5060;transport=tcp;lr;td="));
-	hang_up(&callee, &r.a);
+	leg_hang_up(&callee, &r.a);
 	rig_close(&r);
 }
 
@@ -135,7 +126,7 @@ static void re_invite_and_session_requests(void **state)
 		phone_answer(&r.b, want_request(&r.b, methods[i]), 200, "", NULL);
 		want_status(&r.a, 200);
 	}
-	hang_up(&caller, &r.b);
+	leg_hang_up(&caller, &r.b);
 	rig_close(&r);
 }
 
@@ -176,8 +167,7 @@ static void cancel(void **state)
 	assert_true(td_str_eq(m->via.branch, invite->via.branch));
 	assert_string_equal(header(m, "Reason"), "SIP;cause=600;text=\"bored\"");
 	phone_answer(&r.b, m, 200, "", NULL);
-	phone_answer(&r.b, invite, 487, "", NULL);
-	want_request(&r.b, "ACK");
+	phone_refuse(&r.b, invite, 487);
 	want_status(&r.a, 487);
 	rig_close(&r);
 }
@@ -294,7 +284,7 @@ static void lost_ack(void **state)
 	want_status(&r.a, 200);
 	leg_send(&caller, "ACK", NULL, NULL);
 	want_request(&r.b, "ACK");
-	hang_up(&caller, &r.b);
+	leg_hang_up(&caller, &r.b);
 	rig_close(&r);
 }
 
@@ -313,12 +303,9 @@ static void lost_2xx(void **state)
 	phone_answer(&r.b, invite, 200, "", SDP);
 	assert_null(maybe_status(&r.a, 200, 400));
 	phone_send_bytes(&r.a, TD_STR("\r\n\r\n"));
-	phone_answer(&r.b, invite, 200, "", SDP);
-	leg_learn(&caller, want_status(&r.a, 200));
-	leg_send(&caller, "ACK", NULL, NULL);
-	want_request(&r.b, "ACK");
+	leg_up(&caller, &r.b, invite);
 	want_silence(&r.b, 40000); /* the server does not repeat a 2xx by itself */
-	hang_up(&caller, &r.b);
+	leg_hang_up(&caller, &r.b);
 	rig_close(&r);
 }
 
@@ -332,7 +319,7 @@ static void everything_twice(void **state)
 	world_rules(&r.w, 0, 1.0, 0);
 	dial(&caller, &r);
 	call_up(&caller, &callee, &r.b);
-	hang_up(&caller, &r.b);
+	leg_hang_up(&caller, &r.b);
 	world_run(&r.w, 40000);
 	for (unsigned i = 0, invites = 0; i < r.b.n; i++)
 		if (r.b.inbox[i]->request && r.b.inbox[i]->method == TD_INVITE)
@@ -408,7 +395,7 @@ static void a_trusted_caller_without_routes(void **state)
 	snprintf(caller.remote, sizeof(caller.remote), "%.*s", TD_FMT(m->to.text));
 	leg_send(&caller, "ACK", NULL, NULL);
 	want_request(&r.b, "ACK");
-	hang_up(&caller, &r.b);
+	leg_hang_up(&caller, &r.b);
 	rig_close(&r);
 }
 
@@ -511,11 +498,7 @@ static void what_is_kept_back(void **state)
 	phone_answer(&r.b, m, 200, "", NULL);
 	want_status(&r.a, 200);
 
-	phone_send(&r.b,
-		   "REGISTER sip:any.test SIP/2.0\nVia: SIP/2.0/UDP 192.168.0.2:5060;rport;branch=z9hG4bKnat\nMax-Forwards: 70\n"
-		   "From: <sip:nat@any.test>;tag=1\nTo: <sip:nat@any.test>\nCall-ID: nat\nCSeq: 1 REGISTER\n"
-		   "Contact: <sip:nat@192.168.0.2:5060;method=INVITE?Subject=x>\nContent-Length: 0\n\n");
-	want_status(&r.b, 200);
+	phone_registers(&r.b, "sip:nat@any.test", "Contact: <sip:nat@192.168.0.2:5060;method=INVITE?Subject=x>\n");
 	leg_new(&l, &r.a, "any.test", "sip:nat@any.test");
 	leg_send(&l, "MESSAGE", NULL, NULL);
 	m = want_request(&r.b, "MESSAGE");
@@ -523,18 +506,6 @@ static void what_is_kept_back(void **state)
 	phone_answer(&r.b, m, 200, "", NULL);
 	want_status(&r.a, 200);
 	rig_close(&r);
-}
-
-static int with_3_workers(void **state)
-{
-	workers_now = 3;
-	return 0;
-}
-
-static int with_1_worker(void **state)
-{
-	workers_now = 1;
-	return 0;
 }
 
 int main(void)
@@ -560,7 +531,6 @@ int main(void)
 		cmocka_unit_test(strict_routers),
 		cmocka_unit_test(what_is_kept_back),
 	};
-	int failed = cmocka_run_group_tests_name("1 worker", tests, with_1_worker, NULL);
 
-	return failed + cmocka_run_group_tests_name("3 workers", tests, with_3_workers, NULL);
+	return RUN_BY_WORKERS(tests);
 }

@@ -6,8 +6,6 @@ struct rig {
 	struct phone a, b;
 };
 
-static unsigned workers_now = 1;
-
 static void rig_open(struct rig *r, const char *extra)
 {
 	world_open_with_store(&r->w, 3, workers_now, extra);
@@ -139,17 +137,12 @@ static void what_a_record_says(void **state)
 	phone_password(&r.a, "secret");
 	leg_new(&caller, &r.a, "EXAMPLE.test", "sip:bob@any.test:5060;transport=udp");
 	wall_ms = td_sim_wall_ms(r.w.sim);
-	leg_send(&caller, "INVITE", NULL, SDP);
-	assert_int_equal(td_auth_client_challenge(r.a.auth, want_status(&r.a, 407), NULL), 0);
-	leg_send(&caller, "INVITE", NULL, SDP);
+	leg_send_proved(&caller, "INVITE", NULL, SDP);
 	invite = want_request(&r.b, "INVITE");
 	world_run(&r.w, 1000);
 	phone_answer(&r.b, invite, 180, "", NULL);
 	world_run(&r.w, 5000);
-	phone_answer(&r.b, invite, 200, "", SDP);
-	leg_learn(&caller, want_status(&r.a, 200));
-	leg_send(&caller, "ACK", NULL, NULL);
-	want_request(&r.b, "ACK");
+	leg_up(&caller, &r.b, invite);
 	world_run(&r.w, 3600000);
 	hang_up(&caller, &r.b, 200);
 	k = last_record(&r);
@@ -367,9 +360,7 @@ static void d3_forged_bye(void **state)
 	snprintf(forged.remote, sizeof(forged.remote), "%s", caller.remote);
 	leg_send(&forged, "BYE", NULL, NULL);
 	assert_int_equal(td_auth_client_challenge(mallory.auth, want_status(&mallory, 407), NULL), 0);
-	leg_send(&forged, "BYE", NULL, NULL);
-	phone_answer(&mallory, want_request(&mallory, "BYE"), 200, "", NULL);
-	want_status(&mallory, 200);
+	leg_hang_up(&forged, &mallory);
 	assert_int_equal(open_now(&r), 1);
 
 	leg_new(&own, &mallory, "example.test", "sip:mallory@example.test");
@@ -480,10 +471,7 @@ static void switched_off(void **state)
 /* Rings at bob's, and is answered. */
 static void answer_next(struct rig *r, struct leg *caller)
 {
-	phone_answer(&r->b, want_request(&r->b, "INVITE"), 200, "", SDP);
-	leg_learn(caller, want_status(caller->p, 200));
-	leg_send(caller, "ACK", NULL, NULL);
-	want_request(&r->b, "ACK");
+	leg_up(caller, &r->b, want_request(&r->b, "INVITE"));
 }
 
 static void limit_of_caller_and_callee(void **state)
@@ -731,18 +719,6 @@ static void calls_under_way_when_the_server_stops(void **state)
 	world_close(&r.w); /* nothing of it is leaked */
 }
 
-static int with_3_workers(void **state)
-{
-	workers_now = 3;
-	return 0;
-}
-
-static int with_1_worker(void **state)
-{
-	workers_now = 1;
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -770,7 +746,6 @@ int main(void)
 		cmocka_unit_test(listing),
 		cmocka_unit_test(calls_under_way_when_the_server_stops),
 	};
-	int failed_n = cmocka_run_group_tests_name("1 worker", tests, with_1_worker, NULL);
 
-	return failed_n + cmocka_run_group_tests_name("3 workers", tests, with_3_workers, NULL);
+	return RUN_BY_WORKERS(tests);
 }

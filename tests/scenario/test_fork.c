@@ -10,8 +10,6 @@ struct rig {
 	struct leg l;
 };
 
-static unsigned workers_now = 1;
-
 /* n phones of bob are registered and have the INVITE. */
 static void rig_open(struct rig *r, unsigned n)
 {
@@ -63,8 +61,7 @@ static void first_answer_stops_the_others(void **state)
 		m = want_request(&r.b[i], "CANCEL");
 		assert_string_equal(header(m, "Reason"), "SIP;cause=200;text=\"Call completed elsewhere\""); /* RFC 3326 */
 		phone_answer(&r.b[i], m, 200, "", NULL);
-		phone_answer(&r.b[i], r.invite[i], 487, "", NULL);
-		want_request(&r.b[i], "ACK");
+		phone_refuse(&r.b[i], r.invite[i], 487);
 	}
 	leg_send(&r.l, "ACK", NULL, NULL);
 	want_request(&r.b[1], "ACK");
@@ -233,9 +230,7 @@ static void lost_connection(void **state)
 	struct rig r;
 
 	rig_open(&r, 3);
-	td_conn_close(r.b[2].conn);
-	r.b[2].conn = NULL;
-	r.b[2].conn_n = 0;
+	phone_drop(&r.b[2]);
 	world_run(&r.w, 100);
 	ring_all(&r, 3, "INVITE"); /* on a new connection, to the listening port */
 	assert_int_equal(r.b[2].conn_n, 1);
@@ -256,23 +251,9 @@ static void connection_lost_while_ringing(void **state)
 	phone_answer(&r.b[1], r.invite[1], 404, "", NULL);
 	phone_answer(&r.b[2], r.invite[2], 180, "", NULL);
 	want_status(&r.a, 180);
-	td_conn_close(r.b[2].conn);
-	r.b[2].conn = NULL;
-	r.b[2].conn_n = 0;
+	phone_drop(&r.b[2]);
 	want_status(&r.a, 404);
 	rig_close(&r);
-}
-
-static int with_3_workers(void **state)
-{
-	workers_now = 3;
-	return 0;
-}
-
-static int with_1_worker(void **state)
-{
-	workers_now = 1;
-	return 0;
 }
 
 int main(void)
@@ -288,7 +269,6 @@ int main(void)
 		cmocka_unit_test(lost_connection),
 		cmocka_unit_test(connection_lost_while_ringing),
 	};
-	int failed = cmocka_run_group_tests_name("1 worker", tests, with_1_worker, NULL);
 
-	return failed + cmocka_run_group_tests_name("3 workers", tests, with_3_workers, NULL);
+	return RUN_BY_WORKERS(tests);
 }

@@ -89,10 +89,7 @@ static void a_call_to_another_domain(void **state)
 	phone_answer(&r.one, m, 200, "", SDP);
 	leg_of_request(&theirs, &r.one, m);
 	want_ack(&r, &r.one);
-	leg_send(&theirs, "BYE", NULL, NULL);
-	m = want_request(&r.a, "BYE");
-	phone_answer(&r.a, m, 200, "", NULL);
-	want_status(&r.one, 200);
+	leg_hang_up(&theirs, &r.a);
 	want_silence(&r.two, 1000);
 	rig_close(&r);
 }
@@ -215,7 +212,7 @@ static void silent_target(void **state)
 static void slow_target_answers_first(void **state)
 {
 	struct rig r;
-	struct td_msg *first, *second, *m;
+	struct td_msg *first, *second;
 
 	rig_open(&r, TD_UDP);
 	dial(&r, "sip:carol@other.test");
@@ -225,10 +222,7 @@ static void slow_target_answers_first(void **state)
 	want_status(&r.a, 180);
 	phone_answer(&r.one, first, 200, "", SDP);
 	want_ack(&r, &r.one);
-	m = want_request(&r.two, "CANCEL");
-	phone_answer(&r.two, m, 200, "", NULL);
-	phone_answer(&r.two, second, 487, "", NULL);
-	want_request(&r.two, "ACK");
+	phone_cancelled(&r.two, second);
 	rig_close(&r);
 }
 
@@ -250,9 +244,7 @@ static void refused_after_silence(void **state)
 		assert_non_null(maybe_status(&r.a, 486, 500));
 		if (!i) { /* it was slow: it is told that nobody waits any more */
 			phone_answer(&r.one, first, 180, "", NULL);
-			m = want_request(&r.one, "CANCEL");
-			phone_answer(&r.one, m, 200, "", NULL);
-			phone_answer(&r.one, first, 487, "", NULL);
+			phone_cancelled(&r.one, first);
 		}
 		rig_close(&r);
 	}
@@ -468,7 +460,7 @@ static void cancelled_before_failover(void **state)
 static void cancelled_after_failover(void **state)
 {
 	struct rig r;
-	struct td_msg *invite, *m;
+	struct td_msg *invite;
 
 	rig_open(&r, TD_UDP);
 	dial(&r, "sip:carol@other.test");
@@ -478,9 +470,7 @@ static void cancelled_after_failover(void **state)
 	want_status(&r.a, 180);
 	leg_send(&r.l, "CANCEL", NULL, NULL);
 	want_status(&r.a, 200);
-	m = want_request(&r.two, "CANCEL");
-	phone_answer(&r.two, m, 200, "", NULL);
-	phone_answer(&r.two, invite, 487, "", NULL);
+	phone_cancelled(&r.two, invite);
 	assert_non_null(maybe_status(&r.a, 487, 40000));
 	rig_close(&r);
 }
@@ -535,9 +525,7 @@ static void d1_relay_is_for_users(void **state)
 	phone_open(&bob, &r.w, "bob", "10.0.9.8", 5060, TD_UDP);
 	phone_password(&bob, "secret");
 	leg_new(&r.l, &bob, "example.test", "sip:carol@other.test");
-	leg_send(&r.l, "OPTIONS", NULL, NULL);
-	assert_int_equal(td_auth_client_challenge(bob.auth, want_status(&bob, 407), NULL), 0);
-	leg_send(&r.l, "OPTIONS", NULL, NULL);
+	leg_send_proved(&r.l, "OPTIONS", NULL, NULL);
 	m = want_request(&r.one, "OPTIONS");
 	assert_int_equal(header_count(m, TD_HDR_PROXY_AUTHORIZATION), 0); /* ours alone */
 	phone_answer(&r.one, m, 200, "", NULL);

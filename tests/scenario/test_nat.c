@@ -35,10 +35,7 @@ static void dial(struct rig *r, const char *domain)
 	leg_send(&r->out, "INVITE", NULL, SDP);
 	invite = want_request(&r->b, "INVITE");
 	leg_of_request(&r->in, &r->b, invite);
-	phone_answer(&r->b, invite, 200, "", SDP);
-	leg_learn(&r->out, want_status(&r->a, 200));
-	leg_send(&r->out, "ACK", NULL, NULL);
-	want_request(&r->b, "ACK");
+	leg_up(&r->out, &r->b, invite);
 }
 
 /* Requests both ways, then BYE. */
@@ -54,10 +51,7 @@ static void talk(struct rig *r)
 	m = want_request(&r->b, "INFO");
 	phone_answer(&r->b, m, 200, "", NULL);
 	want_status(&r->a, 200);
-	leg_send(&r->in, "BYE", NULL, NULL);
-	m = want_request(&r->a, "BYE");
-	phone_answer(&r->a, m, 200, "", NULL);
-	want_status(&r->b, 200);
+	leg_hang_up(&r->in, &r->a);
 }
 
 static unsigned flow_tokens(const struct leg *l)
@@ -163,9 +157,7 @@ static void connection_lost_in_a_call(void **state)
 		r.a.contact = listens ? "<sip:alice@10.0.1.1:40001;transport=tcp>" : "<sip:alice@192.168.0.5;transport=tcp>";
 		dial(&r, "any.test");
 		assert_true(flow_tokens(&r.in));
-		td_conn_close(r.a.conn);
-		r.a.conn = NULL;
-		r.a.conn_n = 0;
+		phone_drop(&r.a);
 		world_run(&r.w, 100);
 		leg_send(&r.in, "BYE", NULL, NULL);
 		if (listens) {

@@ -28,11 +28,11 @@ static struct td_msg *reg(struct rig *r, const char *domain, const char *lines)
 	struct td_msg *m;
 
 	phone_send(&r->proxy,
-		   "REGISTER sip:%s SIP/2.0\nVia: SIP/2.0/%s 10.0.1.9;branch=z9hG4bKp%u\nVia: SIP/2.0/UDP "
+		   "REGISTER sip:%s SIP/2.0\nVia: SIP/2.0/%.*s 10.0.1.9;branch=z9hG4bKp%u\nVia: SIP/2.0/UDP "
 		   "192.168.0.5;branch=z9hG4bKq\n"
 		   "Max-Forwards: 69\nFrom: <sip:bob@%s>;tag=1\nTo: <sip:bob@%s>\nCall-ID: c1\nCSeq: %u REGISTER\n"
 		   "Contact: <sip:bob@192.168.0.5>\n%sContent-Length: 0\n\n",
-		   domain, r->proxy.proto == TD_TCP ? "TCP" : "UDP", ++r->w.serial, domain, domain, ++r->cseq, lines);
+		   domain, TD_FMT(td_proto_name(r->proxy.proto)), ++r->w.serial, domain, domain, ++r->cseq, lines);
 	m = maybe_status(&r->proxy, 0, 1000);
 	assert_non_null(m);
 	return m;
@@ -88,9 +88,7 @@ static void connection_of_the_register_is_gone(void **state)
 
 	rig_open(&r, TD_TCP, NULL);
 	assert_int_equal(reg(&r, "any.test", "Supported: path\nPath: <sip:10.0.1.9;transport=tcp;lr>\n")->status, 200);
-	td_conn_close(r.proxy.conn);
-	r.proxy.conn = NULL;
-	r.proxy.conn_n = 0;
+	phone_drop(&r.proxy);
 	world_run(&r.w, 1000);
 	leg_new(&l, &r.a, "any.test", "sip:bob@any.test");
 	leg_send(&l, "OPTIONS", NULL, NULL);

@@ -7,8 +7,6 @@ struct rig {
 	struct leg l;
 };
 
-static unsigned workers_now = 1;
-
 static void rig_open(struct rig *r)
 {
 	memset(r, 0, sizeof(*r));
@@ -64,7 +62,6 @@ static void says_where_he_is(void **state)
 
 static void nobody_there(void **state)
 {
-	char self[200];
 	struct rig r;
 
 	rig_open(&r);
@@ -75,14 +72,7 @@ static void nobody_there(void **state)
 	world_run(&r.w, 40000);
 	phone_forget(&r.a);
 	want_silence(&r.b, 1000); /* no ACK passes */
-	/* a contact that is the Request-URI itself would send the caller in a circle */
-	snprintf(self, sizeof(self),
-		 "REGISTER sip:there.test SIP/2.0\nVia: SIP/2.0/UDP 10.0.1.2:5060;rport;branch=z9hG4bK-self\nMax-Forwards: 70\n");
-	phone_send(&r.b,
-		   "%sFrom: <sip:bob@there.test>;tag=s\nTo: <sip:bob@there.test>\nCall-ID: self\nCSeq: 1 REGISTER\n"
-		   "Contact: *\nExpires: 0\nContent-Length: 0\n\n",
-		   self);
-	want_status(&r.b, 200);
+	phone_registers(&r.b, "sip:bob@there.test", "Contact: *\nExpires: 0\n");
 	assert_int_equal(asks(&r, "MESSAGE", "sip:bob@there.test", NULL)->status, 480);
 	rig_close(&r);
 }
@@ -131,18 +121,6 @@ static void cancel(void **state)
 	rig_close(&r);
 }
 
-static int with_3_workers(void **state)
-{
-	workers_now = 3;
-	return 0;
-}
-
-static int with_1_worker(void **state)
-{
-	workers_now = 1;
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,7 +129,6 @@ int main(void)
 		cmocka_unit_test(a8_strangers_learn_nothing),
 		cmocka_unit_test(cancel),
 	};
-	int failed = cmocka_run_group_tests_name("1 worker", tests, with_1_worker, NULL);
 
-	return failed + cmocka_run_group_tests_name("3 workers", tests, with_3_workers, NULL);
+	return RUN_BY_WORKERS(tests);
 }

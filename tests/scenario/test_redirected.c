@@ -7,8 +7,6 @@ struct rig {
 	struct leg l;
 };
 
-static unsigned workers_now = 1;
-
 static void rig_open(struct rig *r)
 {
 	memset(r, 0, sizeof(*r));
@@ -53,14 +51,6 @@ static void redirects(struct phone *p, const struct td_msg *invite, unsigned sta
 	want_request(p, "ACK");
 }
 
-static void answered(struct rig *r, struct phone *p, const struct td_msg *invite)
-{
-	phone_answer(p, invite, 200, "", SDP);
-	leg_learn(&r->l, want_status(&r->a, 200));
-	leg_send(&r->l, "ACK", NULL, NULL);
-	want_request(p, "ACK");
-}
-
 /* To another user, and from there to a third; the caller sees nothing of it. It has rung for a while before, or not at all. */
 static void to_another_user(void **state)
 {
@@ -85,7 +75,7 @@ static void to_another_user(void **state)
 		assert_str(m->to.uri.text, "sip:bob@any.test");
 		assert_int_equal(m->max_forwards, 69);
 		redirects(&r.c, m, 301, "<sip:dave@example.com;user=phone>");
-		answered(&r, &r.d, want_request(&r.d, "INVITE"));
+		leg_up(&r.l, &r.d, want_request(&r.d, "INVITE"));
 		want_silence(&r.a, 1000);
 		rig_close(&r);
 	}
@@ -109,9 +99,8 @@ static void beside_others(void **state)
 	world_run(&r.w, 3000);
 	phone_register(&r.c, "any.test");
 	one = want_request(&r.c, "INVITE");
-	phone_answer(&e, two, 486, "", NULL);
-	want_request(&e, "ACK");
-	answered(&r, &r.c, one);
+	phone_refuse(&e, two, 486);
+	leg_up(&r.l, &r.c, one);
 	phone_close(&e);
 	rig_close(&r);
 }
@@ -201,9 +190,7 @@ static void cancelled_and_declined(void **state)
 	phone_answer(&r.c, m, 180, "", NULL);
 	want_status(&r.a, 180);
 	leg_send(&r.l, "CANCEL", NULL, NULL);
-	phone_answer(&r.c, want_request(&r.c, "CANCEL"), 200, "", NULL);
-	phone_answer(&r.c, m, 487, "", NULL);
-	want_request(&r.c, "ACK");
+	phone_cancelled(&r.c, m);
 	want_status(&r.a, 487);
 	m = dial(&r, &r.b, "any.test");
 	phone_answer(&r.b, m, 180, "", NULL);
@@ -220,18 +207,6 @@ static void cancelled_and_declined(void **state)
 	rig_close(&r);
 }
 
-static int with_3_workers(void **state)
-{
-	workers_now = 3;
-	return 0;
-}
-
-static int with_1_worker(void **state)
-{
-	workers_now = 1;
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,7 +214,6 @@ int main(void)
 		cmocka_unit_test(to_the_same_host),     cmocka_unit_test(not_followed),
 		cmocka_unit_test(d6_circles_and_bombs), cmocka_unit_test(cancelled_and_declined),
 	};
-	int failed = cmocka_run_group_tests_name("1 worker", tests, with_1_worker, NULL);
 
-	return failed + cmocka_run_group_tests_name("3 workers", tests, with_3_workers, NULL);
+	return RUN_BY_WORKERS(tests);
 }

@@ -48,32 +48,18 @@ static struct td_msg *alice_dials(struct rig *r, const char *extra, const char *
 
 	phone_register(&r->bob, "example.test");
 	leg_new(&r->a, &r->alice, "example.test", "sip:bob@example.test");
-	leg_send(&r->a, "INVITE", extra, sdp);
-	m = maybe_status(&r->alice, 407, 1000);
-	assert_non_null(m);
-	assert_int_equal(td_auth_client_challenge(r->alice.auth, m, NULL), 0);
-	leg_send(&r->a, "INVITE", extra, sdp);
+	leg_send_proved(&r->a, "INVITE", extra, sdp);
 	m = want_request(&r->bob, "INVITE");
 	leg_of_request(&r->b, &r->bob, m);
 	want_status(&r->alice, 100);
 	return m;
 }
 
-static void hangs_up(struct leg *from, struct phone *to)
-{
-	leg_send(from, "BYE", NULL, NULL);
-	phone_answer(to, want_request(to, "BYE"), 200, "", NULL);
-	assert_int_equal(want_status(from->p, 200)->cseq.method, TD_BYE);
-}
-
 static void answers(struct rig *r, const struct td_msg *invite)
 {
 	phone_answer(&r->bob, invite, 180, "", NULL);
 	want_status(&r->alice, 180);
-	phone_answer(&r->bob, invite, 200, "", SDP);
-	leg_learn(&r->a, want_status(&r->alice, 200));
-	leg_send(&r->a, "ACK", NULL, NULL);
-	want_request(&r->bob, "ACK");
+	leg_up(&r->a, &r->bob, invite);
 }
 
 /* ---- §2 ---- */
@@ -138,7 +124,7 @@ static void f2_5_unsuccessful(struct rig *r)
 static void f3_1_session(struct rig *r)
 {
 	answers(r, alice_dials(r, NULL, SDP));
-	hangs_up(&r->b, &r->alice);
+	leg_hang_up(&r->b, &r->alice);
 }
 
 static const char *by(const struct phone *p)
@@ -233,23 +219,20 @@ static void f3_3_two_passwords(struct rig *r)
 
 	phone_register(&r->bob, "example.test");
 	leg_new(&r->a, &r->alice, "example.test", "sip:bob@example.test");
-	leg_send(&r->a, "INVITE", other, SDP);
-	m = want_status(&r->alice, 407);
-	assert_int_equal(td_auth_client_challenge(r->alice.auth, m, NULL), 0);
-	leg_send(&r->a, "INVITE", other, SDP);
+	leg_send_proved(&r->a, "INVITE", other, SDP);
 	m = want_request(&r->bob, "INVITE");
 	assert_null(find(m, "realm=\"example.test\""));
 	assert_non_null(find(m, "realm=\"atlanta.example.com\""));
 	leg_of_request(&r->b, &r->bob, m);
 	answers(r, m);
-	hangs_up(&r->a, &r->bob);
+	leg_hang_up(&r->a, &r->bob);
 }
 
 /* Proxy 1 does not answer, which is between Alice and it; then she tries us (from F8 on). */
 static void f3_4_proxy_failure(struct rig *r)
 {
 	answers(r, alice_dials(r, NULL, SDP));
-	hangs_up(&r->b, &r->alice);
+	leg_hang_up(&r->b, &r->alice);
 }
 
 /* An ALG in between puts its own addresses into the SDP and stays on the path, as a proxy does: the body passes as it is. */
@@ -282,7 +265,7 @@ static void f3_6_redirect_and_sdp_in_ack(struct rig *r)
 	leg_learn(&r->a, m);
 	leg_send(&r->a, "ACK", NULL, SDP);
 	assert_str(want_request(&r->bob, "ACK")->body, SDP);
-	hangs_up(&r->a, &r->bob);
+	leg_hang_up(&r->a, &r->bob);
 	world_run(&r->w, 40000); /* the 302 of before is not acknowledged here */
 	phone_forget(&r->alice);
 }
@@ -300,7 +283,7 @@ static void f3_7_reinvite(struct rig *r)
 	want_status(&r->bob, 200);
 	leg_send(&r->b, "ACK", NULL, NULL);
 	want_request(&r->alice, "ACK");
-	hangs_up(&r->a, &r->bob);
+	leg_hang_up(&r->a, &r->bob);
 }
 
 static void f3_8_no_answer(struct rig *r)
@@ -312,16 +295,13 @@ static void f3_8_no_answer(struct rig *r)
 	world_run(&r->w, 20000);
 	leg_send(&r->a, "CANCEL", NULL, NULL);
 	assert_int_equal(want_status(&r->alice, 200)->cseq.method, TD_CANCEL);
-	phone_answer(&r->bob, want_request(&r->bob, "CANCEL"), 200, "", NULL);
-	phone_answer(&r->bob, m, 487, "", NULL);
-	want_request(&r->bob, "ACK");
+	phone_cancelled(&r->bob, m);
 	want_status(&r->alice, 487);
 }
 
 static void refused(struct rig *r, unsigned status)
 {
-	phone_answer(&r->bob, alice_dials(r, NULL, SDP), status, "", NULL);
-	want_request(&r->bob, "ACK"); /* by us, hop by hop */
+	phone_refuse(&r->bob, alice_dials(r, NULL, SDP), status); /* by us, hop by hop */
 	want_status(&r->alice, status);
 }
 

@@ -18,8 +18,6 @@ struct rig {
 	struct leg l;
 };
 
-static unsigned workers_now = 1;
-
 static void rig_open(struct rig *r)
 {
 	static const char *const names[] = { "alice", "bob", "carol", "dave" };
@@ -115,12 +113,6 @@ static void who_is_meant(void **state)
 	}
 }
 
-static void refuse(struct phone *p, const struct td_msg *invite, unsigned status)
-{
-	phone_answer(p, invite, status, "", NULL);
-	want_request(p, "ACK");
-}
-
 /* All ring at once, and who answers first has it; the breadth is shared out among them. */
 static void all_at_once(void **state)
 {
@@ -136,12 +128,8 @@ static void all_at_once(void **state)
 	phone_answer(&r.p[ALICE], a, 180, "", NULL);
 	phone_answer(&r.p[BOB], b, 180, "", NULL);
 	world_run(&r.w, 60000); /* without `then` they ring on */
-	phone_answer(&r.p[BOB], b, 200, "", SDP);
-	leg_learn(&r.l, want_status(&r.caller, 200));
-	leg_send(&r.l, "ACK", NULL, NULL);
-	want_request(&r.p[BOB], "ACK");
-	phone_answer(&r.p[ALICE], want_request(&r.p[ALICE], "CANCEL"), 200, "", NULL);
-	refuse(&r.p[ALICE], a, 487);
+	leg_up(&r.l, &r.p[BOB], b);
+	phone_cancelled(&r.p[ALICE], a);
 	want_silence(&r.p[CAROL], 0);
 	rig_close(&r);
 }
@@ -159,37 +147,30 @@ static void then_others(void **state)
 	want_silence(&r.p[CAROL], 9500);
 	c = want_request(&r.p[CAROL], "INVITE");
 	a = want_request(&r.p[ALICE], "INVITE");
-	phone_answer(&r.p[BOB], want_request(&r.p[BOB], "CANCEL"), 200, "", NULL);
-	refuse(&r.p[BOB], b, 487);
+	phone_cancelled(&r.p[BOB], b);
 	phone_answer(&r.p[CAROL], c, 180, "", NULL);
-	refuse(&r.p[ALICE], a, 486);
+	phone_refuse(&r.p[ALICE], a, 486);
 	world_run(&r.w, 30000); /* the last ones ring on */
-	refuse(&r.p[CAROL], c, 486);
+	phone_refuse(&r.p[CAROL], c, 486);
 	want_status(&r.caller, 486);
 	phone_forget(&r.caller);
 
 	dial(&r, "sip:4711@example.test", "INVITE"); /* refused at once */
-	refuse(&r.p[BOB], want_request(&r.p[BOB], "INVITE"), 486);
-	refuse(&r.p[CAROL], want_request(&r.p[CAROL], "INVITE"), 486);
-	refuse(&r.p[ALICE], want_request(&r.p[ALICE], "INVITE"), 486);
+	phone_refuse(&r.p[BOB], want_request(&r.p[BOB], "INVITE"), 486);
+	phone_refuse(&r.p[CAROL], want_request(&r.p[CAROL], "INVITE"), 486);
+	phone_refuse(&r.p[ALICE], want_request(&r.p[ALICE], "INVITE"), 486);
 	want_status(&r.caller, 486);
 	phone_forget(&r.caller);
 
-	phone_send(
-		&r.p[BOB],
-		"REGISTER sip:example.test SIP/2.0\nVia: SIP/2.0/UDP 10.0.1.11:5060;rport;branch=z9hG4bK-gone\nMax-Forwards: 70\n"
-		"From: <sip:bob@example.test>;tag=s\nTo: <sip:bob@example.test>\nCall-ID: gone\nCSeq: 1 REGISTER\n"
-		"Contact: *\nExpires: 0\nContent-Length: 0\n\n");
-	want_status(&r.p[BOB], 200);
+	phone_registers(&r.p[BOB], "sip:bob@example.test", "Contact: *\nExpires: 0\n");
 	dial(&r, "sip:4711@example.test", "INVITE"); /* bob is not there */
 	c = want_request(&r.p[CAROL], "INVITE");
 	phone_answer(&r.p[CAROL], c, 180, "", NULL);
 	a = want_request(&r.p[ALICE], "INVITE");
 	want_status(&r.caller, 180);
 	leg_send(&r.l, "CANCEL", NULL, NULL);
-	phone_answer(&r.p[CAROL], want_request(&r.p[CAROL], "CANCEL"), 200, "", NULL);
-	refuse(&r.p[CAROL], c, 487);
-	refuse(&r.p[ALICE], a, 486);
+	phone_cancelled(&r.p[CAROL], c);
+	phone_refuse(&r.p[ALICE], a, 486);
 	want_status(&r.caller, 487);
 	rig_close(&r);
 }
@@ -212,27 +193,15 @@ static void late_phones(void **state)
 	phone_register(&two, "example.test");
 	late = want_request(&one, "INVITE");
 	want_silence(&two, 5000);
-	refuse(&one, late, 486);
-	refuse(&r.p[BOB], b, 486);
-	refuse(&two, want_request(&two, "INVITE"), 486);
-	refuse(&r.p[ALICE], want_request(&r.p[ALICE], "INVITE"), 486);
-	refuse(&r.p[CAROL], want_request(&r.p[CAROL], "INVITE"), 486);
+	phone_refuse(&one, late, 486);
+	phone_refuse(&r.p[BOB], b, 486);
+	phone_refuse(&two, want_request(&two, "INVITE"), 486);
+	phone_refuse(&r.p[ALICE], want_request(&r.p[ALICE], "INVITE"), 486);
+	phone_refuse(&r.p[CAROL], want_request(&r.p[CAROL], "INVITE"), 486);
 	want_status(&r.caller, 486);
 	phone_close(&one);
 	phone_close(&two);
 	rig_close(&r);
-}
-
-static int with_3_workers(void **state)
-{
-	workers_now = 3;
-	return 0;
-}
-
-static int with_1_worker(void **state)
-{
-	workers_now = 1;
-	return 0;
 }
 
 int main(void)
@@ -243,7 +212,6 @@ int main(void)
 		cmocka_unit_test(then_others),
 		cmocka_unit_test(late_phones),
 	};
-	int failed = cmocka_run_group_tests_name("1 worker", tests, with_1_worker, NULL);
 
-	return failed + cmocka_run_group_tests_name("3 workers", tests, with_3_workers, NULL);
+	return RUN_BY_WORKERS(tests);
 }

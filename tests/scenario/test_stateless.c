@@ -13,7 +13,7 @@ static void message(void **state)
 	struct leg l;
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	world_run(&r.w, 40000);
 	dial(&l, &r.a);
 	leg_send(&l, "MESSAGE", "Subject: hello\nMax-Breadth: 20\n", NULL);
@@ -37,7 +37,7 @@ static void message(void **state)
 	assert_int_equal(st.count.forwarded, 1);
 	assert_int_equal(st.count.strays, 0);
 	want_silence(&r.b, 40000); /* and nothing is repeated by us */
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 /* Every response comes through as it was sent: the provisional ones, several to one request, and those that refuse. */
@@ -48,7 +48,7 @@ static void all_responses_pass(void **state)
 	struct leg l;
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	dial(&l, &r.a);
 	leg_send(&l, "INVITE", NULL, SDP);
 	m = want_request(&r.b, "INVITE");
@@ -58,7 +58,7 @@ static void all_responses_pass(void **state)
 		want_status(&r.a, statuses[i]);
 	}
 	want_silence(&r.b, 1000);
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 static void within(struct leg *by, struct phone *other, const char *method)
@@ -81,20 +81,20 @@ static void calls(void **state)
 		struct leg caller, callee;
 		struct rig r;
 
-		rig_open(&r, protos[i & 1], protos[i >> 1]);
+		stateless_open(&r, protos[i & 1], protos[i >> 1]);
 		world_run(&r.w, 40000); /* the registration's transaction */
 		dial(&caller, &r.a);
-		ring_and_answer(&caller, &callee, &r.b);
+		leg_through(&caller, &callee, &r.b);
 		within(&caller, &r.b, "INFO");
 		within(&callee, &r.a, "UPDATE");
 		within(&caller, &r.b, "BYE");
 		dial(&caller, &r.a);
-		ring_and_answer(&caller, &callee, &r.b);
+		leg_through(&caller, &callee, &r.b);
 		within(&callee, &r.a, "BYE");
 		world_assert_idle(&r.w); /* at no time */
 		want_silence(&r.a, 1000);
 		want_silence(&r.b, 1000);
-		rig_close(&r);
+		stateless_close(&r);
 	}
 }
 
@@ -104,7 +104,7 @@ static void response_without_rport(void **state)
 	struct phone other;
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	phone_open(&other, &r.w, "alice", "10.0.1.1", 5070, TD_UDP);
 	phone_send(&r.a, "MESSAGE sip:bob@quick.test SIP/2.0\nVia: SIP/2.0/UDP 192.168.0.9:5070;branch=z9hG4bKnat\nFrom: "
 			 "<sip:alice@quick.test>;tag=1\nTo: <sip:bob@quick.test>\nCall-ID: nat\nCSeq: 1 MESSAGE\n\n");
@@ -112,7 +112,7 @@ static void response_without_rport(void **state)
 	want_status(&other, 200);
 	want_silence(&r.a, 100);
 	phone_close(&other);
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 /* §20.14: on a stream a message without a length would swallow the next. */
@@ -122,7 +122,7 @@ static void length_is_added_for_streams(void **state)
 	struct leg l;
 	struct rig r;
 
-	rig_open(&r, TD_TCP, TD_UDP);
+	stateless_open(&r, TD_TCP, TD_UDP);
 	dial(&l, &r.a);
 	leg_send(&l, "MESSAGE", NULL, NULL);
 	m = want_request(&r.b, "MESSAGE");
@@ -134,7 +134,7 @@ static void length_is_added_for_streams(void **state)
 	assert_str(m->body, "body");
 	assert_string_equal(header(m, "Content-Length"), "4");
 	assert_int_equal(header_count(m, TD_HDR_VIA), 1); /* taken out of a list */
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 /* ---- the same branch, the same target ---- */
@@ -144,7 +144,7 @@ static void repetitions_look_alike(void **state)
 	struct td_msg *first, *again;
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	send_as(&r.a, "INVITE", "z9hG4bKr", "Contact: <sip:alice@10.0.1.1>\n");
 	first = want_request(&r.b, "INVITE");
 	world_run(&r.w, 500);
@@ -154,7 +154,7 @@ static void repetitions_look_alike(void **state)
 	send_as(&r.a, "INVITE", "z9hG4bKs", "Contact: <sip:alice@10.0.1.1>\n");
 	again = want_request(&r.b, "INVITE");
 	assert_false(td_str_eq(first->via.branch, again->via.branch));
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 static void cancel(void **state)
@@ -163,7 +163,7 @@ static void cancel(void **state)
 	struct leg l;
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	dial(&l, &r.a);
 	leg_send(&l, "INVITE", "Proxy-Require:\n", SDP);
 	invite = want_request(&r.b, "INVITE");
@@ -179,10 +179,10 @@ static void cancel(void **state)
 	assert_int_equal(want_status(&r.a, 200)->cseq.method, TD_CANCEL);
 	phone_answer(&r.b, invite, 487, "", NULL);
 	m = want_status(&r.a, 487);
-	ack_refusal(&l, m);
+	leg_ack_refusal(&l, m);
 	m = want_request(&r.b, "ACK");
 	assert_true(td_str_eq(m->via.branch, invite->via.branch));
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 /* Within a dialog the Route's cookie is what lets CANCEL and ACK pass. */
@@ -192,9 +192,9 @@ static void cancel_of_a_re_invite(void **state)
 	struct td_msg *invite, *m;
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	dial(&caller, &r.a);
-	ring_and_answer(&caller, &callee, &r.b);
+	leg_through(&caller, &callee, &r.b);
 	leg_send(&callee, "INVITE", NULL, SDP);
 	invite = want_request(&r.a, "INVITE");
 	phone_answer(&r.a, invite, 180, "", NULL);
@@ -204,7 +204,7 @@ static void cancel_of_a_re_invite(void **state)
 	assert_true(td_str_eq(m->via.branch, invite->via.branch));
 	phone_answer(&r.a, invite, 487, "", NULL);
 	want_status(&r.b, 487);
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 /* Elements older than RFC 3261: a branch without the cookie, the same for everything, or none at all. */
@@ -216,7 +216,7 @@ static void without_a_magic_cookie(void **state)
 		struct td_msg *invite, *m;
 		struct rig r;
 
-		rig_open(&r, TD_UDP, TD_UDP);
+		stateless_open(&r, TD_UDP, TD_UDP);
 		send_as(&r.a, "INVITE", branches[i], "");
 		invite = want_request(&r.b, "INVITE");
 		send_as(&r.a, "INVITE", branches[i], "");
@@ -233,7 +233,7 @@ static void without_a_magic_cookie(void **state)
 			   *branches[i] ? ";branch=" : "", branches[i]);
 		m = want_request(&r.b, "INVITE");
 		assert_false(td_str_eq(m->via.branch, invite->via.branch));
-		rig_close(&r);
+		stateless_close(&r);
 	}
 }
 
@@ -247,15 +247,10 @@ static void drop_connections(struct phone *p)
 
 static void register_as(struct phone *p, const char *contact)
 {
-	unsigned n = ++p->w->serial;
+	char lines[200];
 
-	phone_send(p,
-		   "REGISTER sip:quick.test SIP/2.0\nVia: SIP/2.0/%s 10.0.1.9;rport;branch=z9hG4bK%u\nFrom: "
-		   "<sip:carol@quick.test>;tag=1\n"
-		   "To: <sip:carol@quick.test>\nCall-ID: reg-%s\nCSeq: %u REGISTER\nContact: %s\nExpires: 600\nContent-Length: "
-		   "0\n\n",
-		   p->proto == TD_TCP ? "TCP" : "UDP", n, p->user, n, contact);
-	want_status(p, 200);
+	snprintf(lines, sizeof(lines), "Contact: %s\nExpires: 600\n", contact);
+	phone_registers(p, "sip:carol@quick.test", lines);
 }
 
 static struct phone *who_gets(struct rig *r, struct phone *one, struct phone *two)
@@ -280,7 +275,7 @@ static void one_of_several(void **state)
 	struct phone c, d, e;
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	phone_open(&e, &r.w, "e", "10.0.1.5", 5060, TD_TCP);
 	phone_open(&c, &r.w, "c", "10.0.1.3", 5060, TD_UDP);
 	phone_open(&d, &r.w, "d", "10.0.1.4", 5060, TD_UDP);
@@ -300,7 +295,7 @@ static void one_of_several(void **state)
 	phone_close(&e);
 	phone_close(&c);
 	phone_close(&d);
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 /* Nobody repeats for the endpoints: they do, and it arrives; what arrives twice looks alike. */
@@ -310,7 +305,7 @@ static void lost_packets(void **state)
 	unsigned done = 0;
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	world_rules(&r.w, 0.3, 0.2, 0.3);
 	for (int n = 0; n < 20; n++) {
 		char branch[32];
@@ -335,7 +330,7 @@ static void lost_packets(void **state)
 	}
 	assert_int_equal(done, 20);
 	world_rules(&r.w, 0, 0, 0);
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 /* ---- connections that are gone ---- */
@@ -347,7 +342,7 @@ static void caller_lost_its_connection(void **state)
 	struct leg l;
 	struct rig r;
 
-	rig_open(&r, TD_TCP, TD_UDP);
+	stateless_open(&r, TD_TCP, TD_UDP);
 	dial(&l, &r.a);
 	leg_send(&l, "MESSAGE", NULL, NULL);
 	m = want_request(&r.b, "MESSAGE");
@@ -355,7 +350,7 @@ static void caller_lost_its_connection(void **state)
 	phone_answer(&r.b, m, 200, "", NULL);
 	want_status(&r.a, 200);
 	assert_int_equal(r.a.conn_n, 1);
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 /* The one it registered by; then the address its Contact names. On whatever worker it lived. */
@@ -363,7 +358,7 @@ static void callee_lost_its_connection(void **state)
 {
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_TCP);
+	stateless_open(&r, TD_UDP, TD_TCP);
 	for (int i = 0; i < 6; i++) {
 		struct leg l;
 
@@ -374,7 +369,7 @@ static void callee_lost_its_connection(void **state)
 		phone_answer(&r.b, want_request(&r.b, "MESSAGE"), 200, "", NULL);
 		want_status(&r.a, 200);
 	}
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 /* ---- what we refuse, and answer ourselves ---- */
@@ -398,7 +393,7 @@ static void refusals(void **state)
 	struct leg l;
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	assert_int_equal(refusal(&r, "INVITE", "sip:nobody@quick.test", NULL), 480);
 	assert_int_equal(refusal(&r, "INVITE", "sip:bob@quick.test", "Route: <sip:10.9.9.9;lr>\n"), 403);
 	assert_int_equal(refusal(&r, "INVITE", "sip:bob@quick.test", "Proxy-Require: magic\n"), 420);
@@ -414,9 +409,9 @@ static void refusals(void **state)
 	dial(&l, &r.a);
 	leg_send(&l, "INVITE", "Max-Breadth: 0\n", SDP);
 	m = want_status(&r.a, 440);
-	ack_refusal(&l, m);
+	leg_ack_refusal(&l, m);
 	want_silence(&r.b, 1000);
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 static void p13_larger_when_forwarded(void **state)
@@ -424,7 +419,7 @@ static void p13_larger_when_forwarded(void **state)
 	static char fill[65100];
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	memset(fill, 'x', sizeof(fill) - 1);
 	memcpy(fill, "X-A: ", 5);
 	for (size_t i = 4000; i < sizeof(fill) - 10; i += 4000)
@@ -433,7 +428,7 @@ static void p13_larger_when_forwarded(void **state)
 	send_as(&r.a, "MESSAGE", "z9hG4bKlong", fill);
 	want_status(&r.a, 513);
 	want_silence(&r.b, 100);
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 /* What bob's phone sends back unchanged would go round for ever. */
@@ -443,7 +438,7 @@ static void d2_loop(void **state)
 	struct leg l;
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	dial(&l, &r.a);
 	leg_send(&l, "MESSAGE", NULL, NULL);
 	m = want_request(&r.b, "MESSAGE");
@@ -456,7 +451,7 @@ static void d2_loop(void **state)
 	want_status(&r.b, 482);
 	assert_int_equal(world_status(&r.w)->count.loops, 2);
 	want_silence(&r.a, 100);
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 /* ---- another mode by reload ---- */
@@ -469,9 +464,9 @@ static void mode_changes_while_a_call_is_up(void **state)
 	struct rig r;
 	char *at;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	dial(&caller, &r.a);
-	ring_and_answer(&caller, &callee, &r.b);
+	leg_through(&caller, &callee, &r.b);
 	td_out_init(&o);
 	td_config_print(&o, r.w.cfg);
 	td_out_char(&o, '\0');
@@ -490,7 +485,7 @@ static void mode_changes_while_a_call_is_up(void **state)
 	within(&caller, &r.b, "BYE");
 	dial(&caller, &r.a);
 	call_up(&caller, &callee, &r.b); /* with a 100 now */
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 int main(void)
@@ -514,7 +509,6 @@ int main(void)
 		cmocka_unit_test(d2_loop),
 		cmocka_unit_test(mode_changes_while_a_call_is_up),
 	};
-	int failed = cmocka_run_group_tests_name("1 worker", tests, with_1_worker, NULL);
 
-	return failed + cmocka_run_group_tests_name("3 workers", tests, with_3_workers, NULL);
+	return RUN_BY_WORKERS(tests);
 }

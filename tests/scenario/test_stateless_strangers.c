@@ -11,12 +11,12 @@ static void a_user_with_a_password(void **state)
 	struct rig r;
 	unsigned sent;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	phone_password(&r.mallory, "m");
 	dial(&l, &r.mallory);
 	leg_send(&l, "INVITE", NULL, SDP);
 	m = want_status(&r.mallory, 407);
-	ack_refusal(&l, m);
+	leg_ack_refusal(&l, m);
 	want_silence(&r.b, 100);
 	assert_int_equal(td_auth_client_challenge(r.mallory.auth, m, NULL), 0);
 	world_rules(&r.w, 0, 1, 0); /* each datagram twice: the second has the same nonce and count */
@@ -36,9 +36,9 @@ static void a_user_with_a_password(void **state)
 	assert_true(td_str_eq(m->via.branch, invite->via.branch));
 	phone_answer(&r.b, invite, 487, "", NULL);
 	m = want_status(&r.mallory, 487);
-	ack_refusal(&l, m);
+	leg_ack_refusal(&l, m);
 	want_request(&r.b, "ACK");
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 /* 600 seconds later nothing is known of it any more. */
@@ -48,7 +48,7 @@ static void a_note_is_forgotten(void **state)
 	struct leg l;
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	phone_password(&r.mallory, "m");
 	dial(&l, &r.mallory);
 	leg_send(&l, "INVITE", NULL, SDP);
@@ -60,7 +60,7 @@ static void a_note_is_forgotten(void **state)
 	leg_send(&l, "CANCEL", NULL, NULL);
 	want_status(&r.mallory, 481);
 	want_silence(&r.b, 100);
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 /* Nothing is relayed for strangers: not the requests that can be challenged, and not the two that cannot. */
@@ -69,7 +69,7 @@ static void d1_strangers(void **state)
 	static const char *const methods[] = { "INVITE", "MESSAGE", "SUBSCRIBE", "BYE", "WHATEVER" };
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	for (size_t i = 0; i < TD_ARRAY_LEN(methods); i++) {
 		send_as(&r.mallory, methods[i], "z9hG4bKm", "");
 		want_status(&r.mallory, 407);
@@ -79,7 +79,7 @@ static void d1_strangers(void **state)
 	send_as(&r.mallory, "ACK", "z9hG4bKm", "");
 	want_silence(&r.mallory, 100);
 	want_silence(&r.b, 100);
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 /* Somebody else who knows all of an INVITE cannot end it: from another place the branch is another. */
@@ -90,7 +90,7 @@ static void d3_forged_cancel(void **state)
 	struct leg l;
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	phone_open(&other, &r.w, "other", "10.0.1.9", 5060, TD_UDP); /* trusted, even */
 	dial(&l, &r.a);
 	leg_send(&l, "INVITE", NULL, SDP);
@@ -106,7 +106,7 @@ static void d3_forged_cancel(void **state)
 	assert_false(td_str_eq(m->via.branch, invite->via.branch)); /* bob answers 481 */
 	want_silence(&r.b, 100);
 	phone_close(&other);
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 /* A cookie of such a call opens nothing else. */
@@ -115,9 +115,9 @@ static void d1_cookie_of_another_call(void **state)
 	struct leg caller, callee, evil;
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	dial(&caller, &r.a);
-	ring_and_answer(&caller, &callee, &r.b);
+	leg_through(&caller, &callee, &r.b);
 	leg_new(&evil, &r.mallory, "quick.test", "sip:victim@10.9.9.9");
 	memcpy(evil.routes, caller.routes, sizeof(evil.routes));
 	leg_send(&evil, "INVITE", NULL, SDP);
@@ -127,7 +127,7 @@ static void d1_cookie_of_another_call(void **state)
 	leg_send(&evil, "ACK", NULL, NULL);
 	want_silence(&r.mallory, 100);
 	want_silence(&r.b, 100);
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 /* ---- responses (D4) ---- */
@@ -149,7 +149,7 @@ static void d4_forged_responses(void **state)
 	struct td_msg *m;
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	send_as(&r.a, "INVITE", "z9hG4bKd4", "");
 	m = want_request(&r.b, "INVITE");
 	for (size_t i = 9; i < m->via.branch.n; i++) {
@@ -170,7 +170,7 @@ static void d4_forged_responses(void **state)
 	assert_true(st.count.strays >= 60);
 	respond(&r.b, m, m->via.branch, "as-alice", 7, via);
 	want_status(&r.a, 200);
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 /* Whatever a peer writes into the Via below ours: the response goes where the request came from (P5). */
@@ -186,7 +186,7 @@ static void d4_another_destination(void **state)
 	struct td_msg *m;
 	struct rig r;
 
-	rig_open(&r, TD_UDP, TD_UDP);
+	stateless_open(&r, TD_UDP, TD_UDP);
 	phone_open(&victim, &r.w, "victim", "10.0.1.9", 5060, TD_UDP);
 	send_as(&r.a, "INVITE", "z9hG4bKd4", "");
 	m = want_request(&r.b, "INVITE");
@@ -196,7 +196,7 @@ static void d4_another_destination(void **state)
 	}
 	want_silence(&victim, 100);
 	phone_close(&victim);
-	rig_close(&r);
+	stateless_close(&r);
 }
 
 int main(void)
@@ -210,7 +210,6 @@ int main(void)
 		cmocka_unit_test(d4_forged_responses),
 		cmocka_unit_test(d4_another_destination),
 	};
-	int failed = cmocka_run_group_tests_name("1 worker", tests, with_1_worker, NULL);
 
-	return failed + cmocka_run_group_tests_name("3 workers", tests, with_3_workers, NULL);
+	return RUN_BY_WORKERS(tests);
 }

@@ -9,8 +9,6 @@ struct rig {
 	struct leg l;
 };
 
-static unsigned workers_now = 1;
-
 static void rig_open(struct rig *r)
 {
 	char ip[32];
@@ -35,16 +33,11 @@ static void rig_close(struct rig *r)
 /* q in thousandths. */
 static void enroll(struct phone *p, const char *domain, unsigned q)
 {
-	unsigned id = ++p->w->serial;
-	char addr[TD_ADDR_TEXT];
+	char aor[64], line[200];
 
-	phone_send(p,
-		   "REGISTER sip:%s SIP/2.0\nVia: SIP/2.0/%s %s;rport;branch=z9hG4bK-r%u\nMax-Forwards: 70\n"
-		   "From: <sip:bob@%s>;tag=r%u\nTo: <sip:bob@%s>\nCall-ID: reg-%u\nCSeq: 1 REGISTER\n"
-		   "Contact: %s;q=%u.%03u;expires=600\nContent-Length: 0\n\n",
-		   domain, p->proto == TD_TCP ? "TCP" : "UDP", td_addr_text(addr, &p->addr), id, domain, id, domain, id,
-		   contact_of(p), q / 1000, q % 1000);
-	want_status(p, 200);
+	snprintf(aor, sizeof(aor), "sip:bob@%s", domain);
+	snprintf(line, sizeof(line), "Contact: %s;q=%u.%03u;expires=600\n", contact_of(p), q / 1000, q % 1000);
+	phone_registers(p, aor, line);
 }
 
 static void dial(struct rig *r, const char *domain, const char *method)
@@ -62,13 +55,6 @@ static void nothing_for(struct rig *r, unsigned first, unsigned ms)
 		want_silence(&r->b[i], i == first ? ms : 0);
 }
 
-static void want_cancel(struct phone *p, const struct td_msg *invite)
-{
-	phone_answer(p, want_request(p, "CANCEL"), 200, "", NULL);
-	phone_answer(p, invite, 487, "", NULL);
-	want_request(p, "ACK");
-}
-
 /* Highest q first, equal ones together; the next group when all of one have refused, or have rung for ten seconds. */
 static void groups_by_q(void **state)
 {
@@ -84,22 +70,18 @@ static void groups_by_q(void **state)
 	i[0] = want_request(&r.b[0], "INVITE");
 	phone_answer(&r.b[0], i[0], 180, "", NULL);
 	nothing_for(&r, 1, 9000);
-	phone_answer(&r.b[0], i[0], 486, "", NULL);
-	want_request(&r.b[0], "ACK");
+	phone_refuse(&r.b[0], i[0], 486);
 	i[1] = want_request(&r.b[1], "INVITE");
 	i[2] = want_request(&r.b[2], "INVITE");
 	phone_answer(&r.b[1], i[1], 180, "", NULL);
 	phone_answer(&r.b[2], i[2], 180, "", NULL);
 	nothing_for(&r, 3, 9500);
 	i[3] = want_request(&r.b[3], "INVITE"); /* they rang for ten seconds, not since the first one did */
-	want_cancel(&r.b[1], i[1]);
-	want_cancel(&r.b[2], i[2]);
+	phone_cancelled(&r.b[1], i[1]);
+	phone_cancelled(&r.b[2], i[2]);
 	phone_answer(&r.b[3], i[3], 180, "", NULL);
 	want_silence(&r.b[0], 60000); /* the last group rings on */
-	phone_answer(&r.b[3], i[3], 200, "", SDP);
-	leg_learn(&r.l, want_status(&r.a, 200));
-	leg_send(&r.l, "ACK", NULL, NULL);
-	want_request(&r.b[3], "ACK");
+	leg_up(&r.l, &r.b[3], i[3]);
 	rig_close(&r);
 }
 
@@ -121,7 +103,7 @@ static void best_of_all_groups(void **state)
 	one = want_request(&r.b[0], "INVITE");
 	phone_answer(&r.b[0], one, 180, "", NULL);
 	two = want_request(&r.b[1], "INVITE");
-	want_cancel(&r.b[0], one);
+	phone_cancelled(&r.b[0], one);
 	phone_answer(&r.b[1], two, 503, "", NULL);
 	want_status(&r.a, 408);
 
@@ -153,7 +135,7 @@ static void cancel_and_late_answer(void **state)
 	phone_answer(&r.b[1], two, 180, "", NULL);
 	want_status(&r.a, 180);
 	leg_send(&r.l, "CANCEL", NULL, NULL);
-	want_cancel(&r.b[1], two);
+	phone_cancelled(&r.b[1], two);
 	want_status(&r.a, 487);
 	want_request(&r.b[0], "ACK");
 
@@ -210,8 +192,7 @@ static void late_phones(void **state)
 	one = want_request(&r.b[0], "INVITE");
 	assert_string_equal(header(one, "Max-Breadth"), "25");
 	phone_answer(&r.b[0], one, 180, "", NULL);
-	phone_answer(&r.b[1], want_request(&r.b[1], "INVITE"), 486, "", NULL);
-	want_request(&r.b[1], "ACK");
+	phone_refuse(&r.b[1], want_request(&r.b[1], "INVITE"), 486);
 	phone_register(&r.b[2], "any.test"); /* at once, or later */
 	phone_register(&r.b[0], "any.test");
 	phone_register(&r.b[1], "any.test");
@@ -227,12 +208,9 @@ static void late_phones(void **state)
 	want_silence(&r.b[1], 0);
 	phone_answer(&r.b[2], two, 180, "", NULL);
 	phone_answer(&r.b[3], three, 180, "", NULL);
-	phone_answer(&r.b[2], two, 200, "", SDP);
-	leg_learn(&r.l, want_status(&r.a, 200));
-	leg_send(&r.l, "ACK", NULL, NULL);
-	want_request(&r.b[2], "ACK");
-	want_cancel(&r.b[0], one);
-	want_cancel(&r.b[3], three);
+	leg_up(&r.l, &r.b[2], two);
+	phone_cancelled(&r.b[0], one);
+	phone_cancelled(&r.b[3], three);
 	phone_register(&r.b[1], "any.test"); /* and it is over: nobody rings any more */
 	want_silence(&r.b[1], 1000);
 	rig_close(&r);
@@ -300,18 +278,6 @@ static void d7_late_phones_are_few(void **state)
 	rig_close(&r);
 }
 
-static int with_3_workers(void **state)
-{
-	workers_now = 3;
-	return 0;
-}
-
-static int with_1_worker(void **state)
-{
-	workers_now = 1;
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,7 +289,6 @@ int main(void)
 		cmocka_unit_test(late_phones_in_turn),
 		cmocka_unit_test(d7_late_phones_are_few),
 	};
-	int failed = cmocka_run_group_tests_name("1 worker", tests, with_1_worker, NULL);
 
-	return failed + cmocka_run_group_tests_name("3 workers", tests, with_3_workers, NULL);
+	return RUN_BY_WORKERS(tests);
 }

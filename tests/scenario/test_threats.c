@@ -1,45 +1,5 @@
 /* What the server must withstand while it runs, one test per row of the threat table; the id begins the name. */
-#include "harness.h"
-
-struct rig {
-	struct world w;
-	struct phone a, b, mallory, victim; /* a and b are trusted; mallory is not */
-};
-
-static unsigned workers_now = 2;
-
-static void rig_open(struct rig *r, const char *extra)
-{
-	world_open(&r->w, 3, workers_now, extra);
-	world_user(&r->w, "alice", "wonderland");
-	world_user(&r->w, "bob", "builder");
-	world_user(&r->w, "mallory", "m");
-	phone_open(&r->a, &r->w, "alice", "10.0.1.1", 5060, TD_UDP);
-	phone_open(&r->b, &r->w, "bob", "10.0.1.2", 5060, TD_UDP);
-	phone_open(&r->mallory, &r->w, "mallory", "10.6.6.6", 5060, TD_UDP);
-	phone_open(&r->victim, &r->w, "victim", "10.9.9.9", 5060, TD_UDP);
-	phone_register(&r->b, "example.test");
-}
-
-static void rig_close(struct rig *r)
-{
-	phone_close(&r->a);
-	phone_close(&r->b);
-	phone_close(&r->mallory);
-	phone_close(&r->victim);
-	world_close(&r->w);
-}
-
-static unsigned ask(struct phone *p, const char *method, const char *uri, const char *extra)
-{
-	struct td_msg *m;
-	struct leg l;
-
-	leg_new(&l, p, "example.test", uri);
-	m = leg_do(&l, method, extra, NULL);
-	phone_forget(p);
-	return m->status;
-}
+#include "attack.h"
 
 /* ---- D1: open relay ---- */
 
@@ -49,35 +9,37 @@ static void d1_nothing_is_relayed(void **state)
 	struct td_server_status st;
 	struct rig r;
 
-	rig_open(&r, NULL);
+	attack_open_strange(&r, 2, NULL);
 	phone_password(&r.mallory, "m"); /* even to our own users: nothing leaves without a rule */
 	for (size_t i = 0; i < TD_ARRAY_LEN(methods); i++) {
-		assert_int_equal(ask(&r.mallory, methods[i], "sip:victim@10.9.9.9", NULL), 403);
-		assert_int_equal(ask(&r.mallory, methods[i], "sip:victim@elsewhere.test", NULL), 403);
-		assert_int_equal(ask(&r.a, methods[i], "sip:victim@10.9.9.9", NULL), 403);
+		assert_int_equal(phone_ask(&r.mallory, methods[i], "sip:victim@10.9.9.9", NULL), 403);
+		assert_int_equal(phone_ask(&r.mallory, methods[i], "sip:victim@elsewhere.test", NULL), 403);
+		assert_int_equal(phone_ask(&r.a, methods[i], "sip:victim@10.9.9.9", NULL), 403);
 	}
 	want_silence(&r.victim, 1000);
 	st = *world_status(&r.w);
 	assert_true(st.count.refused_relay >= 21);
-	rig_close(&r);
+	attack_close(&r);
 }
 
 static void d1_preloaded_route(void **state)
 {
 	struct rig r;
 
-	rig_open(&r, NULL);
-	assert_int_equal(ask(&r.mallory, "INVITE", "sip:bob@example.test", "Route: <sip:10.9.9.9;lr>\n"), 403);
-	assert_int_equal(ask(&r.mallory, "INVITE", "sip:bob@example.test", "Route: <sip:" SERVER_IP ";lr>, <sip:10.9.9.9;lr>\n"),
-			 403);
+	attack_open_strange(&r, 2, NULL);
+	assert_int_equal(phone_ask(&r.mallory, "INVITE", "sip:bob@example.test", "Route: <sip:10.9.9.9;lr>\n"), 403);
 	assert_int_equal(
-		ask(&r.mallory, "INVITE", "sip:x@10.9.9.9", "Route: <sip:" SERVER_IP ";lr;td=000000000000000000000000>\n"), 403);
+		phone_ask(&r.mallory, "INVITE", "sip:bob@example.test", "Route: <sip:" SERVER_IP ";lr>, <sip:10.9.9.9;lr>\n"),
+		403);
+	assert_int_equal(
+		phone_ask(&r.mallory, "INVITE", "sip:x@10.9.9.9", "Route: <sip:" SERVER_IP ";lr;td=000000000000000000000000>\n"),
+		403);
 	/* an outbound proxy setting */
-	assert_int_equal(ask(&r.mallory, "MESSAGE", "sip:bob@example.test", "Route: <sip:example.test;lr>\n"), 407);
-	assert_int_equal(ask(&r.a, "INVITE", "sip:bob@example.test", "Route: <sip:10.9.9.9;lr>\n"), 403);
+	assert_int_equal(phone_ask(&r.mallory, "MESSAGE", "sip:bob@example.test", "Route: <sip:example.test;lr>\n"), 407);
+	assert_int_equal(phone_ask(&r.a, "INVITE", "sip:bob@example.test", "Route: <sip:10.9.9.9;lr>\n"), 403);
 	want_silence(&r.victim, 1000);
 	want_silence(&r.b, 1000);
-	rig_close(&r);
+	attack_close(&r);
 }
 
 /* A cookie opens its own dialog and nothing else. */
@@ -86,7 +48,7 @@ static void d1_cookie_of_another_call(void **state)
 	struct leg caller, callee, evil;
 	struct rig r;
 
-	rig_open(&r, NULL);
+	attack_open_strange(&r, 2, NULL);
 	leg_new(&caller, &r.a, "example.test", "sip:bob@example.test");
 	call_up(&caller, &callee, &r.b);
 	leg_new(&evil, &r.mallory, "example.test", "sip:victim@10.9.9.9");
@@ -100,7 +62,7 @@ static void d1_cookie_of_another_call(void **state)
 	leg_send(&evil, "INVITE", NULL, SDP); /* and the tag, but for a new request */
 	want_status(&r.mallory, 403);
 	want_silence(&r.victim, 1000);
-	rig_close(&r);
+	attack_close(&r);
 }
 
 /* ---- D2: loops, Max-Forwards, breadth ---- */
@@ -113,7 +75,7 @@ static void d2_loop_and_spiral(void **state)
 	struct leg l;
 	struct rig r;
 
-	rig_open(&r, NULL);
+	attack_open_strange(&r, 2, NULL);
 	leg_new(&l, &r.a, "any.test", "sip:bob@example.test");
 	leg_send(&l, "MESSAGE", NULL, NULL);
 	m = want_request(&r.b, "MESSAGE");
@@ -127,7 +89,7 @@ static void d2_loop_and_spiral(void **state)
 	st = *world_status(&r.w);
 	assert_int_equal(st.count.loops, 1);
 	phone_answer(&r.b, m, 200, "", NULL);
-	rig_close(&r);
+	attack_close(&r);
 }
 
 static void send_hops(struct phone *p, const char *method, const char *uri, const char *line)
@@ -146,7 +108,7 @@ static void d2_max_forwards(void **state)
 	struct td_msg *m;
 	struct rig r;
 
-	rig_open(&r, NULL);
+	attack_open_strange(&r, 2, NULL);
 	send_hops(&r.a, "MESSAGE", "sip:bob@example.test", "Max-Forwards: 0\n");
 	want_status(&r.a, 483);
 	send_hops(&r.a, "OPTIONS", "sip:bob@example.test", "Max-Forwards: 0\n");
@@ -163,7 +125,7 @@ static void d2_max_forwards(void **state)
 	phone_answer(&r.b, m, 200, "", NULL);
 	send_hops(&r.a, "MESSAGE", "sip:bob@example.test", "Max-Forwards: 256\n");
 	want_status(&r.a, 400);
-	rig_close(&r);
+	attack_close(&r);
 }
 
 static void d2_max_breadth(void **state)
@@ -172,7 +134,7 @@ static void d2_max_breadth(void **state)
 	char ip[32];
 	struct rig r;
 
-	rig_open(&r, NULL);
+	attack_open_strange(&r, 2, NULL);
 	for (int i = 0; i < 3; i++) {
 		snprintf(ip, sizeof(ip), "10.0.1.%d", 20 + i);
 		phone_open(&more[i], &r.w, "bob", ip, 5060, TD_UDP);
@@ -192,7 +154,7 @@ static void d2_max_breadth(void **state)
 	want_status(&r.a, 200);
 	for (int i = 0; i < 3; i++)
 		phone_close(&more[i]);
-	rig_close(&r);
+	attack_close(&r);
 }
 
 /* ---- D3: forged BYE, CANCEL, re-INVITE ---- */
@@ -203,7 +165,7 @@ static void d3_forged_requests_in_a_dialog(void **state)
 	struct leg caller, callee, evil;
 	struct rig r;
 
-	rig_open(&r, NULL);
+	attack_open_strange(&r, 2, NULL);
 	leg_new(&caller, &r.a, "example.test", "sip:bob@example.test");
 	call_up(&caller, &callee, &r.b);
 	evil = caller; /* Call-ID and both tags are known; the cookie is not */
@@ -224,7 +186,7 @@ static void d3_forged_requests_in_a_dialog(void **state)
 	leg_send(&caller, "BYE", NULL, NULL); /* the call went on */
 	phone_answer(&r.b, want_request(&r.b, "BYE"), 200, "", NULL);
 	want_status(&r.a, 200);
-	rig_close(&r);
+	attack_close(&r);
 }
 
 static void d3_forged_cancel(void **state)
@@ -233,7 +195,7 @@ static void d3_forged_cancel(void **state)
 	struct leg caller;
 	struct rig r;
 
-	rig_open(&r, NULL);
+	attack_open_strange(&r, 2, NULL);
 	leg_new(&caller, &r.a, "example.test", "sip:bob@example.test");
 	leg_send(&caller, "INVITE", NULL, SDP);
 	invite = want_request(&r.b, "INVITE");
@@ -251,7 +213,7 @@ static void d3_forged_cancel(void **state)
 	assert_null(maybe_request(&r.b, "CANCEL", 1000));
 	phone_answer(&r.b, invite, 486, "", NULL);
 	want_status(&r.a, 486);
-	rig_close(&r);
+	attack_close(&r);
 }
 
 /* ---- D4: forged responses ---- */
@@ -263,7 +225,7 @@ static void d4_forged_responses(void **state)
 	struct leg caller;
 	struct rig r;
 
-	rig_open(&r, NULL);
+	attack_open_strange(&r, 2, NULL);
 	leg_new(&caller, &r.a, "example.test", "sip:bob@example.test");
 	leg_send(&caller, "INVITE", NULL, SDP);
 	invite = want_request(&r.b, "INVITE");
@@ -286,7 +248,7 @@ static void d4_forged_responses(void **state)
 	assert_true(st.count.strays >= 100);
 	phone_answer(&r.b, invite, 486, "", NULL);
 	want_status(&r.a, 486);
-	rig_close(&r);
+	attack_close(&r);
 }
 
 /* ---- D6: redirection ---- */
@@ -297,7 +259,7 @@ static void d6_redirection_is_not_followed_past_policy(void **state)
 	struct leg caller;
 	struct rig r;
 
-	rig_open(&r, NULL);
+	attack_open_strange(&r, 2, NULL);
 	leg_new(&caller, &r.a, "example.test", "sip:bob@example.test");
 	leg_send(&caller, "INVITE", NULL, SDP);
 	phone_answer(&r.b, want_request(&r.b, "INVITE"), 302, "Contact: <sip:+1900555@10.9.9.9>\n", NULL);
@@ -305,9 +267,9 @@ static void d6_redirection_is_not_followed_past_policy(void **state)
 	assert_int_equal(header_count(m, TD_HDR_CONTACT), 1); /* without bob's own, which was tried */
 	assert_non_null(find(m, "<sip:+1900555@10.9.9.9>"));
 	/* and what the caller derives is asked again */
-	assert_int_equal(ask(&r.a, "INVITE", "sip:+1900555@10.9.9.9", NULL), 403);
+	assert_int_equal(phone_ask(&r.a, "INVITE", "sip:+1900555@10.9.9.9", NULL), 403);
 	want_silence(&r.victim, 1000);
-	rig_close(&r);
+	attack_close(&r);
 }
 
 /* ---- D7: calls that are only begun ---- */
@@ -318,9 +280,7 @@ static void d7_pending_calls_are_capped(void **state)
 	struct leg l;
 	struct rig r;
 
-	workers_now = 1; /* the cap counts on each worker */
-	rig_open(&r, "proxy: {max_pending: 3}\n");
-	workers_now = 2;
+	attack_open_strange(&r, 1, "proxy: {max_pending: 3}\n"); /* the cap counts on each worker */
 	phone_password(&r.mallory, "m");
 	for (int i = 0; i < 4; i++) {
 		leg_new(&l, &r.mallory, "example.test", "sip:bob@example.test");
@@ -341,7 +301,7 @@ static void d7_pending_calls_are_capped(void **state)
 	leg_new(&l, &r.mallory, "example.test", "sip:bob@example.test");
 	leg_send(&l, "INVITE", NULL, SDP);
 	phone_answer(&r.b, want_request(&r.b, "INVITE"), 486, "", NULL);
-	rig_close(&r);
+	attack_close(&r);
 }
 
 /* 1xx without end: each goes up once, and the call still ends when it is cancelled. */
@@ -351,7 +311,7 @@ static void d7_storm_of_provisional_responses(void **state)
 	struct leg l;
 	struct rig r;
 
-	rig_open(&r, NULL);
+	attack_open_strange(&r, 2, NULL);
 	leg_new(&l, &r.a, "example.test", "sip:bob@example.test");
 	leg_send(&l, "INVITE", NULL, SDP);
 	invite = want_request(&r.b, "INVITE");
@@ -366,7 +326,7 @@ static void d7_storm_of_provisional_responses(void **state)
 	}
 	phone_forget(&r.b);
 	world_assert_idle(&r.w);
-	rig_close(&r);
+	attack_close(&r);
 }
 
 /* ---- A8, A4: what a stranger learns ---- */
@@ -377,16 +337,16 @@ static void a8_a_stranger_learns_nothing(void **state)
 					       "NOTIFY", "REFER",   "INFO",    "BYE",       "WHATEVER" };
 	struct rig r;
 
-	rig_open(&r, NULL);
+	attack_open_strange(&r, 2, NULL);
 	for (size_t i = 0; i < TD_ARRAY_LEN(methods); i++) {
-		assert_int_equal(ask(&r.mallory, methods[i], "sip:bob@example.test", NULL), 407);    /* registered */
-		assert_int_equal(ask(&r.mallory, methods[i], "sip:alice@example.test", NULL), 407);  /* known */
-		assert_int_equal(ask(&r.mallory, methods[i], "sip:nobody@example.test", NULL), 407); /* unknown */
+		assert_int_equal(phone_ask(&r.mallory, methods[i], "sip:bob@example.test", NULL), 407);    /* registered */
+		assert_int_equal(phone_ask(&r.mallory, methods[i], "sip:alice@example.test", NULL), 407);  /* known */
+		assert_int_equal(phone_ask(&r.mallory, methods[i], "sip:nobody@example.test", NULL), 407); /* unknown */
 	}
-	assert_int_equal(ask(&r.mallory, "OPTIONS", "sip:example.test", NULL), 200);
-	assert_int_equal(ask(&r.mallory, "INVITE", "sip:example.test", NULL), 405);
+	assert_int_equal(phone_ask(&r.mallory, "OPTIONS", "sip:example.test", NULL), 200);
+	assert_int_equal(phone_ask(&r.mallory, "INVITE", "sip:example.test", NULL), 405);
 	want_silence(&r.b, 1000);
-	rig_close(&r);
+	attack_close(&r);
 }
 
 /* ---- P7, P8, P10: what is no request, or too much of one ---- */
@@ -396,7 +356,7 @@ static void p7_p8_too_much(void **state)
 	struct td_out big;
 	struct rig r;
 
-	rig_open(&r, NULL);
+	attack_open_strange(&r, 2, NULL);
 	td_out_init(&big);
 	for (int i = 0; i < 3000; i++)
 		td_out_z(&big, "X: y\n");
@@ -423,7 +383,7 @@ static void p7_p8_too_much(void **state)
 	send_hops(&r.a, "MESSAGE", "sip:b%00b@example.test", "");
 	want_status(&r.a, 400);
 	want_silence(&r.b, 1000);
-	rig_close(&r);
+	attack_close(&r);
 }
 
 static void p10_junk_on_the_port(void **state)
@@ -445,7 +405,7 @@ static void p10_junk_on_the_port(void **state)
 	struct phone tcp[TD_ARRAY_LEN(junk)];
 	struct rig r;
 
-	rig_open(&r, NULL);
+	attack_open_strange(&r, 2, NULL);
 	before = *world_status(&r.w);
 	for (int round = 0; round < 200; round++)
 		for (size_t i = 0; i < TD_ARRAY_LEN(junk); i++)
@@ -468,8 +428,8 @@ static void p10_junk_on_the_port(void **state)
 		assert_int_equal(tcp[i].n, 0);
 		phone_close(&tcp[i]);
 	}
-	assert_int_equal(ask(&r.a, "OPTIONS", "sip:example.test", NULL), 200);
-	rig_close(&r);
+	assert_int_equal(phone_ask(&r.a, "OPTIONS", "sip:example.test", NULL), 200);
+	attack_close(&r);
 }
 
 /* ---- T7: forged sources ---- */
@@ -481,7 +441,7 @@ static void t7_answers_to_strangers(void **state)
 	struct leg l;
 	struct rig r;
 
-	rig_open(&r, "limits: {rate: 20, burst: 30}\n");
+	attack_open_strange(&r, 2, "limits: {rate: 20, burst: 30}\n");
 	leg_new(&l, &r.mallory, "example.test", "sip:bob@example.test");
 	leg_send(&l, "INVITE", NULL, SDP);
 	m = want_status(&r.mallory, 407);
@@ -502,8 +462,8 @@ static void t7_answers_to_strangers(void **state)
 	}
 	assert_true(answers >= 30);
 	assert_true(answers <= 2 * (30 + 20)); /* burst and refill of each of two workers */
-	assert_int_equal(ask(&r.a, "OPTIONS", "sip:example.test", NULL), 200);
-	rig_close(&r);
+	assert_int_equal(phone_ask(&r.a, "OPTIONS", "sip:example.test", NULL), 200);
+	attack_close(&r);
 }
 
 int main(void)
