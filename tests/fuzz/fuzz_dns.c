@@ -5,14 +5,7 @@
 #include <stdlib.h>
 
 #include "net/dns.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "inside.h"
 
 static void check_name(struct td_str s)
 {
@@ -56,9 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	type = types[data[0] % TD_ARRAY_LEN(types)];
 	must(dns_name_from(&name, td_str_of(names[data[1] % TD_ARRAY_LEN(names)])) == 0);
-	exact = malloc(size - 2);
+	exact = own_copy(data + 2, size - 2);
 	must(exact != NULL);
-	memcpy(exact, data + 2, size - 2);
 	td_arena_init(&a);
 	if (dns_reply_parse(&reply, &a, td_str_n(exact, size - 2), (uint16_t)(data[2] << 8 | data[3]), &name, type) == 0)
 		check(&reply, type);

@@ -6,13 +6,7 @@
 
 #include <tandem/sip.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "inside.h"
 
 static void same_end(struct td_str bytes)
 {
@@ -36,10 +30,9 @@ static int in_steps(size_t *out, struct td_str bytes, size_t step)
 
 	for (n = 0; n < bytes.n && err == TD_EMORE;) {
 		n = n + step < bytes.n ? n + step : bytes.n;
-		p = malloc(n);
+		p = own_copy(bytes.p, n);
 		if (!p)
 			return TD_EMORE;
-		memcpy(p, bytes.p, n);
 		err = td_msg_frame(out, td_str_n(p, n), &scan);
 		free(p);
 	}

@@ -2,16 +2,9 @@
 #include <stdlib.h>
 
 #include "server/location/gruu.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "inside.h"
 
 static const uint8_t key[16] = "0123456789abcdef";
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static void read_uri(struct td_str text, struct td_arena *arena)
 {
@@ -66,13 +59,11 @@ static void make(struct td_str params, struct td_arena *arena)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *own = malloc(size ? size : 1);
+	char *own = own_copy(data, size);
 	struct td_arena arena;
 
 	if (!own)
 		return 0;
-	if (size)
-		memcpy(own, data, size);
 	td_arena_init(&arena);
 	read_uri(td_str_n(own, size), &arena);
 	make(td_str_n(own, size), &arena);

@@ -6,13 +6,7 @@
 
 #include <tandem/sip.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "inside.h"
 
 static struct td_msg *parse(struct td_buf *buf)
 {

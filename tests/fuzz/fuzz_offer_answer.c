@@ -1,18 +1,12 @@
 #include <tandem/sdp.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "inside.h"
 
 static const struct td_sdp_codec codecs[] = {
 	{ 0, 1, 8000, TD_STR_INIT("PCMU"), TD_STR_INIT("") },
 	{ 8, 1, 8000, TD_STR_INIT("PCMA"), TD_STR_INIT("") },
 	{ 101, 1, 8000, TD_STR_INIT("telephone-event"), TD_STR_INIT("0-16") },
 };
-
-static void must(bool ok)
-{
-	if (!ok)
-		__builtin_trap();
-}
 
 static void check_stream(const struct td_sdp_stream *s, const struct td_sdp_local *l)
 {

@@ -8,16 +8,9 @@
 #include <stdlib.h>
 
 #include "server/worker/worker.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "inside.h"
 
 enum { PEERS = 4, KEPT = 8, STEPS = 120 };
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 struct world;
 

@@ -2,25 +2,16 @@
 #include <stdlib.h>
 
 #include "transport/internal.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "inside.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct td_addr from = { .family = TD_AF_V4, .port = 5060, .ip = { 192, 0, 2, 1 } };
-	uint8_t out[TP_STUN_MAX], *own = malloc(size ? size : 1);
+	uint8_t out[TP_STUN_MAX], *own = own_copy(data, size);
 	size_t n;
 
 	if (!own)
 		return 0;
-	if (size)
-		memcpy(own, data, size);
 	if (size & 4) {
 		from.family = TD_AF_V6;
 		memset(from.ip, 0x20, sizeof(from.ip));

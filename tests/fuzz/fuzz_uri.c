@@ -3,13 +3,7 @@
 
 #include <tandem/sip.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "inside.h"
 
 /* The address of record, read as a URI again, has itself as address of record, and the URI equals itself by it. */
 static void stable_aor(const struct td_uri *u)

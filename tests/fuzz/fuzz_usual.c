@@ -3,17 +3,10 @@
  * bytes at a time against those that go one by one. The first byte chooses what is read, the second how many of the last
  * bytes are no part of the text but may be looked at.
  */
-#include <stdlib.h>
 
 #include "inside.h"
 
 #include "sip/internal.h"
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 /* The very same view: two readings that differ in where they look have not read the same. */
 static void alike(struct td_str a, struct td_str b)
