@@ -24,6 +24,10 @@ static inline bool td_proto_reliable(enum td_proto p)
 {
 	return p != TD_UDP;
 }
+static inline bool td_proto_secure(enum td_proto p)
+{
+	return p == TD_TLS || p == TD_WSS;
+}
 
 /*
  * A way to a peer: where a message came from, or where one is to go. A plain value; binding and dialogs keep copies.

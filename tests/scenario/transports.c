@@ -14,11 +14,12 @@ struct td_addr server_addr(enum td_proto proto)
 	return a;
 }
 
-/* The server has one for its domain and address, the phones together one for that of Proxy 1, and each side believes the other. */
+/* The server has one for its domain and address, the phones together one for 10.0.1.1 to .3 and for Proxy 1, and each side believes the other. */
 static void make_certificates(struct world *w)
 {
 	static const struct td_str ours[] = { TD_STR_INIT("example.test"), TD_STR_INIT(SERVER_IP) };
-	static const struct td_str theirs[] = { TD_STR_INIT("10.0.1.5") };
+	static const struct td_str theirs[] = { TD_STR_INIT("10.0.1.5"), TD_STR_INIT("10.0.1.1"), TD_STR_INIT("10.0.1.2"),
+						TD_STR_INIT("10.0.1.3") };
 	struct cert server, peers;
 
 	cert_make(&server, ours, TD_ARRAY_LEN(ours));

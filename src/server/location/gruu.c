@@ -74,12 +74,12 @@ size_t td_gruu_length(struct td_str aor, const struct td_binding *b)
 
 	if (!td_instance_of(&i, b->params))
 		return 0;
-	return sizeof(";pub-gruu=\"sip:;gr=\";temp-gruu=\"sip:@;gr\"") + 2 * aor.n + 3 * i.id.n +
+	return sizeof(";pub-gruu=\"sips:;gr=\";temp-gruu=\"sips:@;gr\"") + 2 * aor.n + 3 * i.id.n +
 	       td_seal_length(plain_length(aor));
 }
 
 static void put_temporary(struct td_out *o, const uint8_t key[16], struct td_rng *rng, struct td_str aor, struct td_str id,
-			  struct td_str call_id)
+			  struct td_str call_id, bool sips)
 {
 	uint8_t plain[TD_SEAL_MAX] = { 0 }, own[16];
 	uint64_t random = td_rng_u64(rng);
@@ -91,7 +91,7 @@ static void put_temporary(struct td_out *o, const uint8_t key[16], struct td_rng
 	plain[RANDOM + MARK] = (uint8_t)(STEP - aor.n % STEP); /* how much was filled up */
 	memcpy(plain + RANDOM + MARK + 1, aor.p, aor.n);
 	gruu_key(own, key, 's');
-	td_out_z(o, ";temp-gruu=\"sip:");
+	td_out_z(o, sips ? ";temp-gruu=\"sips:" : ";temp-gruu=\"sip:");
 	td_seal(o, own, plain, plain_length(aor));
 	td_out_char(o, '@');
 	td_out_str(o, domain_of(aor));
@@ -100,16 +100,17 @@ static void put_temporary(struct td_out *o, const uint8_t key[16], struct td_rng
 
 void td_gruu_put(struct td_out *o, const uint8_t key[16], struct td_rng *rng, struct td_str aor, const struct td_binding *b)
 {
+	bool sips = td_str_istarts(b->contact, TD_STR("sips:")); /* RFC 5630 §5.2.1: as it registered */
 	struct td_instance i;
 
 	if (!td_instance_of(&i, b->params))
 		return;
-	td_out_z(o, ";pub-gruu=\"sip:");
+	td_out_z(o, sips ? ";pub-gruu=\"sips:" : ";pub-gruu=\"sip:");
 	td_out_str(o, aor);
 	td_out_z(o, ";gr=");
 	put_escaped(o, content_of(i.id));
 	td_out_char(o, '"');
-	put_temporary(o, key, rng, aor, i.id, b->call_id);
+	put_temporary(o, key, rng, aor, i.id, b->call_id, sips);
 }
 
 static int read_temporary(struct td_gruu *out, struct td_str *aor, struct td_arena *arena, const uint8_t key[16],

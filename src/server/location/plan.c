@@ -64,6 +64,14 @@ TD_RARE static struct planned *find_flow(struct plan *p, struct td_str params)
 	return NULL;
 }
 
+/* A sip and a sips URI of the same phone are one binding, the later of the two (RFC 5630 §5.1.1.1). */
+static bool is_same(struct td_uri *other, const struct td_uri *uri)
+{
+	if (other->scheme == TD_SCHEME_SIP || other->scheme == TD_SCHEME_SIPS)
+		other->scheme = uri->scheme;
+	return td_uri_eq(other, uri);
+}
+
 /*
  * The live binding a change speaks of: the one of the same text, which is nearly always there, else the first that §19.1.4 calls
  * equal (which is not transitive: of two bindings that differ, a third URI may equal both).
@@ -81,7 +89,7 @@ static struct planned *find_contact(struct plan *p, const struct td_loc_change *
 	if (!p->n || td_uri_parse(&uri, c->contact))
 		return NULL;
 	for (unsigned i = 0; i < p->n; i++)
-		if (p->p[i].live && !td_uri_parse(&other, p->p[i].b.contact) && td_uri_eq(&other, &uri))
+		if (p->p[i].live && !td_uri_parse(&other, p->p[i].b.contact) && is_same(&other, &uri))
 			return &p->p[i];
 	return NULL;
 }

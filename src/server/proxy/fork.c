@@ -26,9 +26,17 @@ enum {
 
 /* ---- branches there are ---- */
 
+/* Without the scheme: a sips contact may be called by a sip URI (forward.c), and is the same phone. */
+static struct td_str after_scheme(struct td_str uri)
+{
+	const char *colon = td_str_chr(uri, ':');
+
+	return colon ? td_str_n(colon, (size_t)(uri.p + uri.n - colon)) : uri;
+}
+
 static uint64_t id_of(const struct px_context *c, struct td_str uri)
 {
-	return td_hash_str(&c->px->key, uri);
+	return td_hash_str(&c->px->key, after_scheme(uri));
 }
 
 void px_branch_remember(struct px_branch *b, struct td_str uri)
@@ -42,7 +50,9 @@ bool px_tried(const struct px_context *c, struct td_str uri)
 	struct td_str sent;
 
 	for (const struct px_branch *b = c->branches; b; b = b->next) {
-		if (b->tried ? b->tried == id : b->ct && px_sent_uri(&sent, td_clitx_bytes(b->ct)) && td_str_eq(sent, uri))
+		if (b->tried ? b->tried == id
+			     : b->ct && px_sent_uri(&sent, td_clitx_bytes(b->ct)) &&
+				       td_str_eq(after_scheme(sent), after_scheme(uri)))
 			return true;
 	}
 	return false;
@@ -160,7 +170,7 @@ static bool is_wanted(const struct px_context *c, const struct px_seek *s, int q
 	const struct td_gruu *gruu = c->setup ? c->setup->route.gruu : NULL;
 
 	return (!s || !s->serial || b->q >= q) && !px_tried(c, b->contact) && !is_shadowed(core, all, n, b) &&
-	       (!gruu || td_gruu_is(gruu, core->rr_key, b));
+	       !(c->setup && c->setup->route.sips && !px_is_sips(b->contact)) && (!gruu || td_gruu_is(gruu, core->rr_key, b));
 }
 
 /* Branches for those of the bindings whose q is high enough. How many there are now more. */
@@ -185,7 +195,8 @@ static inline __attribute__((always_inline)) unsigned start(struct px_context *c
 	if (!each && !c->branches)
 		px_reply(c, 440, TD_STR("Max-Breadth Exceeded"));
 	for (unsigned i = 0; i < n && each && started < want; i++) {
-		if ((!all && !is_wanted(c, s, q, b, n, &b[i])) || px_target_of_binding(&t, c->px->core, &b[i]))
+		if ((!all && !is_wanted(c, s, q, b, n, &b[i])) ||
+		    px_target_of_binding(&t, c->px->core, &b[i], c->setup->route.sips))
 			continue;
 		t.breadth = each;
 		px_branch_start(c, &t);
@@ -304,7 +315,8 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 		ring_for(c);
 	px_look(c);
 	if (!started && !c->branches && !c->lookup && !any_more(c))
-		px_reply(c, px_nobody_there(core, &c->setup->route, b, n), TD_STR_NULL);
+		px_reply_with(c, px_nobody_there(core, &c->setup->route, b, n), TD_STR_NULL,
+			      px_nobody_secure(core, c->msg, &c->setup->route, b, n));
 	if (!c->st)
 		c->final_sent = true;
 	px_context_leave(c);

@@ -11,23 +11,37 @@ struct draft {
 	char via[320], rr[480], hops[12], length[PX_LENGTH_TEXT];
 };
 
-/* ---- 2. Request-URI: without what §19.1.1 (table 1) does not allow there ---- */
+/*
+ * ---- 2. Request-URI: without what §19.1.1 (table 1) does not allow there ----
+ *
+ * Whoever was called by a sip URI is called by one, though a sips URI was registered: that would promise the callee what the caller did
+ * not ask for (RFC 5630 §5.3). It goes over TLS all the same.
+ */
 
 static struct td_str request_uri(struct draft *d, const struct td_uri *u)
 {
+	bool lower = u->scheme == TD_SCHEME_SIPS && !d->copy->route->sips;
 	struct td_str contact = u->text, rest;
+	const char *end = contact.p + contact.n;
 	struct td_param p;
 	struct td_out o;
 	char *text;
 
-	if (!u->headers.n && (!u->params.n || !td_param_find(&p, u->params, TD_STR("method"))))
+	if (!lower && !u->headers.n && (!u->params.n || !td_param_find(&p, u->params, TD_STR("method"))))
 		return contact;
 	text = td_arena_alloc(&d->copy->msg->arena, contact.n);
 	if (!text)
 		return contact;
 	td_out_init_fixed(&o, text, contact.n);
-	td_out_str(&o,
-		   td_str_n(contact.p, u->params.p ? (size_t)(u->params.p - contact.p) : (size_t)(u->headers.p - 1 - contact.p)));
+	if (u->params.n)
+		end = u->params.p;
+	else if (u->headers.n)
+		end = u->headers.p - 1;
+	if (lower) {
+		contact.p += sizeof("sips") - 1;
+		td_out_z(&o, "sip");
+	}
+	td_out_str(&o, td_str_n(contact.p, (size_t)(end - contact.p)));
 	for (rest = u->params; td_param_next(&p, &rest) == 1;) {
 		if (td_str_ieq(p.name, TD_STR("method")))
 			continue;
@@ -38,7 +52,7 @@ static struct td_str request_uri(struct draft *d, const struct td_uri *u)
 			td_out_str(&o, p.value);
 		}
 	}
-	return o.failed ? contact : td_out_view(&o);
+	return o.failed ? u->text : td_out_view(&o);
 }
 
 /* ---- 3. Max-Forwards ---- */
@@ -195,6 +209,8 @@ int px_copy_build(struct td_buf **out, const struct px_copy *copy)
 	struct draft d TD_UNINIT;
 	int err;
 
+	if (copy->route->sips && !td_proto_secure((enum td_proto)copy->out->proto))
+		return TD_EUNSUPPORTED; /* whatever was thought before: here nothing passes */
 	d.copy = copy;
 	/* in the order in which most messages have what is changed */
 	td_edits_init(&d.ed, copy->msg);

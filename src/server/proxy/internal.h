@@ -40,6 +40,7 @@ struct px_target {
 	struct td_str where;        /* not empty: flow is not known; the name in this URI has to be looked up */
 	const struct td_addr *only; /* and may lead to this host alone; NULL: to any that is allowed */
 	bool fixed;                 /* there is no other way than flow */
+	bool secure;                /* and it has to be TLS (sips), wherever `where` leads */
 };
 
 struct px_branch {
@@ -146,8 +147,9 @@ void px_branch_waits(struct px_branch *b); /* it has been sent: Timer C begins *
 void px_branch_rings(struct px_branch *b); /* a provisional response: Timer C begins anew */
 void px_context_enter(struct px_context *c);
 void px_context_leave(struct px_context *c); /* settles it: best response, freeing */
-/* Answers by ourselves. */
+/* Answers by ourselves. extra: header lines. */
 void px_reply(struct px_context *c, unsigned status, struct td_str reason);
+void px_reply_with(struct px_context *c, unsigned status, struct td_str reason, struct td_str extra);
 /* The URI in the request line of what was sent. */
 bool px_sent_uri(struct td_str *out, const struct td_buf *sent);
 
@@ -204,10 +206,16 @@ void px_edit_contacts(struct td_edits *ed, struct px_context *c, struct td_msg *
 unsigned px_nobody_there(const struct td_core *core, const struct td_route *route, const struct td_binding *b, unsigned n);
 
 /* target.c: 0, TD_EUNSUPPORTED, TD_EDENIED (policy), TD_ESYNTAX, TD_ECLOSED (the only way there is gone). Views in out point where those of the binding or URI do. */
-int px_target_of_binding(struct px_target *out, struct td_core *core, const struct td_binding *b);
+int px_target_of_binding(struct px_target *out, struct td_core *core, const struct td_binding *b, bool sips);
 int px_target_of_uri(struct px_target *out, struct td_core *core, const struct td_uri *uri);
 /* Of a request inside a dialog: route->next, by route->flow where there is one. TD_ECLOSED: that is gone, and the URI does not help. */
 int px_target_of_next(struct px_target *out, struct td_core *core, const struct td_route *route);
+
+#define PX_SIPS_NOT_ALLOWED "Warning: 380 tandem \"SIPS Not Allowed\"\r\n"
+bool px_is_sips(struct td_str uri);
+/* What is said beside px_nobody_there(): a Warning when he has phones, but none that wants what was sent to a sips URI; noted, too. */
+struct td_str px_nobody_secure(const struct td_core *core, const struct td_msg *msg, const struct td_route *route,
+			       const struct td_binding *b, unsigned n);
 
 /* forward.c */
 struct px_copy {

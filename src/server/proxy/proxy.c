@@ -164,6 +164,11 @@ void px_context_leave(struct px_context *c)
 
 void px_reply(struct px_context *c, unsigned status, struct td_str reason)
 {
+	px_reply_with(c, status, reason, TD_STR_NULL);
+}
+
+void px_reply_with(struct px_context *c, unsigned status, struct td_str reason, struct td_str extra)
+{
 	if (c->final_sent)
 		return;
 	c->final_sent = status >= 200;
@@ -173,7 +178,7 @@ void px_reply(struct px_context *c, unsigned status, struct td_str reason)
 	if (status >= 300 && c->invite)
 		td_count(&c->px->core->counters->calls_failed);
 	/* Out of memory: the transaction ends by itself when its last user has let go */
-	td_srvtx_reply_plain(c->st, status, reason, TD_STR_NULL, TD_STR_NULL);
+	td_srvtx_reply_plain(c->st, status, reason, TD_STR_NULL, extra);
 }
 
 /* ---- branches ---- */
@@ -409,6 +414,8 @@ static void to_next_hop(struct px_context *c)
 		px_reply(c, 403, TD_STR("Relaying Refused"));
 	else if (err == TD_ECLOSED)
 		px_reply(c, 430, TD_STR_NULL); /* RFC 5626 §5.3.1 */
+	else if (err && c->setup->route.sips)
+		px_reply_with(c, 480, TD_STR_NULL, TD_STR(PX_SIPS_NOT_ALLOWED));
 	else if (err)
 		px_reply(c, 502, TD_STR("No Way to Next Hop"));
 	else

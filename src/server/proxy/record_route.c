@@ -66,12 +66,23 @@ static bool needs_flow_back(const struct px_copy *copy)
 	       td_msg_hdr(m, TD_HDR_CONTACT) && !contact_is_source(m, copy->in);
 }
 
+/* "If the Request-URI contains a SIPS URI, or the topmost Route header field value": so that all of the dialog goes over TLS. */
+static bool wants_sips(const struct px_copy *copy)
+{
+	const struct td_route *r = copy->route;
+
+	return r->sips || (r->next_is_route && r->next.scheme == TD_SCHEME_SIPS);
+}
+
 static void put_one(struct td_out *o, const struct px_copy *copy, const struct td_flow *side, const char cookie[TD_COOKIE_LEN],
 		    const struct td_flow *const flow[TD_SIDES])
 {
-	td_out_str(o, TD_STR("Record-Route: <sip:"));
+	bool sips = td_proto_secure((enum td_proto)side->proto) && wants_sips(copy);
+
+	td_out_str(o, sips ? TD_STR("Record-Route: <sips:") : TD_STR("Record-Route: <sip:"));
 	td_tp_put_sent_by(o, copy->core->tp, side);
-	td_out_str(o, td_proto_param((enum td_proto)side->proto));
+	if (!sips || side->proto != TD_TLS) /* "MUST NOT use the transport=tls parameter" there (RFC 5630 §5.3) */
+		td_out_str(o, td_proto_param((enum td_proto)side->proto));
 	td_out_str(o, TD_STR(";lr;" TD_COOKIE_PARAM "="));
 	td_out_str(o, td_str_n(cookie, TD_COOKIE_LEN));
 	if (flow[TD_SIDE_CALLER] || flow[TD_SIDE_CALLEE])

@@ -50,7 +50,8 @@ static bool take(struct px_context *c, const struct td_uri *uri, const struct td
 	struct px_target t;
 	struct td_str aor;
 
-	if (uri->scheme != TD_SCHEME_SIP || uri->headers.n)
+	/* from sip to sips, or back, nobody is led by us (RFC 5630 §5.3) */
+	if (uri->scheme != (c->setup->route.sips ? TD_SCHEME_SIPS : TD_SCHEME_SIP) || uri->headers.n)
 		return false;
 	if (!td_route_user(&aor, core, c->msg, uri))
 		return is_sought(c, aor) || (room_for_seek(c) && px_seek_add(c, aor, false));

@@ -29,13 +29,19 @@ static void errand_end(struct errand *e)
 	td_msg_unref(e->msg);
 }
 
-static void refuse(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from, unsigned status, struct td_str reason)
+static void refuse_with(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from, unsigned status, struct td_str reason,
+			struct td_str extra)
 {
 	/* A CANCEL that leads nowhere matches nothing. */
 	if (msg->method == TD_CANCEL)
 		td_reply_stateless(p->core->txl, msg, from, 481, TD_STR_NULL, TD_STR_NULL);
 	else if (msg->method != TD_ACK)
-		td_reply_stateless(p->core->txl, msg, from, status, reason, TD_STR_NULL);
+		td_reply_stateless(p->core->txl, msg, from, status, reason, extra);
+}
+
+static void refuse(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from, unsigned status, struct td_str reason)
+{
+	refuse_with(p, msg, from, status, reason, TD_STR_NULL);
 }
 
 /* ---- requests ---- */
@@ -125,12 +131,14 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 	} else {
 		do
 			best = next_best(b, n, best);
-		while (best && ((gruu && !td_gruu_is(gruu, p->core->rr_key, best)) || px_target_of_binding(&t, p->core, best) ||
-				t.where.n || !reachable(&t, p->core->tp)));
+		while (best &&
+		       ((gruu && !td_gruu_is(gruu, p->core->rr_key, best)) ||
+			px_target_of_binding(&t, p->core, best, e->route->sips) || t.where.n || !reachable(&t, p->core->tp)));
 		if (best)
 			forward(p, e->msg, e->from, e->route, &t);
 		else
-			refuse(p, e->msg, e->from, px_nobody_there(p->core, e->route, b, n), TD_STR_NULL);
+			refuse_with(p, e->msg, e->from, px_nobody_there(p->core, e->route, b, n), TD_STR_NULL,
+				    px_nobody_secure(p->core, e->msg, e->route, b, n));
 	}
 	if (!e->lookup)
 		return; /* the answer came inside the question */
@@ -193,6 +201,8 @@ static void refuse_hop(struct errand *e, int err)
 		refuse(e->px, e->msg, e->from, 403, TD_STR("Relaying Refused"));
 	else if (err == TD_ETIMEOUT)
 		refuse(e->px, e->msg, e->from, 504, TD_STR("No Name Server Answered"));
+	else if (e->route->sips && err != -ENOMEM)
+		refuse_with(e->px, e->msg, e->from, 480, TD_STR_NULL, TD_STR(PX_SIPS_NOT_ALLOWED));
 	else
 		refuse(e->px, e->msg, e->from, err == -ENOMEM ? 500 : 502, TD_STR("No Way to Next Hop"));
 }
@@ -227,13 +237,16 @@ static const struct td_locate_events locate_events = { .found = located, .told =
 static int look_up(struct td_proxy *p, struct td_msg *msg, const struct td_flow *from, const struct td_route *route)
 {
 	struct errand *e = td_arena_alloc(&msg->arena, sizeof(*e));
+	struct td_uri next = route->next;
 	int err;
 
 	if (!e)
 		return -ENOMEM;
+	if (route->sips)
+		next.scheme = TD_SCHEME_SIPS;
 	*e = (struct errand){ .px = p, .msg = msg, .from = from, .route = route };
 	/* retransmission, CANCEL and ACK have the same number: among equal targets it leads to the same one */
-	err = td_locate_open(&e->locate, p->core->locator, &route->next, number_of(p, msg, from, route) | 1, &locate_events, e);
+	err = td_locate_open(&e->locate, p->core->locator, &next, number_of(p, msg, from, route) | 1, &locate_events, e);
 	if (err)
 		return err;
 	if (!wait_for_answer(e)) {

@@ -63,6 +63,7 @@ int px_target_of_uri(struct px_target *out, struct td_core *core, const struct t
 	struct td_addr a;
 	int err = address_of(&a, &proto, core, uri);
 
+	t.secure = uri->scheme == TD_SCHEME_SIPS;
 	if (err == NAMED)
 		t.where = uri->text;
 	else if (err)
@@ -103,19 +104,32 @@ TD_RARE static int first_hop(struct td_name_addr *out, struct td_str path)
 	return td_list_next(&value, &path) == 1 ? td_name_addr_parse(out, value) : TD_ESYNTAX;
 }
 
-int px_target_of_binding(struct px_target *out, struct td_core *core, const struct td_binding *b)
+/* §16.6 item 7: "the proxy MUST follow the procedures as if the input URI were a SIPS URI". */
+TD_RARE static void make_secure(struct px_target *t, struct td_uri *hop)
+{
+	t->secure = true;
+	if (t->path.n)
+		hop->scheme = TD_SCHEME_SIPS;
+}
+
+int px_target_of_binding(struct px_target *out, struct td_core *core, const struct td_binding *b, bool sips)
 {
 	struct px_target t = { .path = b->path };
 	enum td_proto proto;
 	struct td_name_addr hop TD_UNINIT;
 	struct td_addr a;
 	int err = td_uri_parse(&t.uri, b->contact), no_address;
-	bool by_name;
+	bool by_name, usable;
 
 	if (!err && b->path.n)
 		err = first_hop(&hop, b->path);
+	if (!err && sips && t.uri.scheme != TD_SCHEME_SIPS)
+		err = TD_EUNSUPPORTED;
 	if (err)
 		return err;
+	if (t.uri.scheme == TD_SCHEME_SIPS)
+		make_secure(&t, &hop.uri);
+	usable = flow_usable(core, &b->flow) && (!t.secure || td_proto_secure((enum td_proto)b->flow.proto));
 	no_address = address_of(&a, &proto, core, b->path.n ? &hop.uri : &t.uri);
 	by_name = no_address == NAMED;
 	if (!b->path.n && b->params.n && (!no_address || by_name) && td_instance_is_flow(b->params)) {
@@ -124,7 +138,7 @@ int px_target_of_binding(struct px_target *out, struct td_core *core, const stru
 	} else if (!no_address && !td_ip_eq(&a, &b->flow.peer)) {
 		no_address = TD_EDENIED;
 	}
-	if (flow_usable(core, &b->flow) && ((b->flow.conn && !b->path.n) || no_address) &&
+	if (usable && ((b->flow.conn && !b->path.n) || no_address) &&
 	    !(b->flow.conn && no_address && !td_tp_flow_alive(core->tp, &b->flow))) {
 		t.flow = b->flow;
 		t.by_flow = !b->path.n && (no_address || !td_addr_eq(&a, &b->flow.peer));
@@ -137,7 +151,7 @@ int px_target_of_binding(struct px_target *out, struct td_core *core, const stru
 		t.where = b->path.n ? hop.uri.text : t.uri.text;
 		t.only = &b->flow.peer;
 	} else if (no_address) {
-		return b->flow.conn && flow_usable(core, &b->flow) ? TD_ECLOSED : no_address;
+		return b->flow.conn && usable ? TD_ECLOSED : no_address;
 	} else {
 		err = td_tp_flow_to(&t.flow, core->tp, proto, &a);
 		if (err)
@@ -148,12 +162,14 @@ int px_target_of_binding(struct px_target *out, struct td_core *core, const stru
 }
 
 TD_RARE static int target_of_flow(struct px_target *out, struct td_core *core, const struct td_flow *flow,
-				  const struct td_uri *uri)
+				  const struct td_uri *uri, bool sips)
 {
-	struct px_target t = { .flow = *flow };
+	struct px_target t = { .flow = *flow, .secure = sips };
 	enum td_proto proto;
 	struct td_addr a;
 
+	if (sips && !td_proto_secure((enum td_proto)flow->proto))
+		return TD_EUNSUPPORTED;
 	if (flow_usable(core, flow) && td_tp_flow_alive(core->tp, flow)) {
 		*out = t;
 		return 0;
@@ -167,5 +183,35 @@ TD_RARE static int target_of_flow(struct px_target *out, struct td_core *core, c
 
 int px_target_of_next(struct px_target *out, struct td_core *core, const struct td_route *route)
 {
-	return route->flow ? target_of_flow(out, core, route->flow, &route->next) : px_target_of_uri(out, core, &route->next);
+	const struct td_uri *next = &route->next;
+	struct td_uri secure TD_UNINIT;
+
+	if (route->sips) {
+		secure = route->next;
+		secure.scheme = TD_SCHEME_SIPS;
+		next = &secure;
+	}
+	return route->flow ? target_of_flow(out, core, route->flow, next, route->sips) : px_target_of_uri(out, core, next);
+}
+
+/* ---- sips ---- */
+
+bool px_is_sips(struct td_str uri)
+{
+	return td_str_istarts(uri, TD_STR("sips:"));
+}
+
+/* RFC 5630 §5.3: "MUST reject it with a 480 …, SHOULD include a Warning header with warn-code 380". */
+struct td_str px_nobody_secure(const struct td_core *core, const struct td_msg *msg, const struct td_route *route,
+			       const struct td_binding *b, unsigned n)
+{
+	if (!route->sips)
+		return TD_STR_NULL;
+	for (unsigned i = 0; i < n; i++)
+		if (px_is_sips(b[i].contact))
+			return TD_STR_NULL;
+	if (!n)
+		return TD_STR_NULL;
+	td_trace_note(core->trace, msg->call_id, &(struct td_note){ .kind = TD_NOTE_NO_SIPS, .a = n, .text = route->aor });
+	return TD_STR(PX_SIPS_NOT_ALLOWED);
 }

@@ -129,6 +129,8 @@ int px_way_start(struct px_branch *b, const struct px_target *t)
 
 	if (err)
 		return err;
+	if (t->secure)
+		where.scheme = TD_SCHEME_SIPS;
 	w = way_new(b, t, where.host);
 	if (!w)
 		return -ENOMEM;

@@ -5,6 +5,7 @@
  *   extension.c   what it asks for beyond that: option tags, and what the answer says of them
  *   path.c        the proxies it came by (RFC 3327)
  *   outbound.c    contacts that stand for a flow (RFC 5626)
+ *   secure.c      sips contacts (RFC 5630)
  */
 #ifndef TANDEM_SERVER_REGISTRAR_INTERNAL_H
 #define TANDEM_SERVER_REGISTRAR_INTERNAL_H
@@ -43,6 +44,7 @@ struct extension {
 	bool gruu;                   /* it tells contacts with an instance their addresses (RFC 5627) */
 	struct td_str aor;           /* for that */
 	bool flow;                   /* a contact that comes or stays stands for a flow */
+	bool sips;                   /* one is a sips URI */
 };
 
 /* §10.3 step 2. *out is left alone when there is nothing to be kept. */
@@ -74,5 +76,11 @@ TD_RARE struct verdict read_path(struct td_str *out, const struct td_core *core,
 TD_RARE struct verdict read_flow(struct td_loc_change *c, struct extension **x, struct td_msg *msg);
 /* Of all of them. */
 TD_RARE struct verdict check_flows(const struct td_loc_update *up, const struct extension *x);
+
+/* ---- secure.c ---- */
+
+TD_RARE struct verdict read_sips(struct extension **x, struct td_msg *msg);
+/* Of all contacts. */
+TD_RARE struct verdict check_sips(const struct td_loc_update *up, const struct extension *x);
 
 #endif

@@ -231,7 +231,9 @@ static struct verdict read_contact(struct td_loc_change *out, struct extension *
 	*out = (struct td_loc_change){ .contact = c->addr.uri.text, .q = c->q < 0 ? 1000 : c->q, .expires_s = expires };
 	if (other_params(&out->params, msg, c->addr.params))
 		return no(500, TD_STR_NULL);
-	return out->params.n ? read_flow(out, x, msg) : fine;
+	if (c->addr.uri.scheme == TD_SCHEME_SIPS && expires)
+		v = read_sips(x, msg);
+	return out->params.n && !v.status ? read_flow(out, x, msg) : v;
 }
 
 /* "*" stands alone and only removes (step 6). */
@@ -281,6 +283,8 @@ static struct verdict read_contacts(struct td_loc_update *up, struct td_loc_chan
 	up->kind = n ? TD_LOC_UPDATE : TD_LOC_QUERY;
 	up->changes = changes;
 	up->change_n = n;
+	if (!v.status && *x)
+		v = check_sips(up, *x);
 	return v.status || !*x ? v : check_flows(up, *x);
 }
 

@@ -317,6 +317,25 @@ static int set_number(struct td_route *r, const struct td_core *core, struct td_
 	return set_user(r, core, msg, &u, d);
 }
 
+/*
+ * "If the request-URI is a SIPS URI, the request was sent over TLS on each hop" is what its callee may think (§26.2.2): one that did not
+ * come so was broken on its way, and is not made whole here. 0: it may go on.
+ */
+TD_RARE static unsigned refuse_sips(struct td_route *r, const struct td_core *core, const struct td_msg *msg,
+				    const struct td_flow *from)
+{
+	r->sips = true;
+	if (td_proto_secure((enum td_proto)from->proto))
+		return 0;
+	for (unsigned i = 0; i < td_tp_listeners(core->tp); i++)
+		if (td_proto_secure(td_tp_listener_proto(core->tp, i))) {
+			reject(r, msg, 400, TD_STR("A sips URI Needs TLS")); /* RFC 5630 §5.3: "used inconsistently" */
+			return 400;
+		}
+	reject(r, msg, 416, TD_STR("No TLS Here"));
+	return 416;
+}
+
 /* The request is for this server or one of its users. */
 static int for_us(struct td_route *r, const struct td_core *core, struct td_msg *msg, const struct td_domain *d)
 {
@@ -401,8 +420,10 @@ int td_route_decide(struct td_route *r, const struct td_core *core, struct td_ms
 		reject(r, msg, 400, TD_STR("Bad Request-URI"));
 	} else {
 		undo_strict_router(r, core, msg);
-		if (r->uri.scheme == TD_SCHEME_OTHER || r->uri.scheme == TD_SCHEME_SIPS) {
-			reject(r, msg, 416, r->uri.scheme == TD_SCHEME_SIPS ? TD_STR("No TLS Here") : TD_STR_NULL);
+		if (r->uri.scheme == TD_SCHEME_OTHER) {
+			reject(r, msg, 416, TD_STR_NULL);
+		} else if (r->uri.scheme == TD_SCHEME_SIPS && refuse_sips(r, core, msg, from)) {
+			/* that was all */
 		} else if (!read_routes(r, core, msg)) {
 			reject(r, msg, 400, TD_STR("Bad Route"));
 		} else {

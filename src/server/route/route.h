@@ -35,6 +35,7 @@ struct td_route {
 	struct td_str extra;  /* header lines; static or in the message's arena */
 	bool challenge;       /* the sender must be authenticated or trusted */
 	bool in_dialog;       /* our Record-Route cookie vouches for it */
+	bool sips;            /* its Request-URI is a sips URI: over TLS alone, to sips URIs alone (RFC 5630) */
 	bool relayed;         /* to another domain, for a user of ours */
 	bool stateless;       /* forwarded without transactions (§16.11): for a domain, or in a dialog, of that mode */
 	bool serial;          /* TD_ROUTE_USER: bindings are tried by q, a group for ring_time_s (fork: serial) */

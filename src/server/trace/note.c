@@ -27,6 +27,7 @@ struct td_str td_note_name(enum td_note_kind k)
 		[TD_NOTE_REFUSED] = TD_STR_INIT("refused"),
 		[TD_NOTE_NOT_REGISTERED] = TD_STR_INIT("not-registered"),
 		[TD_NOTE_BINDINGS] = TD_STR_INIT("bindings"),
+		[TD_NOTE_NO_SIPS] = TD_STR_INIT("no-sips"),
 		[TD_NOTE_TOO_MANY] = TD_STR_INIT("too-many"),
 		[TD_NOTE_NO_TARGET] = TD_STR_INIT("no-target"),
 		[TD_NOTE_UNSENT] = TD_STR_INIT("unsent"),

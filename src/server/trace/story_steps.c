@@ -64,6 +64,7 @@ static const char *const sentences[TD_NOTE_KINDS] = {
 	[TD_NOTE_REFUSED] = "refused: %a %t",
 	[TD_NOTE_NOT_REGISTERED] = "not registered: %a %t",
 	[TD_NOTE_BINDINGS] = "registered contacts of %t: %a",
+	[TD_NOTE_NO_SIPS] = "none of the %a contacts of %t is a sips URI",
 	[TD_NOTE_TOO_MANY] = "too many calls at a time",
 	[TD_NOTE_NO_TARGET] = "no way to %t: %e",
 	[TD_NOTE_UNSENT] = "could not be sent to %p: %e",

@@ -344,6 +344,22 @@ static const char *unreachable(struct words *w)
 	return "unreachable";
 }
 
+static const char *not_secure(struct words *w)
+{
+	const struct td_note *n = tale_note(w->t, TD_NOTE_NO_SIPS);
+
+	if (!n)
+		return NULL;
+	put_caller(w);
+	SAY(" %s %.*s by a sips: address, which is to be reached by TLS and no other way, but no phone of this user registered "
+	    "one.",
+	    is_call(w) ? "called" : "wrote to", TD_FMT(n->text));
+	put_status(w);
+	REMEDY("call sip:%.*s, if it may be less than that; or let the phone register a sips: contact, over TLS",
+	       TD_FMT(n->text));
+	return "no-sips";
+}
+
 static const char *not_there(struct words *w)
 {
 	const struct td_note *b = tale_note(w->t, TD_NOTE_BINDINGS);
@@ -541,9 +557,9 @@ static const char *anything(struct words *w)
 }
 
 static teller_fn *const tellers[] = {
-	wrong_password, not_him,  unknown_user, loop,          relay,  overload,    too_many_calls, broken,  dns,    tls,
-	not_there,      given_up, rang_out,     phone_refused, silent, unreachable, no_password,    refusal, talked, went_well,
-	under_way,      anything,
+	wrong_password, not_him,   unknown_user, loop,     relay,         overload, too_many_calls, broken,      dns,     tls,
+	not_secure,     not_there, given_up,     rang_out, phone_refused, silent,   unreachable,    no_password, refusal, talked,
+	went_well,      under_way, anything,
 };
 
 int tale_words(struct tale *t)

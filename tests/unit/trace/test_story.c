@@ -134,6 +134,21 @@ static void tls_name(void **state)
 	rig_close(&r);
 }
 
+static void no_sips_contact(void **state)
+{
+	struct rig r;
+
+	rig_open(&r);
+	invite(&r);
+	td_trace_note(r.ring, TD_STR("1@alice"),
+		      &(struct td_note){ .kind = TD_NOTE_BINDINGS, .a = 2, .text = TD_STR("bob@far.example") });
+	td_trace_note(r.ring, TD_STR("1@alice"),
+		      &(struct td_note){ .kind = TD_NOTE_NO_SIPS, .a = 2, .text = TD_STR("bob@far.example") });
+	answer(&r);
+	want(&r, "no-sips", "called bob@far.example by a sips: address", "call sip:bob@far.example");
+	rig_close(&r);
+}
+
 static void overloaded_worker(void **state)
 {
 	struct rig r;
@@ -194,9 +209,10 @@ static void every_note_has_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(dns_failure),         cmocka_unit_test(tls_name),
-		cmocka_unit_test(overloaded_worker),   cmocka_unit_test(what_is_left_is_told),
-		cmocka_unit_test(one_call_id_for_all), cmocka_unit_test(every_note_has_words),
+		cmocka_unit_test(dns_failure),          cmocka_unit_test(tls_name),
+		cmocka_unit_test(no_sips_contact),      cmocka_unit_test(overloaded_worker),
+		cmocka_unit_test(what_is_left_is_told), cmocka_unit_test(one_call_id_for_all),
+		cmocka_unit_test(every_note_has_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
