@@ -29,7 +29,7 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_serve, cli_init, cli_user, cli_status, cli_registrations, cli_calls, cli_reload, cli_ping,
-	cli_register, cli_call, cli_answer, cli_message, cli_why, cli_trace;
+	cli_register, cli_call, cli_answer, cli_message, cli_why, cli_trace, cli_drain;
 
 /* ---- options: long ones with values, short aliases; what is left over are the arguments ---- */
 

@@ -247,6 +247,7 @@ static int open_all(struct serve *s, struct td_out *why)
 
 static void close_all(struct serve *s)
 {
+	serve_drain_end(s);
 	td_control_close(s->control);
 	serve_trace_stop(s);
 	serve_hep_stop(s);
@@ -285,6 +286,7 @@ static int serve(struct serve *s)
 
 	td_rng_init(&s->rng);
 	td_list_init(&s->watchers);
+	td_list_init(&s->drain.waiters);
 	raise_file_limit();
 	td_out_init(&why);
 	err = open_all(s, &why);
@@ -354,6 +356,7 @@ const struct cli_command cli_serve = {
 		"  --effective           with --check: print all of it, defaults included\n"
 		"  --json                say \"ready\" as a JSON object\n"
 		"  -v, --verbose         log everything\n"
-		"\nSIGTERM and SIGINT stop it cleanly; SIGHUP (or \"tandem reload\") takes configuration and users anew.\n",
+		"\nSIGTERM and SIGINT stop it cleanly and at once (\"tandem drain\" waits for the calls); SIGHUP (or \"tandem "
+		"reload\") takes configuration and users anew.\n",
 	.run = run,
 };

@@ -7,6 +7,16 @@
 #include "server/store/store.h"
 #include "server/worker/worker.h"
 
+/* How far a drain is (serve_drain.c). */
+struct serve_drain {
+	bool on, asking;
+	uint64_t calls;    /* left, as the workers said last */
+	uint64_t busy_ms;  /* when something was open last */
+	uint64_t until_ms; /* 0: as long as it takes */
+	struct td_timer timer;
+	struct td_link waiters;
+};
+
 struct serve {
 	const struct cli_command *cmd;
 	const char *config; /* as typed, or NULL */
@@ -23,6 +33,7 @@ struct serve {
 	struct td_control *control;
 	struct td_link watchers; /* of the trace */
 	struct serve_hep *hep;   /* NULL: nothing is exported */
+	struct serve_drain drain;
 	uint64_t started_ms;
 };
 
@@ -39,6 +50,11 @@ void serve_trace_stop(struct serve *s); /* before the server stops */
 void serve_hep_follow(struct serve *s);
 void serve_hep_stop(struct serve *s);
 json_t *serve_hep_status(const struct serve *s);
+/* serve_drain.c */
+void serve_drain(struct serve *s, const json_t *request, struct td_control_reply *r);
+void serve_drain_end(struct serve *s); /* before the control socket closes */
+bool serve_counts_calls(const struct serve *s);
+json_t *serve_drain_status(const struct serve *s); /* NULL: it does not drain */
 void serve_why(struct serve *s, const json_t *request, struct td_control_reply *r);
 /* What phones need to know of our certificates: {"certificate": FILE, "fingerprint": …, "days_left": N}, of more domains than one under
  * "domains"; NULL: there are none. */

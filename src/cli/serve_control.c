@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cli/serve.h"
 
@@ -52,6 +53,10 @@ static json_t *status_json(const struct serve *s, const struct td_server_status 
 	json_object_set_new(o, "version", json_string(TANDEM_VERSION));
 	json_object_set_new(o, "domain", json_stringn(cfg->domains[0].name.p, cfg->domains[0].name.n));
 	json_object_set_new(o, "uptime_s", json_integer(N((td_loop_now_ms(s->loop) - s->started_ms) / 1000)));
+	json_object_set_new(o, "pid", json_integer(getpid()));
+	json_t *drain = serve_drain_status(s);
+	if (drain)
+		json_object_set_new(o, "draining", drain);
 	json_object_set_new(o, "workers", json_integer(st->workers));
 	json_object_set_new(o, "users", json_integer(N(td_users_count(s->users))));
 	json_t *registrations = json_pack("{s:I,s:I}", "addresses", N(st->location.aors), "contacts", N(st->location.contacts));
@@ -269,6 +274,8 @@ void serve_on_request(void *arg, const json_t *request, struct td_control_reply 
 		serve_why(s, request, r);
 	else if (td_str_eq(cmd, TD_STR("trace")))
 		serve_trace(s, request, r);
+	else if (td_str_eq(cmd, TD_STR("drain")))
+		serve_drain(s, request, r);
 	else if (td_str_eq(cmd, TD_STR("reload")))
 		answer_reload(s, r);
 	else

@@ -300,6 +300,18 @@ static void answered(void **state)
 	rig_close(&r);
 }
 
+static void draining(void **state)
+{
+	struct rig r;
+	struct leg l;
+
+	rig_open(&r, NULL);
+	td_server_drain(r.w.server, true);
+	call(&r, &l, "sip:bob@example.test");
+	WANT(&r, "draining", 503, "alice@example.test", "503 Draining", "about to stop", "tandem drain --stop");
+	rig_close(&r);
+}
+
 /* X5: neither in the sentences nor in the steps; and a peer's control characters come out as they are, for whoever shows them to escape. */
 static void x5_secrets_stay(void **state)
 {
@@ -322,7 +334,7 @@ int main(void)
 		cmocka_unit_test(unknown_user),   cmocka_unit_test(unregistered_user), cmocka_unit_test(switched_off_phone),
 		cmocka_unit_test(busy),           cmocka_unit_test(declined),          cmocka_unit_test(loop),
 		cmocka_unit_test(relay_refused),  cmocka_unit_test(overload),          cmocka_unit_test(given_up),
-		cmocka_unit_test(answered),       cmocka_unit_test(x5_secrets_stay),
+		cmocka_unit_test(answered),       cmocka_unit_test(x5_secrets_stay),   cmocka_unit_test(draining),
 	};
 
 	return RUN_BY_WORKERS(tests);

@@ -22,6 +22,19 @@ int td_core_aor(struct td_out *o, const struct td_uri *uri, const struct td_doma
 	return 0;
 }
 
+struct td_str td_core_come_again(const struct td_core *core, struct td_msg *msg)
+{
+	enum { ROOM = sizeof("Retry-After: 4294967295\r\n"), LEAST_S = 20, SPREAD_S = 20 };
+	char *text = td_arena_alloc(&msg->arena, ROOM);
+	struct td_out o;
+
+	if (!text)
+		return TD_STR_NULL;
+	td_out_init_fixed(&o, text, ROOM);
+	td_out_fmt(&o, "Retry-After: %u\r\n", LEAST_S + (unsigned)td_rng_below(td_loop_rng(core->loop), SPREAD_S));
+	return td_out_view(&o);
+}
+
 void td_core_expect(const struct td_core *core, struct td_msg *msg)
 {
 	const struct td_uri *to = &msg->to.uri;

@@ -35,8 +35,19 @@ struct td_core {
 	struct td_location *location; /* all shards */
 	uint8_t rr_key[16];           /* of the keyed Record-Route cookie; the same on all workers, kept over restarts */
 	struct td_counters *counters;
+	_Atomic bool draining;  /* nothing new begins; set from outside the worker */
 	struct td_trace *trace; /* what happens is noted there; NULL: nowhere */
 };
+
+static inline bool td_core_drains(const struct td_core *core)
+{
+	return atomic_load_explicit(&core->draining, memory_order_relaxed);
+}
+
+/* What those are told who come while the server drains: "Draining", and when to come again, which is not the same for all. In msg's arena;
+ * empty when memory is out. */
+#define TD_CORE_DRAINING TD_STR("Draining")
+TD_RARE struct td_str td_core_come_again(const struct td_core *core, struct td_msg *msg);
 
 /* The domain of ours that a SIP URI means: by its name, whatever the port, or by our own address, which stands for the first one.
  * NULL: none. */

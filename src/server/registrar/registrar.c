@@ -29,6 +29,7 @@ struct pending {
 	const struct td_flow *from; /* the caller's; when it waits, its own copy */
 	struct td_flow flow;
 	struct extension *extension; /* in the same arena; NULL: none */
+	bool draining;               /* and so it may not add a contact */
 	struct td_loc_call *call;    /* NULL while the call that makes it runs */
 };
 
@@ -356,6 +357,10 @@ static void on_location(void *arg, int err, const struct td_binding *b, unsigned
 	struct pending *p = arg;
 	struct verdict v = verdict_of(err);
 
+	if (err == TD_ELIMIT && p->draining)
+		v = (struct verdict){ .status = 503,
+				      .reason = TD_CORE_DRAINING,
+				      .extra = td_core_come_again(p->registrar->core, p->msg) };
 	if (!err && put_bindings(&v.extra, p, b, n))
 		v = no(500, TD_STR_NULL);
 	answer(p->registrar, p->msg, p->from, &v);
@@ -379,7 +384,7 @@ static struct verdict submit(struct td_registrar *r, struct td_msg *msg, const s
 		return no_later();
 	if (!p)
 		return no(500, TD_STR_NULL);
-	*p = (struct pending){ .registrar = r, .msg = msg, .from = from, .extension = x };
+	*p = (struct pending){ .registrar = r, .msg = msg, .from = from, .extension = x, .draining = !up->max_contacts };
 	err = td_location_update(&p->call, core->location, core->worker, up, on_location, p);
 	if (err)
 		return verdict_of(err);
@@ -414,7 +419,9 @@ void td_registrar_request(struct td_registrar *r, struct td_msg *msg, const stru
 		.cseq = msg->cseq.num,
 		.user_agent = td_msg_value(msg, TD_HDR_USER_AGENT),
 		.flow = *from,
-		.max_contacts = core->cfg->registrar.max_contacts,
+		/* A server that drains takes refreshes: with its state it is soon started again, and who could not refresh would not be
+		 * reached then. New phones go elsewhere. */
+		.max_contacts = td_core_drains(core) ? 0 : core->cfg->registrar.max_contacts,
 	};
 	struct td_loc_change one;
 	struct extension *x = NULL;

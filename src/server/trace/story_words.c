@@ -274,6 +274,10 @@ static const char *refusal(struct words *w)
 	put_caller(w);
 	SAY(" sent a %.*s that this server refused", TD_FMT(w->t->story->method));
 	SAY(": %u %.*s.", (unsigned)n->a, TD_FMT(n->text.n ? n->text : td_reason_phrase((unsigned)n->a)));
+	if (n->a == 503 && td_str_eq(n->text, TD_STR("Draining"))) {
+		REMEDY("it begins nothing new because it is about to stop; tandem drain --stop takes that back");
+		return "draining";
+	}
 	return "refused";
 }
 

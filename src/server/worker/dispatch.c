@@ -82,6 +82,23 @@ static bool passes_unasked(struct worker *w, const struct td_msg *msg, const str
 	return !r->challenge || td_config_trusts(w->core.cfg, &from->peer) || td_proxy_noted(w->proxy, msg, from, r);
 }
 
+/*
+ * The server drains: what would begin something goes elsewhere before anybody is asked who he is, and so does the OPTIONS by which others
+ * find out whether we serve. What runs goes on: our cookie's dialogs, those whose phones forgot the Route (a To tag; a new call has none,
+ * §12.1.1), ACK. Of registrations the registrar refuses those that add a contact.
+ */
+TD_RARE static void turn_away(struct td_route *r, const struct td_core *core, struct td_msg *msg)
+{
+	if (r->in_dialog || msg->to_tag.n || msg->method == TD_ACK || r->kind == TD_ROUTE_REJECT || r->kind == TD_ROUTE_DROP ||
+	    r->kind == TD_ROUTE_REGISTER)
+		return;
+	r->kind = TD_ROUTE_REJECT;
+	r->challenge = false;
+	r->status = 503;
+	r->reason = TD_CORE_DRAINING;
+	r->extra = td_core_come_again(core, msg);
+}
+
 static void on_request(void *arg, struct td_msg *msg, const struct td_flow *from)
 {
 	struct worker *w = arg;
@@ -90,6 +107,8 @@ static void on_request(void *arg, struct td_msg *msg, const struct td_flow *from
 	struct td_route r TD_UNINIT;
 	int err = td_route_decide(&r, core, msg, from);
 
+	if (!err && td_core_drains(core))
+		turn_away(&r, core, msg);
 	if (!err && r.in_dialog)
 		td_tp_trust_conn(core->tp, from);
 	if (!err && msg->method == TD_ACK && r.stateless && !passes_unasked(w, msg, from, &r))

@@ -283,6 +283,12 @@ int td_server_reload(struct td_server *s, struct td_config *cfg, struct td_certs
 	return 0;
 }
 
+void td_server_drain(struct td_server *s, bool on)
+{
+	for (unsigned i = 0; i < s->worker_n; i++)
+		atomic_store_explicit(&s->workers[i]->core.draining, on, memory_order_relaxed);
+}
+
 struct td_certs *td_server_certs(struct td_server *s)
 {
 	return s->certs;

@@ -43,6 +43,11 @@ void td_server_close(struct td_server *s); /* stops it if need be */
  * (counted); NULL: those in use stay.
  */
 int td_server_reload(struct td_server *s, struct td_config *cfg, struct td_certs *certs, struct td_out *notes);
+/*
+ * Nothing new begins from now on: requests outside of dialogs, and registrations that would add a contact, are answered 503 with
+ * Retry-After. What runs goes on, and registrations are refreshed. on false: it serves as before. Any thread may ask while it is open.
+ */
+void td_server_drain(struct td_server *s, bool on);
 struct td_certs *td_server_certs(struct td_server *s);   /* borrowed; the thread that reloads asks; NULL: none */
 struct td_config *td_server_config(struct td_server *s); /* borrowed; the thread that reloads asks */
 
