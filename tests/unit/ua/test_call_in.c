@@ -3,6 +3,7 @@
 
 /* ---- calls that come ---- */
 
+/* Proves RFC 3261 §8.2.2.3-1, §8.2.3-1, §13.3.1.3-1; RFC 3262 §3-1. */
 static void incoming_is_refused(void **state)
 {
 	static const struct {
@@ -27,6 +28,28 @@ static void incoming_is_refused(void **state)
 	}
 }
 
+/* §8.2.2.2: what was forked on its way and came by two of its branches is one request. */
+/* Proves RFC 3261 §8.2.2.2-1. */
+static void merged_requests(void **state)
+{
+	struct rig *r = rig_open();
+	struct td_out o;
+
+	ask(r, "INVITE", 1, "", SDP);
+	td_out_init(&o);
+	td_out_fmt(&o,
+		   "INVITE sip:alice@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bKother\r\nMax-Forwards: 70\r\n"
+		   "From: <sip:bob@b.test>;tag=p1\r\nTo: <sip:alice@a.test>\r\nCall-ID: theirs\r\nCSeq: 1 INVITE\r\n"
+		   "Contact: <sip:bob1@192.0.2.2>\r\nContent-Length: 0\r\n\r\n");
+	send_text(r, &o);
+	assert_int_equal(count(r, "SIP/2.0 482"), 1);
+	td_call_answer(r->call);
+	run(r, 10);
+	assert_int_equal(count(r, "SIP/2.0 200"), 1);
+	rig_close(r);
+}
+
+/* Proves RFC 3261 §9.2-1, §12.2.2-1, §15.1.2-1. */
 static void outside_of_dialogs(void **state)
 {
 	struct rig *r = rig_open();
@@ -44,6 +67,7 @@ static void outside_of_dialogs(void **state)
 	rig_close(r);
 }
 
+/* Proves RFC 3261 §8.2.3-1, §12.2.1.1-4, §12.2.2-3, §13.2.1-3, §14.2-1, §14.2-2, §14.2-3; RFC 3311 §5.2-2. */
 static void reinvites(void **state)
 {
 	struct rig *r = rig_open();
@@ -78,6 +102,7 @@ static void reinvites(void **state)
 }
 
 /* No answer comes with the ACK: there is no session. */
+/* Proves RFC 3261 §13.2.1-3. */
 static void offerless_and_no_answer(void **state)
 {
 	struct rig *r = rig_open();
@@ -94,6 +119,7 @@ static void offerless_and_no_answer(void **state)
 	rig_close(r);
 }
 
+/* Proves RFC 3261 §14.2-1; RFC 3311 §5.2-1, §5.2-3. */
 static void updates(void **state)
 {
 	struct rig *r = rig_open();
@@ -130,6 +156,7 @@ static void updates(void **state)
 }
 
 /* §15: the callee's BYE waits for the ACK, whether it hangs up or closes the call. */
+/* Proves RFC 3261 §15-1. */
 static void hung_up_before_the_ack(void **state)
 {
 	unsigned closes;
@@ -158,6 +185,7 @@ static void hung_up_before_the_ack(void **state)
 	}
 }
 
+/* Proves RFC 3261 §13.3.1.4-1, §13.3.1.4-2. */
 static void no_ack_for_64_t1(void **state)
 {
 	struct rig *r = rig_open();
@@ -173,6 +201,7 @@ static void no_ack_for_64_t1(void **state)
 	rig_close(r);
 }
 
+/* Proves RFC 3261 §13.3.1.1-1, §15-2, §15.1.2-2. */
 static void rings_for_long(void **state)
 {
 	struct rig *r = rig_open();
@@ -257,6 +286,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(incoming_is_refused),
+		cmocka_unit_test(merged_requests),
 		cmocka_unit_test(outside_of_dialogs),
 		cmocka_unit_test(reinvites),
 		cmocka_unit_test(offerless_and_no_answer),

@@ -3,6 +3,73 @@
 
 /* ---- calls the agent makes ---- */
 
+/* What §8.1.1 and §13.2.1 want in it; and what the next one has in common with it. */
+/* Proves RFC 3261 §8.1.1-1, §8.1.1.2-1, §8.1.1.3-1, §8.1.1.4-1, §8.1.1.5-1, §8.1.1.6-1, §8.1.1.7-1, §8.1.1.8-1,
+ * §13.2.1-1, §22.2-2. */
+static void a_first_invite_is_complete(void **state)
+{
+	struct rig *r = rig_open();
+	struct td_msg *m, *next;
+
+	call(r);
+	m = heard(r, "INVITE ");
+	assert_int_equal(m->defect.status, 0);
+	assert_int_equal(td_msg_validate(m).status, 0);
+	assert_str(m->uri, "sip:bob@b.test");
+	assert_str(m->to.uri.text, "sip:bob@b.test");
+	assert_int_equal(m->to_tag.n, 0);
+	assert_str(m->from.uri.text, "sip:alice@a.test");
+	assert_true(m->from_tag.n >= 8);
+	assert_true(m->call_id.n >= 8);
+	assert_true(m->cseq.num < 1u << 31);
+	assert_int_equal(m->cseq.method, TD_INVITE);
+	assert_int_equal(m->max_forwards, 70);
+	assert_true(td_str_starts(m->via.branch, TD_STR("z9hG4bK")));
+	assert_true(td_str_starts(td_msg_value(m, TD_HDR_CONTACT), TD_STR("<sip:alice@192.0.2.1:5060")));
+	assert_true(td_msg_value(m, TD_HDR_ALLOW).n > 0);
+	assert_str(td_msg_value(m, TD_HDR_CONTENT_TYPE), "application/sdp");
+	reply(r, m, 407, "p", PROXY("b.test", "n1"), ""); /* once more, with credentials */
+	next = heard(r, "INVITE ");
+	assert_false(td_str_eq(next->via.branch, m->via.branch));
+	assert_true(td_str_eq(next->call_id, m->call_id));
+	assert_true(td_str_eq(next->from_tag, m->from_tag));
+	assert_int_equal(next->to_tag.n, 0);
+	assert_int_equal(next->cseq.num, m->cseq.num + 1);
+	td_msg_unref(m);
+	td_msg_unref(next);
+	reply_to_last(r, "INVITE ", 486, "A", "", "");
+	rig_close(r);
+}
+
+/* §8.1.3.2: a status nobody knows counts as the first of its class. */
+/* Proves RFC 3261 §8.1.3.2-1. */
+static void unknown_statuses(void **state)
+{
+	static const unsigned ends[] = { 399, 499, 599, 699 };
+
+	for (size_t i = 0; i < TD_ARRAY_LEN(ends); i++) {
+		struct rig *r = rig_open();
+
+		call(r);
+		reply_to_last(r, "INVITE ", 199, "A", "", "");
+		assert_int_equal(r->progress, 1);
+		assert_int_equal(r->ends, 0);
+		reply_to_last(r, "INVITE ", ends[i], "A", "", "");
+		assert_int_equal(count(r, "ACK "), 1);
+		assert_int_equal(r->ends, 1);
+		assert_int_equal(r->end.status, ends[i]);
+		rig_close(r);
+	}
+	struct rig *r = rig_open();
+
+	call(r);
+	reply_to_last(r, "INVITE ", 299, "A", "", SDP);
+	assert_int_equal(r->ups, 1);
+	assert_int_equal(count(r, "ACK "), 1);
+	rig_close(r);
+}
+
+/* Proves RFC 3261 §13.2.2.4-1, §13.2.2.4-3. */
 static void a_fork_with_two_answers(void **state)
 {
 	struct rig *r = rig_open();
@@ -36,6 +103,7 @@ static void a_fork_with_two_answers(void **state)
 }
 
 /* §13.2.1: an early answer counts for the phone that sent it. */
+/* Proves RFC 3261 §12.1.2-2, §13.2.1-2. */
 static void early_answers_of_a_fork(void **state)
 {
 	struct rig *r = rig_open();
@@ -59,6 +127,7 @@ static void early_answers_of_a_fork(void **state)
 	rig_close(r);
 }
 
+/* Proves RFC 3261 §13.2.2.4-4. */
 static void no_answer_in_the_200(void **state)
 {
 	struct rig *r = rig_open();
@@ -112,6 +181,7 @@ static void closed_while_it_rings(void **state)
 	rig_close(r);
 }
 
+/* Proves RFC 3261 §15-2. */
 static void bye_to_our_early_dialog(void **state)
 {
 	struct rig *r = rig_open();
@@ -132,6 +202,7 @@ static void bye_to_our_early_dialog(void **state)
 }
 
 /* §14.2, RFC 3311 §5.2: our offer is out. */
+/* Proves RFC 3261 §12.2.2-2, §14.2-2; RFC 3311 §5.2-2. */
 static void glare(void **state)
 {
 	struct rig *r = rig_open();
@@ -148,6 +219,7 @@ static void glare(void **state)
 	rig_close(r);
 }
 
+/* Proves RFC 3261 §12.2.1.2-1, §15.1.1-1, §15.1.2-1. */
 static void byes_cross(void **state)
 {
 	struct rig *r = rig_open();
@@ -167,6 +239,7 @@ static void byes_cross(void **state)
 
 /* ---- challenges ---- */
 
+/* Proves RFC 3261 §8.1.3.5-1, §13.2.2.4-2, §22.2-3. */
 static void invite_challenged(void **state)
 {
 	struct rig *r = rig_open();
@@ -193,6 +266,7 @@ static void invite_challenged(void **state)
 	rig_close(r);
 }
 
+/* Proves RFC 3261 §22.2-1. */
 static void wrong_password(void **state)
 {
 	struct rig *r = rig_open();
@@ -206,6 +280,7 @@ static void wrong_password(void **state)
 }
 
 /* A callee that asks for the password with its BYE gets none: not for another realm, and not at another address. */
+/* Proves RFC 3261 §22.3-3. */
 static void a6_callee_challenges(void **state)
 {
 	struct rig *r = rig_open();
@@ -249,6 +324,7 @@ static void on_response(struct td_request *q, int err, const struct td_msg *m, v
 }
 
 /* Both left without credentials, each is told a nonce of its own. */
+/* Proves RFC 3261 §8.1.3.5-1. */
 static void two_messages_challenged(void **state)
 {
 	struct td_request_options opt = { .method = TD_STR("MESSAGE"),
@@ -286,6 +362,8 @@ static void two_messages_challenged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_first_invite_is_complete),
+		cmocka_unit_test(unknown_statuses),
 		cmocka_unit_test(a_fork_with_two_answers),
 		cmocka_unit_test(early_answers_of_a_fork),
 		cmocka_unit_test(no_answer_in_the_200),
