@@ -54,6 +54,7 @@ def page_is_called(page, bob):
     bob.wait_event("CALL_ESTABLISHED")
 
 
+# Proves RFC 7118 §5.1-1, §5.4-1, §7-1.
 def a_page_calls_and_is_called(place):
     missing = browser.missing()
     check(not missing, "%s is not there", missing)

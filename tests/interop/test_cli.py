@@ -184,6 +184,7 @@ def what_peers_write_is_shown_harmless(place):
         check(bob.wait() == 0, "answer ended with %s", bob.p.returncode)
 
 
+# Proves RFC 3261 §10.2.2-1.
 def register_and_leave(place):
     server = Server(place, users={"alice": PASSWORD})
     for transport in ("udp", "tcp"):

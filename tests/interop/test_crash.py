@@ -96,6 +96,7 @@ def answers_after_ms(server, client):
     return (time.monotonic() - start) * 1000
 
 
+# Proves RFC 3261 §10.3-13.
 def what_was_answered_survives_kill_9(place):
     seed = random.randrange(1 << 30)
     print("# seed %d" % seed, flush=True)

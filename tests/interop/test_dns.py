@@ -103,6 +103,7 @@ def went_well(caller, callee, seconds=30):
     check(events(callee).count("incoming") == 1, "%s was called: %s", callee.name, events(callee))
 
 
+# Proves RFC 3263 §4.1-3.
 def a_call_between_domains(place):
     """by UDP and by TCP, as the first NAPTR record says, to the first server"""
     for transports in ("UT", "TU"):
@@ -151,14 +152,17 @@ def killed(place, transports):
     second.stop()
 
 
+# Proves RFC 3263 §4.3-1.
 def killed_in_mid_setup_over_udp(place):
     killed(place, "U")
 
 
+# Proves RFC 3263 §4.3-1.
 def killed_in_mid_setup_over_tcp(place):
     killed(place, "T")
 
 
+# Proves RFC 3263 §4.2-2.
 def two_families(place):
     """IPv6 first, where both are; and IPv4 when nobody answers there"""
     port = free_port()
@@ -221,6 +225,7 @@ def refused(place, server, whom, status):
     check(r.returncode == 3 and str(status) in r.stdout, "%s: %d %s%s", whom, r.returncode, r.stdout, r.stderr)
 
 
+# Proves RFC 3263 §2782-2.
 def names_that_lead_nowhere(place):
     dns = NameServer(place, records(free_port(), free_port()) + "_sip._udp.none SRV 0 0 0 .\n"
                      "loop CNAME loop2\nloop2 CNAME loop\n")
@@ -234,6 +239,7 @@ def names_that_lead_nowhere(place):
     one.stop()
 
 
+# Proves RFC 3261 §8.1.2-1; RFC 3263 §4.2-3.
 def phones_find_their_server(place):
     """without --proxy: by NAPTR and SRV of the domain, by SRV of the transport, by an address"""
     ports = free_port(), free_port()

@@ -73,6 +73,7 @@ def phone_to_phone(place, transport, codec, hosts=("127.0.0.1",)):
     server.stop()
 
 
+# Proves RFC 3261 §12.1.1-1.
 def phone_to_phone_over_udp(place):
     phone_to_phone(place, "udp", "PCMU")
 

@@ -33,6 +33,7 @@ def still_serves(server):
     client.close()
 
 
+# Proves RFC 3261 §18.2.1-2.
 def options_are_answered(place):
     server = server_for(place)
     for transport in ("udp", "tcp"):

@@ -90,6 +90,7 @@ def phone_comes_back(place):
     bob.stop()
 
 
+# Proves RFC 5922 §7.3-1.
 def phone_says_what_is_wrong(place):
     files = make_certificate(place, "other", "other.test")
     server = server_on_tls(place, config="tls: {certificate: %s, key: %s}\n" % files)
@@ -149,6 +150,7 @@ def reload_keeps_connections(place):
     check(is_answered(connect(server, two[0]), 4) and is_answered(old, 5), "the old configuration does not serve")
 
 
+# Proves RFC 5922 §7.4-1, §7.8-1.
 def names_and_clients(place):
     """a certificate for each domain, and one that is asked of those who connect"""
     a, b, c = make_certificate(place, "a", "a.test"), make_certificate(place, "b", "b.test"), make_certificate(place, "client", "p1.test")

@@ -49,6 +49,7 @@ def ready_names_it(place):
     server.stop()
 
 
+# Proves RFC 7118 §4.1-1.
 def t6_handshakes(place):
     """RFC 6455 §4.2.1, RFC 7118 §4.1: what is missing is refused"""
     server = server_for(place)
@@ -97,6 +98,7 @@ def options_request(c):
     return c.request("OPTIONS", "sip:" + DOMAIN, "sip:probe@" + DOMAIN, to="sip:" + DOMAIN)
 
 
+# Proves RFC 5626 §4.4.1-1; RFC 7118 §4.2-1, §5-1, §5-2, §6-1.
 def messages_in_any_form(place):
     """text, binary, fragments, one byte at a time, pings between; UTF-8 and what is none; without Content-Length"""
     server = server_for(place)
@@ -130,6 +132,7 @@ def any_form(c):
     check(c.ws.wait_closed() in (1000, 0), "the closing handshake")
 
 
+# Proves RFC 7118 §4.1-2.
 def t6_frames_that_break_the_rules(place):
     """T6: each closes its connection, with the right code where one is sent; the others go on"""
     server = server_for(place)
@@ -222,6 +225,7 @@ def watch(server):
     return server.lines("status")[0]
 
 
+# Proves RFC 7118 §4.1-1, §5.1-1, §5.2-1, §5.4-1, §8.1-1.
 def registers_and_is_called(place):
     """the contact's host is nobody's (.invalid): it is reached over the connection it registered over, from either worker"""
     server = server_for(place)
@@ -269,6 +273,7 @@ def make_certificate(place, name, domain):
     return place.path(name + ".crt")
 
 
+# Proves RFC 5922 §7.8-1; RFC 7118 §9.1-1.
 def certificates_change_under_way(place):
     """by name (SNI), and anew by a reload; connections stay what they are"""
     first, second, other = (make_certificate(place, n, d) for n, d in (("one", DOMAIN), ("two", DOMAIN), ("other", "other.test")))
@@ -288,6 +293,7 @@ def certificates_change_under_way(place):
         client.must(200, *options_request(client))
 
 
+# Proves RFC 7118 §9.1-1.
 def old_tls_is_refused(place):
     """TLS 1.2 at least; no renegotiation; plain HTTP on the port of TLS gets nowhere"""
     server = server_for(place)
@@ -309,6 +315,7 @@ def old_tls_is_refused(place):
     still_serves(server, *either(server)[1])
 
 
+# Proves RFC 3261 §18.2.2-1.
 def a_response_finds_its_way_back(place):
     """§18.2.2: a response leaves by the connection of its request, and by no other when that is gone"""
     server = server_for(place, workers=1)

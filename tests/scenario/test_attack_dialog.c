@@ -3,6 +3,7 @@
 
 /* ---- D1: tricks with addresses ---- */
 
+/* Proves RFC 3261 §16.4-2. */
 static void d1_address_tricks(void **state)
 {
 	static const struct {

@@ -257,6 +257,7 @@ static void a10_from_of_another(void **state)
 	attack_close(&r);
 }
 
+/* Proves RFC 3261 §10.3-6. */
 static void a10_register_for_another(void **state)
 {
 	static const struct {

@@ -173,6 +173,7 @@ static void p1_content_length(void **state)
 }
 
 /* Shorter and longer than the body: in a datagram the rest is cut off, or missing; in a stream it is the next message. */
+/* Proves RFC 3261 §18.3-1. */
 static void p1_more_and_less_body(void **state)
 {
 	static const struct bad less = { "less", PASS, PASS, .extra = "Content-Type: text/plain\r\nContent-Length: 2",
@@ -302,6 +303,7 @@ static void p5_bad_via(void **state)
 }
 
 /* The answer goes to where the request came from, whatever its Via claims; the port may be sent-by's. */
+/* Proves RFC 3261 §18.2.1-1. */
 static void p5_forged_addresses(void **state)
 {
 	static const char *const params[] = { ";maddr=10.9.9.9", ";received=10.9.9.9", ";rport=9", ";ttl=1;maddr=224.0.1.75",
@@ -399,6 +401,7 @@ static void p7_too_many(void **state)
 	run(rows, TD_ARRAY_LEN(rows));
 }
 
+/* Proves RFC 3261 §8.2.2.1-1, §16.3-2. */
 static void p8_uris(void **state)
 {
 	static const struct bad rows[] = {
@@ -445,6 +448,7 @@ static void p9_unterminated(void **state)
 }
 
 /* What cannot be a response, from the callee itself: the call does not notice. */
+/* Proves RFC 3261 §16.7-2, §18.1.2-1. */
 static void p11_impossible_responses(void **state)
 {
 	static const char *const status[] = { "000 No",  "99 Ring", "099 Ring", "700 No", "999 No", "99999 No",
@@ -485,6 +489,7 @@ static void p11_impossible_responses(void **state)
 }
 
 /* As large as can be received, and larger once it has our Via: it arrives or is refused, and nothing is left of it. */
+/* Proves RFC 3261 §18.1.1-3. */
 static void p13_larger_when_forwarded(void **state)
 {
 	unsigned refused = 0, arrived = 0;

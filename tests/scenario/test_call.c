@@ -45,6 +45,7 @@ static void call_both_ways(enum td_proto pa, enum td_proto pb)
 	rig_close(&r);
 }
 
+/* Proves RFC 3261 §16.5-2, §18.2.1-2. */
 static void call_and_bye(void **state)
 {
 	static const enum td_proto protos[] = { TD_UDP, TD_TCP };
@@ -54,6 +55,7 @@ static void call_and_bye(void **state)
 }
 
 /* What the callee sees, and what the caller sees of the callee (§16.6, §16.7). */
+/* Proves RFC 3261 §16.3-1, §16.6-1, §16.6-2, §16.6-3, §16.6-4, §16.6-7, §16.7-2; RFC 5393 §5.3.3-1. */
 static void what_is_edited(void **state)
 {
 	struct td_msg *m;
@@ -88,6 +90,7 @@ static void what_is_edited(void **state)
 }
 
 /* Different listeners on the two sides: two Record-Route values, each usable from its side (RFC 5658). */
+/* Proves RFC 3261 §16.6-4. */
 static void two_record_routes_between_protocols(void **state)
 {
 	struct leg caller, callee;
@@ -102,6 +105,7 @@ static void two_record_routes_between_protocols(void **state)
 	rig_close(&r);
 }
 
+/* Proves RFC 3261 §14.2-4, §16.3-1, §16.4-3; RFC 3262 §3-3; RFC 3311 §6-1. */
 static void re_invite_and_session_requests(void **state)
 {
 	static const char *const methods[] = { "UPDATE", "INFO", "REFER", "NOTIFY", "PRACK", "WHATEVER" };
@@ -149,6 +153,7 @@ static void busy(void **state)
 	rig_close(&r);
 }
 
+/* Proves RFC 3261 §16.10-1; RFC 3326 §2-1. */
 static void cancel(void **state)
 {
 	struct td_msg *invite, *m;
@@ -173,6 +178,7 @@ static void cancel(void **state)
 }
 
 /* No provisional response: CANCEL waits for one (§9.1), and the caller is answered whatever the callee does. */
+/* Proves RFC 3261 §9.1-3, §9.1-4. */
 static void cancel_before_ringing(void **state)
 {
 	struct td_msg *invite;
@@ -201,6 +207,7 @@ static void cancel_before_ringing(void **state)
 }
 
 /* Timer C: ringing for ever ends with a CANCEL, and with 408 or what the callee says (§16.8, D7). */
+/* Proves RFC 3261 §16.6-9, §16.7-1, §16.8-1. */
 static void d7_no_answer_timer_c(void **state)
 {
 	struct td_msg *invite;
@@ -222,6 +229,7 @@ static void d7_no_answer_timer_c(void **state)
 	rig_close(&r);
 }
 
+/* Proves RFC 3261 §16.7-10. */
 static void dead_callee(void **state)
 {
 	struct leg l;
@@ -264,6 +272,7 @@ static void set_loss(struct world *w, struct losing *l)
 }
 
 /* The callee repeats its 200 until the ACK comes through; each repetition reaches the caller (RFC 6026). */
+/* Proves RFC 6026 §8.7-1. */
 static void lost_ack(void **state)
 {
 	struct losing l = { "ACK", "10.0.1.2", 1 };
@@ -288,6 +297,7 @@ static void lost_ack(void **state)
 	rig_close(&r);
 }
 
+/* Proves RFC 6026 §7.1-2, §8.7-1. */
 static void lost_2xx(void **state)
 {
 	struct losing l = { "SIP/2.0 200", "10.0.1.1", 1 };
@@ -349,6 +359,7 @@ static void message_relay(void **state)
 }
 
 /* RFC 4320 §4.2: no 408 for anything but an INVITE. */
+/* Proves RFC 4320 §4.2-1. */
 static void no_408_for_message(void **state)
 {
 	struct leg l;
@@ -362,6 +373,7 @@ static void no_408_for_message(void **state)
 	rig_close(&r);
 }
 
+/* Proves RFC 3261 §8.2.2.1-2, §16.5-4. */
 static void who_is_not_there(void **state)
 {
 	struct leg l;
@@ -400,6 +412,7 @@ static void a_trusted_caller_without_routes(void **state)
 }
 
 /* An extension, a telephone number and our bare address all lead to the user of the default domain. */
+/* Proves RFC 3261 §10.3-7. */
 static void names_of_a_user(void **state)
 {
 	static const char *const uris[] = {
@@ -436,6 +449,7 @@ static void names_of_a_user(void **state)
 }
 
 /* Before us: our Record-Route value is the Request-URI and the target the last Route (§16.4). After us: the other way round (§16.6 item 6). */
+/* Proves RFC 3261 §16.4-1, §16.4-3, §16.6-5. */
 static void strict_routers(void **state)
 {
 	struct leg caller, callee;
@@ -480,6 +494,7 @@ static void strict_routers(void **state)
 }
 
 /* Credentials for our realm stay here; those for others pass (§22.3). A phone behind NAT is reached where it registered from. */
+/* Proves RFC 3261 §16.6-2, §22.3-1. */
 static void what_is_kept_back(void **state)
 {
 	struct td_msg *m;

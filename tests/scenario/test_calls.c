@@ -276,6 +276,7 @@ static void fork_with_two_answers(void **state)
 }
 
 /* The other side has forgotten the call, or is not there at all (RFC 3261 §15.1.1). */
+/* Proves RFC 3261 §15.1.1-1. */
 static void bye_into_the_void(void **state)
 {
 	struct leg caller, callee;

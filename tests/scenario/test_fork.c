@@ -42,6 +42,7 @@ static void rig_close(struct rig *r)
 	world_close(&r->w);
 }
 
+/* Proves RFC 3261 §16.5-2, §16.6-7, §16.7-3, §16.7-4, §16.7-9; RFC 3326 §2-2; RFC 5393 §5.3.3-3. */
 static void first_answer_stops_the_others(void **state)
 {
 	struct td_msg *m;
@@ -70,6 +71,7 @@ static void first_answer_stops_the_others(void **state)
 }
 
 /* Both 200s reach the caller, who acknowledges both and hangs up on one (§13.2.2.4). */
+/* Proves RFC 3261 §13.2.2.4-3, §16.7-3. */
 static void two_answers(void **state)
 {
 	struct leg one, two;
@@ -109,6 +111,7 @@ static const struct {
 	{ { 486, 0, 404 }, { 486, 404 } }, /* after Timer C */
 };
 
+/* Proves RFC 3261 §16.7-5, §16.7-6, §16.7-7, §16.7-9. */
 static void best_response(void **state)
 {
 	for (size_t i = 0; i < TD_ARRAY_LEN(best); i++) {
@@ -139,6 +142,7 @@ static void best_response(void **state)
 }
 
 /* §16.7 item 7: the caller gets the challenges of all branches. */
+/* Proves RFC 3261 §16.7-8. */
 static void challenges_are_gathered(void **state)
 {
 	struct td_msg *m;
@@ -161,6 +165,7 @@ static void challenges_are_gathered(void **state)
 }
 
 /* Non-INVITE: the first 2xx is the only final response (§16.7 item 5). */
+/* Proves RFC 3261 §16.7-4. */
 static void message_to_all(void **state)
 {
 	struct rig r;
@@ -174,6 +179,7 @@ static void message_to_all(void **state)
 	rig_close(&r);
 }
 
+/* Proves RFC 3261 §16.10-1; RFC 3326 §2-1, §2-3. */
 static void cancel_stops_all(void **state)
 {
 	struct rig r;
@@ -225,6 +231,7 @@ static void d7_cancel_and_answer_cross(void **state)
 }
 
 /* A connection that is gone: the Contact's address is tried. */
+/* Proves RFC 5923 §8.1-4. */
 static void lost_connection(void **state)
 {
 	struct rig r;
@@ -241,6 +248,7 @@ static void lost_connection(void **state)
 }
 
 /* A connection lost while the phone rings counts as 503 (§16.9). */
+/* Proves RFC 3261 §8.1.3.1-1, §16.9-1. */
 static void connection_lost_while_ringing(void **state)
 {
 	struct rig r;

@@ -93,6 +93,7 @@ static void reaches(struct rig *r, const char *uri, struct phone *p, struct phon
 	want_silence(other, 100);
 }
 
+/* Proves RFC 5627 §5.1-3, §5.1-4, §5.3-1, §5.4-1, §6.1-1, §6.1-2, §6.1-3. */
 static void each_reaches_its_phone(void **state)
 {
 	static const char *const domains[] = { "any.test", "example.test", "quick.test" };
@@ -144,6 +145,7 @@ static void each_reaches_its_phone(void **state)
 	}
 }
 
+/* Proves RFC 5627 §5.1-2, §5.2-1. */
 static void who_is_told(void **state)
 {
 	struct td_msg *m;
@@ -172,6 +174,7 @@ static void who_is_told(void **state)
 }
 
 /* A10: an address of a phone is made by us alone, for one domain, and is no contact. */
+/* Proves RFC 5627 §5.1-1, §5.1-4, §6.1-1. */
 static void a10_made_up(void **state)
 {
 	char *temp, text[400];
@@ -198,6 +201,7 @@ static void a10_made_up(void **state)
 }
 
 /* A call to an address of a phone, which its phone shows as Contact: requests inside it find the phone (§6.1). */
+/* Proves RFC 5627 §6.1-4, §6.2-1. */
 static void in_a_call(void **state)
 {
 	char contact[400], *temp;

@@ -74,6 +74,7 @@ static void want_ack(struct rig *r, struct phone *callee)
 
 /* ---- what goes well ---- */
 
+/* Proves RFC 3261 §16.5-1. */
 static void a_call_to_another_domain(void **state)
 {
 	struct rig r;
@@ -133,6 +134,7 @@ static void names_within_a_dialog(void **state)
 }
 
 /* The same without state: a request, its repetition and the next hop's answer, each time by the same of two addresses. */
+/* Proves RFC 3261 §16.11-2; RFC 3263 §4.4-1. */
 static void names_without_state(void **state)
 {
 	struct phone b, other;
@@ -181,6 +183,7 @@ static void names_without_state(void **state)
 
 /* ---- failover ---- */
 
+/* Proves RFC 3261 §16.6-6; RFC 3263 §4.3-1. */
 static void silent_target(void **state)
 {
 	struct rig r;
@@ -266,6 +269,7 @@ static void slow_and_alone(void **state)
 	rig_close(&r);
 }
 
+/* Proves RFC 3261 §16.7-7; RFC 3263 §4.3-1. */
 static void refusing_target(void **state)
 {
 	struct rig r;
@@ -290,6 +294,7 @@ static void refusing_target(void **state)
 }
 
 /* Everything else is an answer. */
+/* Proves RFC 3263 §4.3-2. */
 static void answers_are_no_failures(void **state)
 {
 	static const unsigned statuses[] = { 404, 486, 500, 603 };
@@ -308,6 +313,7 @@ static void answers_are_no_failures(void **state)
 	}
 }
 
+/* Proves RFC 3261 §16.6-6; RFC 3263 §4.3-1. */
 static void refused_connection(void **state)
 {
 	struct rig r;
@@ -382,6 +388,7 @@ static void a_message_fails_over(void **state)
 	rig_close(&r);
 }
 
+/* Proves RFC 3261 §16.7-10. */
 static void all_targets_silent(void **state)
 {
 	struct rig r;
@@ -561,6 +568,7 @@ static void send_long(struct rig *r, const char *to)
 	leg_send(&r->l, "MESSAGE", text, NULL);
 }
 
+/* Proves RFC 3261 §18.1.1-1. */
 static void t10_long_requests_go_by_tcp(void **state)
 {
 	struct phone tcp;
@@ -580,6 +588,7 @@ static void t10_long_requests_go_by_tcp(void **state)
 }
 
 /* Nobody listens, or the SYN is lost: the datagram goes after all, and the next one at once. */
+/* Proves RFC 3261 §18.1.1-2. */
 static void t10_datagram_after_all(void **state)
 {
 	for (int lost = 0; lost < 2; lost++) {
@@ -607,6 +616,7 @@ static void t10_datagram_after_all(void **state)
 }
 
 /* To a phone registered by UDP as well. */
+/* Proves RFC 3261 §18.1.1-1. */
 static void t10_long_requests_to_phones(void **state)
 {
 	struct phone b, tcp;

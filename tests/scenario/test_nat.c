@@ -96,11 +96,13 @@ static void calls(const char *domain)
 	}
 }
 
+/* Proves RFC 3581 §4-2; RFC 5626 §5.3-1; RFC 7118 §8.1-1. */
 static void calls_behind_nat(void **state)
 {
 	calls("any.test");
 }
 
+/* Proves RFC 5626 §5.3-1. */
 static void calls_behind_nat_without_state(void **state)
 {
 	calls("quick.test");
@@ -147,6 +149,7 @@ static void not_for_proxies_before_us(void **state)
 }
 
 /* The connection ends in the middle of a call: 430 (RFC 5626 §5.3.1), or where the phone listens, a new one. */
+/* Proves RFC 5626 §5.3.1-1. */
 static void connection_lost_in_a_call(void **state)
 {
 	for (unsigned listens = 0; listens < 2; listens++) {
@@ -172,6 +175,7 @@ static void connection_lost_in_a_call(void **state)
 }
 
 /* Who changes a token, or takes that of another call, gets nothing by it: his request goes where the Contact says. */
+/* Proves RFC 5626 §5.2-1, §5.3.1-2. */
 static void d1_flow_token_of_another_call(void **state)
 {
 	struct leg out, in;

@@ -55,6 +55,7 @@ static void drop(struct phone *p)
 }
 
 /* One binding for each phone and reg-id, whatever the URI. */
+/* Proves RFC 5626 §6-2, §6-3. */
 static void one_binding_for_each_flow(void **state)
 {
 	struct td_msg *m;
@@ -81,6 +82,7 @@ static void one_binding_for_each_flow(void **state)
 	rig_close(&r);
 }
 
+/* Proves RFC 5626 §6-1, §6-4. */
 static void what_does_not_count(void **state)
 {
 	static const struct {
@@ -134,6 +136,7 @@ static void ring(struct rig *r, struct phone *where, struct phone *other)
 }
 
 /* "MUST NOT populate the target set with more than one contact with the same AOR and instance-id" (§7): the last flow that stands. */
+/* Proves RFC 5626 §6-5, §7-1, §7-2, §7-3, §7-6, §7-4. */
 static void a_phone_rings_once(void **state)
 {
 	for (unsigned workers = 1; workers <= 3; workers += 2) {
@@ -157,6 +160,7 @@ static void a_phone_rings_once(void **state)
 }
 
 /* Without reg-id: a phone that was restarted has registered anew. Two phones ring both. */
+/* Proves RFC 5626 §7-1. */
 static void a_restarted_phone_rings_once(void **state)
 {
 	struct rig r;
@@ -176,6 +180,7 @@ static void a_restarted_phone_rings_once(void **state)
 }
 
 /* "MUST send the request over the same 'logical flow'" (§7), though the host is the Contact's. */
+/* Proves RFC 5626 §6-5, §7-2. */
 static void udp_flows_go_back_to_their_port(void **state)
 {
 	struct rig r;

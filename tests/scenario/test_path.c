@@ -72,6 +72,7 @@ static void takes_the_path(enum td_proto proto, const char *domain)
 	rig_close(&r);
 }
 
+/* Proves RFC 3327 §5.3-1, §5.4-1. */
 static void requests_take_the_path(void **state)
 {
 	takes_the_path(TD_UDP, "any.test");
@@ -99,6 +100,7 @@ static void connection_of_the_register_is_gone(void **state)
 	rig_close(&r);
 }
 
+/* Proves RFC 3261 §10.3-4; RFC 3327 §4-1, §5.3-2. */
 static void refused(void **state)
 {
 	static const struct {
@@ -143,6 +145,7 @@ static void refused(void **state)
 }
 
 /* A11: whoever registers may invent a Path. It leads back to him. */
+/* Proves RFC 3327 §6.1-1. */
 static void a11_path_of_a_victim(void **state)
 {
 	struct phone victim;
@@ -164,6 +167,7 @@ static void a11_path_of_a_victim(void **state)
 }
 
 /* RFC 3608: phones of a domain are told what their requests are to pass, with each 200 and with no other answer. */
+/* Proves RFC 3608 §6.3-1. */
 static void service_route(void **state)
 {
 	struct td_msg *m;

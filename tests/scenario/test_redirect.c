@@ -31,6 +31,7 @@ static struct td_msg *asks(struct rig *r, const char *method, const char *to, co
 	return maybe_status(&r->a, 0, 5000);
 }
 
+/* Proves RFC 3261 §8.3-1, §8.3-2, §8.3-4, §8.3-5. */
 static void says_where_he_is(void **state)
 {
 	static const char *const methods[] = { "INVITE", "MESSAGE", "SUBSCRIBE", "OPTIONS", "FOO" };
@@ -60,6 +61,7 @@ static void says_where_he_is(void **state)
 	rig_close(&r);
 }
 
+/* Proves RFC 3261 §8.3-1. */
 static void nobody_there(void **state)
 {
 	struct rig r;
@@ -99,6 +101,7 @@ static void a8_strangers_learn_nothing(void **state)
 }
 
 /* While another worker is asked, and after the answer. */
+/* Proves RFC 3261 §8.3-2. */
 static void cancel(void **state)
 {
 	struct td_msg *m;

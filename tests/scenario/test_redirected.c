@@ -52,6 +52,7 @@ static void redirects(struct phone *p, const struct td_msg *invite, unsigned sta
 }
 
 /* To another user, and from there to a third; the caller sees nothing of it. It has rung for a while before, or not at all. */
+/* Proves RFC 3261 §16.5-5. */
 static void to_another_user(void **state)
 {
 	struct td_msg *m;
@@ -126,6 +127,7 @@ static void to_the_same_host(void **state)
 }
 
 /* recurse: no; and what is no such redirection. */
+/* Proves RFC 3261 §16.5-5. */
 static void not_followed(void **state)
 {
 	struct td_msg *m;
@@ -147,6 +149,7 @@ static void not_followed(void **state)
 }
 
 /* D6, D2: whoever redirects in a circle, to himself, or to ever new addresses gets no further than a few branches. */
+/* Proves RFC 3261 §16.5-3. */
 static void d6_circles_and_bombs(void **state)
 {
 	struct td_msg *m;
@@ -176,6 +179,7 @@ static void d6_circles_and_bombs(void **state)
 }
 
 /* The caller hangs up while it is tried; 6xx from the one it went to ends all. */
+/* Proves RFC 3261 §16.7-6. */
 static void cancelled_and_declined(void **state)
 {
 	struct td_msg *m;

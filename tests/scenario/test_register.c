@@ -104,6 +104,7 @@ static void bindings_come_and_go(unsigned workers)
 	rig_close(&r);
 }
 
+/* Proves RFC 3261 §10.3-8, §10.3-9, §10.3-11, §10.3-14, §10.3-15; RFC 8599 §4.1-1. */
 static void bindings(void **state)
 {
 	bindings_come_and_go(1);
@@ -111,6 +112,7 @@ static void bindings(void **state)
 }
 
 /* Step 7: a Call-ID's requests count up; one that is late changes nothing, one that is repeated gets the same answer. */
+/* Proves RFC 3261 §10.3-12. */
 static void order(void **state)
 {
 	struct rig r;
@@ -128,6 +130,7 @@ static void order(void **state)
 }
 
 /* Requests that are refused, and that then have changed nothing. */
+/* Proves RFC 3261 §8.2.2.3-1, §10.3-2, §10.3-4, §10.3-7, §10.3-8, §10.3-9, §10.3-10. */
 static void d8_a11_t9_refusals(void **state)
 {
 	static const struct {
@@ -257,6 +260,7 @@ static unsigned challenges(const struct td_msg *m)
 #define ALICE "sip:alice@example.test"
 #define BOB "sip:bob@example.test"
 
+/* Proves RFC 3261 §10.3-5, §22.1-2. */
 static void challenges_and_passes(void **state)
 {
 	struct rig r;
@@ -284,6 +288,7 @@ static void challenges_and_passes(void **state)
 }
 
 /* A1: the same credentials again, in another method, for another target. */
+/* Proves RFC 3261 §22.1-3, §22.4-2. */
 static void a1_replay(void **state)
 {
 	struct td_out o;
@@ -308,6 +313,7 @@ static void a1_replay(void **state)
 }
 
 /* A3: whatever stands in Authorization, the answer is 400 or a challenge. */
+/* Proves RFC 3261 §22.4-1. */
 static void a3_malformed(void **state)
 {
 	static const struct {
@@ -414,6 +420,7 @@ static void a4_same_answer(void **state)
 }
 
 /* A7, A10: the right password opens one's own address only. */
+/* Proves RFC 3261 §10.3-6. */
 static void a10_somebody_else(void **state)
 {
 	struct rig r;
@@ -448,6 +455,7 @@ static void extension(void **state)
 }
 
 /* Many phones know a server by its address alone: that stands for the first domain, and a domain's port names nobody else. */
+/* Proves RFC 3261 §10.3-3. */
 static void by_our_address(void **state)
 {
 	static const struct {

@@ -340,14 +340,19 @@ static void each(void (*flow)(struct rig *r))
 		each(name);                      \
 	}
 
+/* Proves RFC 3261 §10.3-14; RFC 7118 §7-1. */
 FLOW(f2_registration)
 FLOW(f2_5_unsuccessful)
 FLOW(f3_1_session)
+/* Proves RFC 3261 §16.6-4. */
 FLOW(f3_2_two_proxies)
+/* Proves RFC 3261 §22.3-1. */
 FLOW(f3_3_two_passwords)
 FLOW(f3_4_proxy_failure)
 FLOW(f3_5_alg)
+/* Proves RFC 3261 §13.2.1-3. */
 FLOW(f3_6_redirect_and_sdp_in_ack)
+/* Proves RFC 3261 §14.2-4. */
 FLOW(f3_7_reinvite)
 FLOW(f3_8_no_answer)
 FLOW(f3_9_busy)

@@ -114,6 +114,7 @@ static void who_is_meant(void **state)
 }
 
 /* All ring at once, and who answers first has it; the breadth is shared out among them. */
+/* Proves RFC 5393 §5.3.3-3. */
 static void all_at_once(void **state)
 {
 	struct td_msg *a, *b;

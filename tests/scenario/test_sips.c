@@ -68,6 +68,7 @@ static void want_refusal(struct rig *r, struct phone *from, unsigned status, con
 }
 
 /* "The registrar MUST accept a binding to a SIPS Contact only if all the appropriate URIs are of the SIPS scheme" (RFC 5630 §5.2). */
+/* Proves RFC 5630 §5.2-2. */
 static void registrations(void **state)
 {
 	static const struct {
@@ -99,6 +100,7 @@ static void registrations(void **state)
 }
 
 /* What did not come by TLS did not keep the promise. */
+/* Proves RFC 5630 §5.3-1. */
 static void not_over_udp(void **state)
 {
 	struct rig r;
@@ -119,6 +121,7 @@ static void not_over_udp(void **state)
 }
 
 /* A phone with a sips contact is one phone, also when it had a sip contact before, or has one later (RFC 5630 §5.1.1.1). */
+/* Proves RFC 5630 §5.2-1. */
 static void one_binding_for_both(void **state)
 {
 	struct td_msg *m;
@@ -181,17 +184,20 @@ static void calls(const char *domain)
 	}
 }
 
+/* Proves RFC 5630 §5.3-1. */
 static void calls_by_sips(void **state)
 {
 	calls("any.test");
 }
 
+/* Proves RFC 5630 §5.3-1. */
 static void calls_by_sips_without_state(void **state)
 {
 	calls("quick.test");
 }
 
 /* A browser's connection is as good, if it is a secure one. */
+/* Proves RFC 5630 §5.3-1. */
 static void calls_of_browsers(void **state)
 {
 	for (enum td_proto proto = TD_WS; proto <= TD_WSS; proto++) {
@@ -218,6 +224,7 @@ static void calls_of_browsers(void **state)
 }
 
 /* Called by a sip URI, a phone that registered a sips contact sees a sip URI, and gets it by TLS (RFC 5630 §5.3). */
+/* Proves RFC 5630 §5.3-3. */
 static void called_by_sip(void **state)
 {
 	static const char *const domains[] = { "any.test", "quick.test" };
@@ -242,6 +249,7 @@ static void called_by_sip(void **state)
 }
 
 /* Whoever did not register a sips contact is not called by a sips URI, though he is there by TLS. */
+/* Proves RFC 5630 §5.3-2. */
 static void sips_not_allowed(void **state)
 {
 	static const char warning[] = "380 tandem \"SIPS Not Allowed\"";
@@ -334,6 +342,7 @@ static void another_connection(void **state)
 }
 
 /* "the proxy MUST NOT recurse on the response" where it would lead from one scheme to the other. */
+/* Proves RFC 5630 §5.3-4. */
 static void redirected_elsewhere(void **state)
 {
 	static const struct {
@@ -370,6 +379,7 @@ static void redirected_elsewhere(void **state)
 }
 
 /* The address of one phone is of the scheme it registered with (RFC 5630 §5.2.1), and leads to it alone. */
+/* Proves RFC 5630 §5.2.1-1. */
 static void address_of_one_phone(void **state)
 {
 	char gruu[200];

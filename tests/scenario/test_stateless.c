@@ -6,6 +6,7 @@
 
 /* ---- what passes ---- */
 
+/* Proves RFC 3261 §16.11-1. */
 static void message(void **state)
 {
 	struct td_server_status st;
@@ -41,6 +42,7 @@ static void message(void **state)
 }
 
 /* Every response comes through as it was sent: the provisional ones, several to one request, and those that refuse. */
+/* Proves RFC 3261 §16.11-1, §16.11-5. */
 static void all_responses_pass(void **state)
 {
 	static const unsigned statuses[] = { 100, 180, 183, 302, 404, 503, 603, 200, 200 };
@@ -99,6 +101,7 @@ static void calls(void **state)
 }
 
 /* A caller behind NAT without rport, and one that says another port: the response goes where §18.2.2 says. */
+/* Proves RFC 3261 §18.2.2-3. */
 static void response_without_rport(void **state)
 {
 	struct phone other;
@@ -139,6 +142,7 @@ static void length_is_added_for_streams(void **state)
 
 /* ---- the same branch, the same target ---- */
 
+/* Proves RFC 3261 §16.11-2, §16.11-3. */
 static void repetitions_look_alike(void **state)
 {
 	struct td_msg *first, *again;
@@ -157,6 +161,7 @@ static void repetitions_look_alike(void **state)
 	stateless_close(&r);
 }
 
+/* Proves RFC 3261 §16.10-2, §16.11-4; RFC 3326 §2-1; RFC 5393 §4.2.1-1. */
 static void cancel(void **state)
 {
 	struct td_msg *invite, *m;
@@ -186,6 +191,7 @@ static void cancel(void **state)
 }
 
 /* Within a dialog the Route's cookie is what lets CANCEL and ACK pass. */
+/* Proves RFC 3261 §16.11-4. */
 static void cancel_of_a_re_invite(void **state)
 {
 	struct leg caller, callee;
@@ -208,6 +214,7 @@ static void cancel_of_a_re_invite(void **state)
 }
 
 /* Elements older than RFC 3261: a branch without the cookie, the same for everything, or none at all. */
+/* Proves RFC 3261 §16.11-3. */
 static void without_a_magic_cookie(void **state)
 {
 	static const char *const branches[] = { "", "1", "z9hG4bK" };
@@ -336,6 +343,7 @@ static void lost_packets(void **state)
 /* ---- connections that are gone ---- */
 
 /* §18.2.2: a new connection, to the port in sent-by. */
+/* Proves RFC 3261 §18.2.2-2. */
 static void caller_lost_its_connection(void **state)
 {
 	struct td_msg *m;
@@ -354,6 +362,7 @@ static void caller_lost_its_connection(void **state)
 }
 
 /* The one it registered by; then the address its Contact names. On whatever worker it lived. */
+/* Proves RFC 5923 §8.1-4. */
 static void callee_lost_its_connection(void **state)
 {
 	struct rig r;
@@ -387,6 +396,7 @@ static unsigned refusal(struct rig *r, const char *method, const char *target, c
 	return m->status;
 }
 
+/* Proves RFC 3261 §16.3-5, §16.11-1; RFC 5393 §5.3.3-4. */
 static void refusals(void **state)
 {
 	struct td_msg *m;
@@ -432,6 +442,7 @@ static void p13_larger_when_forwarded(void **state)
 }
 
 /* What bob's phone sends back unchanged would go round for ever. */
+/* Proves RFC 3261 §16.3-4; RFC 5393 §4.1-1. */
 static void d2_loop(void **state)
 {
 	struct td_msg *m;

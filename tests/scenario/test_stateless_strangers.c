@@ -4,6 +4,7 @@
 /* ---- requests ---- */
 
 /* Whoever is not trusted proves who sends the request; its repetition, CANCEL and ACK need no more. */
+/* Proves RFC 3261 §22.1-1. */
 static void a_user_with_a_password(void **state)
 {
 	struct td_msg *m, *invite;
@@ -83,6 +84,7 @@ static void d1_strangers(void **state)
 }
 
 /* Somebody else who knows all of an INVITE cannot end it: from another place the branch is another. */
+/* Proves RFC 3261 §16.10-2. */
 static void d3_forged_cancel(void **state)
 {
 	struct td_msg *invite, *m;
@@ -141,6 +143,7 @@ static void respond(struct phone *p, const struct td_msg *to, struct td_str bran
 		   TD_FMT(branch), via, TD_FMT(to->from.text), TD_FMT(to->to.text), call_id, cseq);
 }
 
+/* Proves RFC 3261 §16.11-5. */
 static void d4_forged_responses(void **state)
 {
 	static const char via[] = "Via: SIP/2.0/UDP 10.0.1.1:5060;rport=5060;received=10.0.1.1;branch=z9hG4bKd4\n";

@@ -30,6 +30,7 @@ static void t2_split_at_every_byte(void **state)
 	world_close(&w);
 }
 
+/* Proves RFC 5626 §4.4.1-1. */
 static void t2_pipelined_with_pings_between(void **state)
 {
 	struct world w;
@@ -54,6 +55,7 @@ static void t2_pipelined_with_pings_between(void **state)
 }
 
 /* A whole call whose bytes arrive one by one, and in other small pieces. */
+/* Proves RFC 3261 §18.3-2. */
 static void t2_a_call_in_pieces(void **state)
 {
 	static const uint32_t sizes[] = { 1, 2, 3, 7, 64, 200, 513 };

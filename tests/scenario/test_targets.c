@@ -86,6 +86,7 @@ static void groups_by_q(void **state)
 }
 
 /* What the caller hears when all groups failed: the best of all; and he never hears the 487 of a phone that was given up. */
+/* Proves RFC 3261 §16.7-5. */
 static void best_of_all_groups(void **state)
 {
 	struct td_msg *one, *two;
@@ -121,6 +122,7 @@ static void best_of_all_groups(void **state)
 }
 
 /* The caller gives up during the second group; or the first group's phone answers as it is cancelled. */
+/* Proves RFC 3326 §2-2. */
 static void cancel_and_late_answer(void **state)
 {
 	struct td_msg *one, *two;
@@ -156,6 +158,7 @@ static void cancel_and_late_answer(void **state)
 }
 
 /* A single place of breadth is enough for one after another, if each has ended before the next begins (RFC 5393 §5.3.3.1). */
+/* Proves RFC 5393 §5.3.3.1-1. */
 static void one_at_a_time_by_breadth(void **state)
 {
 	struct td_msg *one;
@@ -180,6 +183,7 @@ static void one_at_a_time_by_breadth(void **state)
 }
 
 /* A phone that registers while it rings, rings too; who rings already, or has refused, is not asked again. */
+/* Proves RFC 3261 §16.5-3; RFC 5393 §5.3.3-1. */
 static void late_phones(void **state)
 {
 	struct td_msg *one, *two, *three;

@@ -3,6 +3,7 @@
 
 /* ---- D1: open relay ---- */
 
+/* Proves RFC 3261 §10.3-3, §16.5-1. */
 static void d1_nothing_is_relayed(void **state)
 {
 	static const char *const methods[] = { "INVITE", "MESSAGE", "BYE", "OPTIONS", "SUBSCRIBE", "WHATEVER", "REGISTER" };
@@ -22,6 +23,7 @@ static void d1_nothing_is_relayed(void **state)
 	attack_close(&r);
 }
 
+/* Proves RFC 3261 §16.3-6. */
 static void d1_preloaded_route(void **state)
 {
 	struct rig r;
@@ -68,6 +70,7 @@ static void d1_cookie_of_another_call(void **state)
 /* ---- D2: loops, Max-Forwards, breadth ---- */
 
 /* b is a proxy that sends what it gets back to us: under the same Request-URI that is a loop, under another a spiral. */
+/* Proves RFC 3261 §16.3-4; RFC 5393 §4.1-1, §4.2.1-1, §4.2.2-1. */
 static void d2_loop_and_spiral(void **state)
 {
 	struct td_server_status st;
@@ -103,6 +106,7 @@ static void send_hops(struct phone *p, const char *method, const char *uri, cons
 		   method, uri, n, n, method, line);
 }
 
+/* Proves RFC 3261 §16.3-3, §16.6-3. */
 static void d2_max_forwards(void **state)
 {
 	struct td_msg *m;
@@ -128,6 +132,7 @@ static void d2_max_forwards(void **state)
 	attack_close(&r);
 }
 
+/* Proves RFC 5393 §5.3.3-3, §5.3.3-4. */
 static void d2_max_breadth(void **state)
 {
 	struct phone more[3];
@@ -189,6 +194,7 @@ static void d3_forged_requests_in_a_dialog(void **state)
 	attack_close(&r);
 }
 
+/* Proves RFC 3261 §16.10-2. */
 static void d3_forged_cancel(void **state)
 {
 	struct td_msg *invite;
@@ -218,6 +224,7 @@ static void d3_forged_cancel(void **state)
 
 /* ---- D4: forged responses ---- */
 
+/* Proves RFC 3261 §18.1.2-1; RFC 6026 §7.3-1. */
 static void d4_forged_responses(void **state)
 {
 	struct td_server_status st;
@@ -331,6 +338,7 @@ static void d7_storm_of_provisional_responses(void **state)
 
 /* ---- A8, A4: what a stranger learns ---- */
 
+/* Proves RFC 3261 §16.3-6, §22.1-2. */
 static void a8_a_stranger_learns_nothing(void **state)
 {
 	static const char *const methods[] = { "INVITE", "OPTIONS", "MESSAGE", "SUBSCRIBE", "PUBLISH",
@@ -434,6 +442,7 @@ static void p10_junk_on_the_port(void **state)
 
 /* ---- T7: forged sources ---- */
 
+/* Proves RFC 3261 §8.2.7-1. */
 static void t7_answers_to_strangers(void **state)
 {
 	unsigned answers = 0;

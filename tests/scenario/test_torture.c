@@ -99,6 +99,7 @@ static unsigned said(struct td_buf *b, const char *ip, enum td_proto proto)
 	return status;
 }
 
+/* Proves RFC 3261 §8.2.2.1-1, §16.3-1, §16.3-2, §18.3-1. */
 static void p14_each_message_of_rfc4475_is_answered_as_documented(void **state)
 {
 	unsigned wrong = 0, i = 0;

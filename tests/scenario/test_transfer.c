@@ -5,6 +5,7 @@
 #include "attack.h"
 
 /* PRACK and UPDATE in a dialog that is not confirmed yet (RFC 3262 §4, RFC 3311): its route set, with our cookie, is the 183's. */
+/* Proves RFC 3262 §3-2, §3-3; RFC 3311 §6-1. */
 static void prack_and_update_before_the_answer(void **state)
 {
 	static const char *const methods[] = { "PRACK", "UPDATE", "INFO" };
@@ -42,6 +43,7 @@ static void prack_and_update_before_the_answer(void **state)
 /* ---- D5 ---- */
 
 /* Values of these fields are never taken apart or put together again here: what passes, passes byte by byte. */
+/* Proves RFC 3261 §16.6-1. */
 static void d5_transfers_pass_as_they_are(void **state)
 {
 	static const char *const lines[] = {
@@ -141,6 +143,7 @@ static void tcp_phone(struct phone *p, struct rig *r, const char *ip)
 }
 
 /* The callee's connection goes before he has answered a MESSAGE, while he rings, and between his 200 and its ACK. */
+/* Proves RFC 3261 §16.9-1. */
 static void d9_callee_gone(void **state)
 {
 	struct phone c;
@@ -208,6 +211,7 @@ static void caller_gone(unsigned workers)
 	attack_close(&r);
 }
 
+/* Proves RFC 3261 §17.2.4-1. */
 static void d9_caller_gone(void **state)
 {
 	for (unsigned workers = 1; workers <= 4; workers++) /* his call and his connection are of one worker, or of two */

@@ -208,6 +208,7 @@ static void declined(void **state)
 }
 
 /* Bob's phone sends everything straight back to the server. */
+/* Proves RFC 5393 §4.2.2-1. */
 static void loop(void **state)
 {
 	struct td_msg *m;

@@ -81,6 +81,7 @@ static bool misprinted(struct td_str file)
 	return false;
 }
 
+/* Proves RFC 3261 §16.6-1. */
 static void complete_messages_pass_unchanged(void **state)
 {
 	unsigned complete = 0, partial = 0, wrong = 0;

@@ -126,6 +126,7 @@ static void responses_of_any_length(void **state)
 	}
 }
 
+/* Proves RFC 3261 §22.1-3, §22.4-2, §22.4-4. */
 static void verdicts(void **state)
 {
 	struct fix *f = *state;
@@ -187,6 +188,7 @@ static void finding(void **state)
 	}
 }
 
+/* Proves RFC 3261 §22.1-2, §22.4-3. */
 static void challenge_lines(void **state)
 {
 	struct fix *f = *state;
@@ -244,6 +246,7 @@ static unsigned put(struct td_auth_client *c, struct td_out *o)
 
 #define CHALLENGE(realm, nonce, rest) "WWW-Authenticate: Digest realm=\"" realm "\", nonce=\"" nonce "\"" rest "\r\n"
 
+/* Proves RFC 3261 §22.2-3, §22.3-2, §22.4-1, §22.4-3. */
 static void client_chooses(void **state)
 {
 	struct fix *f = *state;
@@ -277,6 +280,7 @@ static void client_chooses(void **state)
 	td_out_free(&o);
 }
 
+/* Proves RFC 3261 §22.2-1. */
 static void client_gives_up(void **state)
 {
 	struct fix *f = *state;
@@ -336,6 +340,7 @@ static void client_sends_two_at_once(void **state)
 	td_out_free(&o);
 }
 
+/* Proves RFC 3261 §22.3-3. */
 static void a6_no_new_realm_from_strangers(void **state)
 {
 	struct fix *f = *state;

@@ -86,6 +86,7 @@ static uint64_t now(void)
 	return (uint64_t)time(NULL);
 }
 
+/* Proves RFC 5922 §7.5-1. */
 static void first_start(void **state)
 {
 	static const char *const names[] = { "one.test", "localhost", "127.0.0.1", "::1" };

@@ -34,6 +34,7 @@ static struct td_config *good(const char *yaml)
 	return c;
 }
 
+/* Proves RFC 3608 §5-1. */
 static void full_file(void **state)
 {
 	struct td_config *c =

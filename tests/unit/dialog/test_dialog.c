@@ -40,6 +40,7 @@ static void check_request(const struct td_dialog *d, const char *want)
 	td_out_free(&o);
 }
 
+/* Proves RFC 3261 §8.1.2-1, §12.1.2-1, §12.2.1.1-1, §12.2.1.1-2. */
 static void uac_reverses_the_route(void **state)
 {
 	struct td_msg *m = parse(ok);
@@ -57,6 +58,7 @@ static void uac_reverses_the_route(void **state)
 	td_msg_unref(m);
 }
 
+/* Proves RFC 3261 §12.1.1-2, §12.2.1.1-1. */
 static void uas_keeps_the_route(void **state)
 {
 	struct td_msg *m = parse(invite), *bye;
@@ -80,6 +82,7 @@ static void uas_keeps_the_route(void **state)
 	td_dialog_free(d);
 }
 
+/* Proves RFC 3261 §12.2.1.1-3. */
 static void strict_router(void **state)
 {
 	struct td_msg *m = parse(
@@ -97,6 +100,7 @@ static void strict_router(void **state)
 	td_msg_unref(m);
 }
 
+/* Proves RFC 3261 §12.1-1. */
 static void no_dialog_without_tag_or_contact(void **state)
 {
 	static const char *const texts[] = {
@@ -123,6 +127,7 @@ static void no_dialog_without_tag_or_contact(void **state)
 }
 
 /* A peer that refreshes its target all day costs the room of its longest one. What a URI wants in headers stays out. */
+/* Proves RFC 3261 §12.2.1.1-4, §12.2.2-3. */
 static void targets_are_refreshed_in_place(void **state)
 {
 	struct td_msg *m = parse(invite);

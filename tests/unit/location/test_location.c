@@ -244,6 +244,7 @@ static void changes_are_written(void **state)
 }
 
 /* The decision of stored_expiry(): after a restart a CSeq may count less than was acknowledged, never more. */
+/* Proves RFC 3261 §10.3-12. */
 static void order_after_a_restart(void **state)
 {
 	struct fix *f = *state;
@@ -258,6 +259,7 @@ static void order_after_a_restart(void **state)
 }
 
 /* What the phone registered by goes with each binding, over refreshes and restarts, and changes with it (RFC 3327). */
+/* Proves RFC 3327 §5.3-1. */
 static void paths(void **state)
 {
 	struct fix *f = *state;
@@ -405,6 +407,7 @@ static int check_flow(void **state)
 }
 
 /* Several updates of one address before the first is on disk: answered in order, each from what it left. */
+/* Proves RFC 3261 §10.3-2. */
 static void queued_behind_a_write(void **state)
 {
 	struct fix *f = *state;
@@ -434,6 +437,7 @@ static void too_many_of_one_address(void **state)
 }
 
 /* G9: nothing is shown, now or later, that is not on disk. */
+/* Proves RFC 3261 §10.3-13. */
 static void g9_store_fails(void **state)
 {
 	struct fix *f = *state;

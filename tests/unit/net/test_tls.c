@@ -358,6 +358,7 @@ static void name_row(void **state, const struct name_row *r)
 	cert_free(&c);
 }
 
+/* Proves RFC 5922 §7.1-1, §7.2-1, §7.2-2, §7.3-1. */
 static void t4_names_of_servers(void **state)
 {
 	for (size_t i = 0; i < TD_ARRAY_LEN(name_rows); i++)
@@ -415,6 +416,7 @@ static void whom_to_believe(void **state)
 	td_out_free(&why);
 }
 
+/* Proves RFC 5922 §7.8-1. */
 static void sites(void **state)
 {
 	static const struct {
@@ -455,6 +457,7 @@ static void sites(void **state)
 
 /* ---- who the client is ---- */
 
+/* Proves RFC 5922 §7.4-1, §7.4-2. */
 static void clients(void **state)
 {
 	enum { NONE, GOOD, STRANGER };
@@ -583,6 +586,7 @@ static void refused_contexts(void **state)
 	cert_free(&b);
 }
 
+/* Proves RFC 5922 §7.1-1. */
 static void certificates_as_text(void **state)
 {
 	static const struct td_str names[] = { TD_STR_INIT("Example.test"), TD_STR_INIT("192.0.2.1"),

@@ -85,6 +85,7 @@ static void echo(void **state)
 }
 
 /* Around the size of a receive slot, and as large as UDP gets. */
+/* Proves RFC 3261 §18.1.1-3. */
 static void sizes(void **state)
 {
 	static const size_t rows[] = { 1, 1007, 1008, 1009, 4096, 60000, 65507 };

@@ -110,6 +110,7 @@ static void assert_flow(const struct td_flow *a, const struct td_flow *b)
 }
 
 /* Each end of a dialog gets the other's flow, nobody else any; and no changed character passes. */
+/* Proves RFC 5626 §5.2-1. */
 static void d1_flows_are_of_one_dialog(void **state)
 {
 	struct td_flow a = flow_of("[2001:db8::1]:5060", 0xff00000000000001), b = flow_of("192.0.2.7:40000", 0), got;

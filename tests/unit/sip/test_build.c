@@ -45,6 +45,7 @@ static void phrases(void **state)
 	assert_str(td_reason_phrase(503), "Service Unavailable");
 }
 
+/* Proves RFC 3261 §8.2.6.1-2, §8.2.6.2-1, §8.2.6.2-2, §12.1.1-1. */
 static void response_heads(void **state)
 {
 	static const struct {

@@ -141,6 +141,7 @@ static void many_and_too_long(void **state)
 }
 
 /* RFC 3581 §4, RFC 3261 §18.2.1: in what is forwarded and in what is answered alike. */
+/* Proves RFC 3581 §4-1. */
 static void p5_received_and_rport(void **state)
 {
 	static const struct {

@@ -79,6 +79,7 @@ static const struct row {
 	{ "status", "SIP/2.0 999 x\r\n\r\n", TD_ESYNTAX, 0 },
 };
 
+/* Proves RFC 3261 §18.3-2. */
 static void p1_t2_whole_and_split(void **state)
 {
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {

@@ -34,6 +34,7 @@ static const struct row {
 	{ "", TD_ESYNTAX },
 };
 
+/* Proves RFC 3261 §8.1.1.5-1. */
 static void p2_cseq_values(void **state)
 {
 	const struct row *r;

@@ -161,6 +161,7 @@ static void check_connection(void *arg, struct td_str aor, const struct td_store
 	(*(int *)arg)++;
 }
 
+/* Proves RFC 5626 §7-4. */
 static void connections_are_not_kept(void **state)
 {
 	struct fix *f = *state;
@@ -339,6 +340,7 @@ static void list_path(void *arg, struct td_str aor, const struct td_store_bindin
 }
 
 /* Bindings with a Path beside such without; broken ones are told, wherever they end. */
+/* Proves RFC 3327 §5.3-1. */
 static void paths(void **state)
 {
 	struct td_store_binding b[3] = { binding("sip:a@h"), binding("sip:b@h"), binding("sip:c@h") }, got;

@@ -332,34 +332,42 @@ static void walk(bool is_client, bool invite, enum td_proto proto, const struct 
 	bench_close(&b);
 }
 
+/* Proves RFC 3261 §17.1.1.2-1, §17.1.1.2-4, §17.1.4-1; RFC 6026 §7.2-1. */
 static void invite_client_udp(void **state)
 {
 	walk(true, true, TD_UDP, invite_client, TD_ARRAY_LEN(invite_client));
 }
+/* Proves RFC 3261 §17.1.1.2-2; RFC 6026 §7.2-1. */
 static void invite_client_tcp(void **state)
 {
 	walk(true, true, TD_TCP, invite_client, TD_ARRAY_LEN(invite_client));
 }
+/* Proves RFC 3261 §8.1.3.1-1, §17.1.2.2-1, §17.1.4-1. */
 static void client_udp(void **state)
 {
 	walk(true, false, TD_UDP, client, TD_ARRAY_LEN(client));
 }
+/* Proves RFC 3261 §17.1.2.2-2. */
 static void client_tcp(void **state)
 {
 	walk(true, false, TD_TCP, client, TD_ARRAY_LEN(client));
 }
+/* Proves RFC 3261 §17.2.1-2, §17.2.1-3; RFC 6026 §7.1-1, §7.1-3. */
 static void invite_server_udp(void **state)
 {
 	walk(false, true, TD_UDP, invite_server, TD_ARRAY_LEN(invite_server));
 }
+/* Proves RFC 3261 §17.2.1-3; RFC 6026 §7.1-1. */
 static void invite_server_tcp(void **state)
 {
 	walk(false, true, TD_TCP, invite_server, TD_ARRAY_LEN(invite_server));
 }
+/* Proves RFC 3261 §17.2.2-1, §17.2.2-2; RFC 4320 §4.2-1; RFC 6026 §8.8-1. */
 static void server_udp(void **state)
 {
 	walk(false, false, TD_UDP, server, TD_ARRAY_LEN(server));
 }
+/* Proves RFC 3261 §17.2.2-1; RFC 6026 §8.8-1. */
 static void server_tcp(void **state)
 {
 	walk(false, false, TD_TCP, server, TD_ARRAY_LEN(server));

@@ -149,6 +149,7 @@ static const struct match_row rows[] = {
 	{ { "INVITE", "sip:b@x.test", OLD, "f", "h", "c", 1 }, 486, { "ACK", "sip:b@x.test", OLD, "f", "h", "c", 1 }, ACK_TAKEN },
 };
 
+/* Proves RFC 3261 §17.2.3-1, §17.2.3-2. */
 static void requests(void **state)
 {
 	size_t i;
@@ -195,6 +196,7 @@ static void respond_as(struct world *w, const char *edit_from, const char *edit_
 	td_sim_run(w->sim, 20);
 }
 
+/* Proves RFC 3261 §17.1.3-1. */
 static void d4_responses(void **state)
 {
 	struct world w;
@@ -225,6 +227,7 @@ static void d4_responses(void **state)
 	close_world(&w);
 }
 
+/* Proves RFC 3261 §8.1.1.7-1. */
 static void branches(void **state)
 {
 	struct world w;
@@ -257,6 +260,7 @@ static const struct text cancel = { "CANCEL", "sip:b@x.test", VIA, "f", NULL, "c
 static const struct text options = { "OPTIONS", "sip:b@x.test", VIA, "f", NULL, "c", 1 };
 
 /* 200 with the To tag the INVITE's answers have (§9.2), once to the TU, and 487 from it. */
+/* Proves RFC 3261 §8.2.6.2-2, §9.2-2. */
 static void cancel_while_ringing(void **state)
 {
 	struct world w;
@@ -285,6 +289,7 @@ static void cancel_while_ringing(void **state)
 	close_world(&w);
 }
 
+/* Proves RFC 3261 §9.2-3. */
 static void cancel_after_2xx_does_nothing(void **state)
 {
 	struct world w;
@@ -300,6 +305,7 @@ static void cancel_after_2xx_does_nothing(void **state)
 	close_world(&w);
 }
 
+/* Proves RFC 3261 §9.1-1, §9.2-1. */
 static void cancel_of_nothing_goes_up(void **state)
 {
 	struct world w;
@@ -405,6 +411,7 @@ static void check_made(struct world *w, struct td_msg *m, const char *to, const 
 	td_msg_unref(inv);
 }
 
+/* Proves RFC 3261 §17.1.1.3-1. */
 static void ack_is_made_of_the_invite(void **state)
 {
 	struct world w;
@@ -423,6 +430,7 @@ static void ack_is_made_of_the_invite(void **state)
 	close_world(&w);
 }
 
+/* Proves RFC 3261 §9.1-2, §9.1-3, §9.1-4. */
 static void cancel_waits_for_a_provisional_response(void **state)
 {
 	struct world w;
@@ -455,6 +463,7 @@ static void cancel_waits_for_a_provisional_response(void **state)
 	close_world(&w);
 }
 
+/* Proves RFC 3261 §9.1-3. */
 static void cancel_after_the_final_response_is_not_sent(void **state)
 {
 	struct world w;
@@ -473,6 +482,7 @@ static void cancel_after_the_final_response_is_not_sent(void **state)
 }
 
 /* The ACK to an answer without state is known by the tag (so that it need not go any further). */
+/* Proves RFC 3261 §8.2.7-1. */
 static void stateless_tag(void **state)
 {
 	struct world w;

@@ -62,6 +62,7 @@ static void check_times(const struct world *w, const char *what, const int *want
 
 /* ---- clients ---- */
 
+/* Proves RFC 3261 §17.1.1.2-1. */
 static void a_and_b(void **state)
 {
 	struct world w;
@@ -80,6 +81,7 @@ static void a_and_b(void **state)
 	close_world(&w);
 }
 
+/* Proves RFC 3261 §17.1.2.2-1. */
 static void e_and_f(void **state)
 {
 	struct world w;
@@ -99,6 +101,7 @@ static void e_and_f(void **state)
 }
 
 /* A provisional response does not stop E: the running one ends, then it is T2 (§17.1.2.2). F goes on. */
+/* Proves RFC 3261 §17.1.2.2-1. */
 static void e_in_proceeding(void **state)
 {
 	struct world w;
@@ -116,6 +119,7 @@ static void e_in_proceeding(void **state)
 	close_world(&w);
 }
 
+/* Proves RFC 3261 §17.1.1.2-3, §17.1.1.2-4. */
 static void provisional_stops_a_and_b(void **state)
 {
 	struct world w;
@@ -142,6 +146,7 @@ static void provisional_stops_a_and_b(void **state)
 }
 
 /* Timer M: 2xx come up again and again for 64*T1, unacknowledged by us; later ones are strays. */
+/* Proves RFC 6026 §7.2-1. */
 static void m(void **state)
 {
 	struct world w;
@@ -167,6 +172,7 @@ static void m(void **state)
 	close_world(&w);
 }
 
+/* Proves RFC 3261 §17.1.2.2-2. */
 static void k(void **state)
 {
 	struct world w;
@@ -243,6 +249,7 @@ static void ask(struct world *w, const char *method)
 	td_buf_unref(b);
 }
 
+/* Proves RFC 3261 §17.2.1-3. */
 static void g_and_h(void **state)
 {
 	struct world w;
@@ -263,6 +270,7 @@ static void g_and_h(void **state)
 }
 
 /* Lost ACK, then one: G stops, I (T4) absorbs the others. */
+/* Proves RFC 3261 §17.2.1-4. */
 static void i(void **state)
 {
 	struct world w;
@@ -292,6 +300,7 @@ static void i(void **state)
 	close_world(&w);
 }
 
+/* Proves RFC 3261 §17.2.2-1. */
 static void j(void **state)
 {
 	struct world w;
@@ -316,6 +325,7 @@ static void j(void **state)
 }
 
 /* Accepted: repeated INVITEs are absorbed, the TU's 2xx pass, the ACK goes up; L ends it. */
+/* Proves RFC 6026 §7.1-1, §7.1-2. */
 static void l(void **state)
 {
 	struct world w;
@@ -349,6 +359,7 @@ static void l(void **state)
 	close_world(&w);
 }
 
+/* Proves RFC 3261 §17.2.1-1. */
 static void trying_after_200_ms(void **state)
 {
 	struct world w;
@@ -370,6 +381,7 @@ static void trying_after_200_ms(void **state)
 	close_world(&w);
 }
 
+/* Proves RFC 3261 §17.2.1-1, §17.2.1-2. */
 static void no_trying_when_the_tu_was_quick(void **state)
 {
 	struct world w;
@@ -390,6 +402,7 @@ static void no_trying_when_the_tu_was_quick(void **state)
 }
 
 /* RFC 4320 §4.1: 100 for a slow TU when the client's E has reached T2, and no other provisional response, ever. */
+/* Proves RFC 3261 §8.2.6.1-1; RFC 4320 §4.1-1, §4.1-2. */
 static void slow_answer_to_a_non_invite(void **state)
 {
 	struct world w;
@@ -411,6 +424,7 @@ static void slow_answer_to_a_non_invite(void **state)
 
 /* ---- reliable transports: A, E, G never; D, I, J, K at once ---- */
 
+/* Proves RFC 3261 §17.1.1.2-2. */
 static void over_tcp(void **state)
 {
 	struct world w;

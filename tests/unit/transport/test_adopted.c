@@ -157,6 +157,7 @@ static int give(struct held *h, const char *bytes)
 }
 
 /* RFC 7118 §5: no Content-Length is needed; the message ends where the WebSocket message does. */
+/* Proves RFC 7118 §5-1, §5-2. */
 static void whole_and_in_pieces(void **state)
 {
 	struct world w;
@@ -232,6 +233,7 @@ static void what_is_no_sip(void **state)
 	close_world(&w);
 }
 
+/* Proves RFC 7118 §6-1. */
 static void pings(void **state)
 {
 	struct world w;

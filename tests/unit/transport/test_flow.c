@@ -63,6 +63,7 @@ static const struct {
 	{ "SIP/2.0/UDP 192.0.2.3:40000;branch=z9hG4bK1;rport=99", "192.0.2.3", 40000, 40000, NULL },
 };
 
+/* Proves RFC 3261 §18.2.1-1, §18.2.2-3; RFC 3581 §4-1, §4-2. */
 static void p5_received_and_rport(void **state)
 {
 	size_t i;
@@ -98,6 +99,7 @@ static void p5_received_and_rport(void **state)
 	}
 }
 
+/* Proves RFC 3261 §18.1.1-4; RFC 3581 §3-1. */
 static void our_via(void **state)
 {
 	struct world w;
@@ -114,6 +116,7 @@ static void our_via(void **state)
 	close_world(&w);
 }
 
+/* Proves RFC 3261 §18.2.2-4. */
 static void relayed_responses(void **state)
 {
 	static const struct {
@@ -161,6 +164,7 @@ static void is_me(void **state)
 }
 
 /* Listening on every address, we still name one that the peer can reach. */
+/* Proves RFC 3261 §18.1.1-4. */
 static void listening_on_every_address(void **state)
 {
 	struct td_tp_group *group;
@@ -252,6 +256,7 @@ static void t9_p10_junk_is_dropped(void **state)
 
 /* ---- connections ---- */
 
+/* Proves RFC 3261 §18.1.1-5; RFC 5923 §8.1-1. */
 static void connections_are_reused(void **state)
 {
 	struct world w;
@@ -277,6 +282,7 @@ static void connections_are_reused(void **state)
 	close_world(&w);
 }
 
+/* Proves RFC 3261 §17.1.4-1, §18.4-1. */
 static void a_lost_connection_ends_what_waits_on_it(void **state)
 {
 	struct world w;
@@ -302,6 +308,7 @@ static void a_lost_connection_ends_what_waits_on_it(void **state)
 	close_world(&w);
 }
 
+/* Proves RFC 3261 §18.4-1. */
 static void nobody_listens(void **state)
 {
 	struct world w;
@@ -322,6 +329,7 @@ static void nobody_listens(void **state)
 }
 
 /* §18.2.2: the client's connection is gone when the answer is ready; it has given its address in sent-by. */
+/* Proves RFC 3261 §17.2.4-1, §18.1.1-6, §18.2.2-2. */
 static void a_response_finds_another_way(void **state)
 {
 	struct world w;

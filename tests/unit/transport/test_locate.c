@@ -140,6 +140,7 @@ static struct td_str all(struct world *w, const char *text, uint64_t order)
 	return td_out_view(&w->got);
 }
 
+/* Proves RFC 3263 §4.1-1, §4.1-2, §4.1-3, §4.1-4, §4.1-5, §4.2-1, §4.2-2, §4.2-3, §4.2-4, §2782-2. */
 static void uris(void **state)
 {
 	static const struct {
@@ -192,6 +193,7 @@ static void uris(void **state)
 }
 
 /* `.invalid` is nobody's business, and a port or transport spares questions. */
+/* Proves RFC 3263 §4.1-1, §4.1-2; RFC 7118 §8.1-1. */
 static void only_what_is_needed_is_asked(void **state)
 {
 	struct world *w = *state;
@@ -351,6 +353,7 @@ static void closing_at_any_time(void **state)
 
 /* ---- for responses (§5) ---- */
 
+/* Proves RFC 3263 §5-1. */
 static void sent_by(void **state)
 {
 	static const struct {
@@ -380,6 +383,7 @@ static void sent_by(void **state)
 /* ---- RFC 2782 ---- */
 
 /* 10,000 selections under one seed: within 2 % of the weights. */
+/* Proves RFC 3263 §2782-1. */
 static void srv_weights(void **state)
 {
 	static const struct td_dns_record r[] = {
@@ -407,6 +411,7 @@ static void srv_weights(void **state)
 		assert_true(first[i] > (want[i] - 0.02) * 10000 && first[i] < (want[i] + 0.02) * 10000 && first[i] > 0);
 }
 
+/* Proves RFC 3263 §2782-1. */
 static void srv_equals(void **state)
 {
 	static const struct td_dns_record r[4];

@@ -48,6 +48,7 @@ static void check_split(size_t at, size_t step, uint32_t chunk)
 	world_close(&w);
 }
 
+/* Proves RFC 5626 §4.4.1-1. */
 static void t2_split_at_every_byte(void **state)
 {
 	size_t i;
@@ -67,6 +68,7 @@ static void t2_any_piece_size(void **state)
 	check_split(0, sizeof(mixed), 5);
 }
 
+/* Proves RFC 3261 §18.3-2. */
 static void t2_pipelined(void **state)
 {
 	struct td_out o;

@@ -31,6 +31,7 @@ static size_t ask(uint8_t out[TP_STUN_MAX], struct td_str in, const char *from)
 }
 
 /* The address is under the cookie, as in RFC 5769 §2.2 and §2.3: 192.0.2.1:32853, and an IPv6 one. */
+/* Proves RFC 5626 §8-1. */
 static void answers(void **state)
 {
 	static const uint8_t v4[] = { 0x00, 0x20, 0x00, 0x08, 0x00, 0x01, 0xa1, 0x47, 0xe1, 0x12, 0xa6, 0x43 };
@@ -135,6 +136,7 @@ static bool may_answer(void *arg, const struct td_flow *from)
 }
 
 /* On the wire: answered as long as whoever owns the transport lets it; nobody above hears of it. */
+/* Proves RFC 5626 §8-1. */
 static void on_the_port(void **state)
 {
 	struct td_tp_events events = node_tp_events;

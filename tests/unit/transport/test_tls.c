@@ -108,6 +108,7 @@ static uint64_t conn_to(struct world *w, const char *host)
 }
 
 /* T5: another domain at the same address has a connection of its own, or none. */
+/* Proves RFC 5922 §7.3-1, §7.3-2; RFC 5923 §8.1-1, §8.1-3, §9.3-1. */
 static void t5_reuse_by_name(void **state)
 {
 	struct world w;
@@ -160,6 +161,7 @@ static void send_options(struct world *w, const char *host, const char *via_host
 }
 
 /* RFC 5923 §8.2: back over the connection of who has proved who he is and says `alias`; over no other. */
+/* Proves RFC 5922 §7.4-2; RFC 5923 §8.2-1, §8.2-2. */
 static void t5_alias(void **state)
 {
 	static const struct {
@@ -194,6 +196,7 @@ static void t5_alias(void **state)
 }
 
 /* A phone has no certificate: its connection leads to the address it has, and to no name. */
+/* Proves RFC 5922 §7.4-1; RFC 5923 §8.2-1, §8.2-2. */
 static void t5_accepted(void **state)
 {
 	struct world w;
@@ -208,6 +211,7 @@ static void t5_accepted(void **state)
 	close_world(&w);
 }
 
+/* Proves RFC 5923 §8.1-2. */
 static void our_via(void **state)
 {
 	struct world w;
@@ -322,6 +326,7 @@ static void t4_silent_server(void **state)
 	close_world(&w);
 }
 
+/* Proves RFC 3261 §18.2.2-1. */
 static void requests_and_answers(void **state)
 {
 	struct world w;

@@ -9,6 +9,7 @@ static void on_reg(struct td_reg *reg, const struct td_reg_state *st, void *arg)
 	r->reg = *st;
 }
 
+/* Proves RFC 3261 §8.1.1.4-1, §8.1.3.5-1, §10.2-1, §10.2.2-1, §10.2.4-1, §10.2.8-1. */
 static void registration_lives(void **state)
 {
 	struct rig *r = rig_open();
@@ -49,6 +50,7 @@ static void registration_lives(void **state)
 }
 
 /* RFC 5626 §4.5: pauses grow, unless the registrar names one. A 200 that grants nothing is no registration. */
+/* Proves RFC 5626 §4.5-1. */
 static void registration_fails(void **state)
 {
 	static const uint64_t pauses_s[] = { 30, 60, 120, 240, 480, 960, 1800, 1800 };

@@ -210,6 +210,7 @@ static void cancel_before_answer(void **state)
 	close_world(w);
 }
 
+/* Proves RFC 3261 §12.3-1. */
 static void busy_and_rejected(void **state)
 {
 	struct world *w = open_world(4, TD_UDP);
@@ -223,6 +224,7 @@ static void busy_and_rejected(void **state)
 	close_world(w);
 }
 
+/* Proves RFC 3261 §8.1.3.1-1. */
 static void nobody_there(void **state)
 {
 	struct world *w = open_world(5, TD_UDP);
@@ -243,6 +245,7 @@ static bool no_ack(void *arg, const struct td_addr *from, const struct td_addr *
 	return !td_str_starts(bytes, TD_STR("ACK "));
 }
 
+/* Proves RFC 3261 §13.3.1.4-2. */
 static void lost_acks_end_the_call(void **state)
 {
 	struct world *w = open_world(6, TD_UDP);
@@ -265,6 +268,7 @@ static int bad_offer(void *arg, struct td_out *sdp)
 	return 0;
 }
 
+/* Proves RFC 3261 §13.3.1.3-1. */
 static void bad_offer_is_488(void **state)
 {
 	static const struct td_session bad = { bad_offer, answer, answered };
@@ -286,6 +290,7 @@ static void on_answer(struct td_request *r, int err, const struct td_msg *respon
 	p->response = response ? response->status : 0;
 }
 
+/* Proves RFC 3261 §8.1.1-1, §11.2-2; RFC 3581 §3-2. */
 static void message_and_options(void **state)
 {
 	struct world *w = open_world(8, TD_UDP);
@@ -346,6 +351,7 @@ static void on_reg(struct td_reg *reg, const struct td_reg_state *st, void *arg)
 }
 
 /* bob's agent is no registrar: it answers 405. */
+/* Proves RFC 3261 §8.2.1-1. */
 static void registration_refused(void **state)
 {
 	struct world *w = open_world(9, TD_UDP);
