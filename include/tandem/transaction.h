@@ -30,11 +30,16 @@ struct td_txl_events {
 	void (*cancel)(void *arg, struct td_msg *msg, const struct td_flow *from);
 	/* A response that matches no client transaction (late 2xx after Accepted ended). Usually dropped. */
 	void (*response)(void *arg, struct td_msg *msg, const struct td_flow *from);
+	/* May a final response go there, which is where the name in its request's sent-by leads? NULL: nowhere. */
+	bool (*may_return)(void *arg, const struct td_addr *to);
 };
 
 int td_txl_open(struct td_txl **out, struct td_tp *tp, const struct td_txn_timers *timers, struct td_log *log,
 		const struct td_txl_events *events, void *arg);
 void td_txl_close(struct td_txl *txl); /* ends all transactions without callbacks */
+/* For responses whose connection is gone, and which nobody takes where their requests came from (RFC 3263 §5). Kept; closed after txl.
+ * Without it they are lost. */
+void td_txl_locate(struct td_txl *txl, struct td_locator *locator);
 /* Feeds a message (already on its owner worker). msg borrowed. Requests with a defect never come here. */
 void td_txl_receive(struct td_txl *txl, struct td_msg *msg, const struct td_flow *from);
 /* A message that will come soon, perhaps: has the place it will be looked for in brought near. Its hash is kept in msg->hash: for

@@ -161,6 +161,9 @@ struct td_txl {
 	struct txn_key recent;          /* of the request that is being passed up: a transaction made for it needs it again */
 	const struct td_msg *recent_of; /* NULL: none is */
 	struct td_txl_stats stats;
+	struct td_locator *locator; /* NULL: none */
+	struct td_link ways;        /* responses that look for another way back */
+	unsigned way_n;
 };
 
 /* ---- machine.c ---- */
@@ -199,6 +202,12 @@ uint64_t txn_branch_hash(const struct td_txl *txl, struct td_str branch);
 struct td_clitx *txn_find_client(const struct td_txl *txl, uint64_t hash, struct td_str branch, enum td_method method);
 bool txn_same_flow(const struct td_flow *a, const struct td_flow *b);
 bool txn_ack_fits(const struct td_srvtx *st, const struct td_msg *ack);
+
+/* ---- way_back.c ---- */
+
+/* bytes answer a request with this Via. first: over a new connection to where it came from; NULL: there can be none. -ENOMEM. */
+int way_back(struct td_txl *txl, const struct td_via *via, const struct td_flow *first, struct td_buf *bytes);
+void ways_back_end(struct td_txl *txl);
 
 /* ---- build.c ---- */
 

@@ -23,6 +23,7 @@ int td_txl_open(struct td_txl **out, struct td_tp *tp, const struct td_txn_timer
 	txl->timers = timers ? *timers : default_timers;
 	txl->events = events;
 	txl->arg = arg;
+	td_list_init(&txl->ways);
 	td_hash_key_init(&txl->key, td_loop_rng(txl->loop));
 	if (td_map_init(&txl->srvtxs, 64))
 		goto memory;
@@ -49,9 +50,15 @@ void td_txl_close(struct td_txl *txl)
 		return;
 	td_map_each(&txl->srvtxs, drop, NULL);
 	td_map_each(&txl->clitxs, drop, NULL);
+	ways_back_end(txl);
 	td_map_free(&txl->srvtxs);
 	td_map_free(&txl->clitxs);
 	free(txl);
+}
+
+void td_txl_locate(struct td_txl *txl, struct td_locator *locator)
+{
+	txl->locator = locator;
 }
 
 static void receive_ack(struct td_txl *txl, struct td_srvtx *st, struct td_msg *msg, const struct td_flow *from)

@@ -129,6 +129,22 @@ void td_srvtx_detach(struct td_srvtx *st)
 
 /* ---- sending ---- */
 
+/* §18.2.2: the connection is gone, but where the request came from is known, and what its sent-by says. */
+static TD_RARE int send_back(struct td_srvtx *st, struct td_buf *bytes)
+{
+	struct td_txl *txl = st->t.txl;
+	bool final = st->last_status >= 200;
+	struct td_flow to;
+
+	if (td_tp_reconnect_flow(&to, txl->tp, st->msg, &st->t.flow))
+		return final ? way_back(txl, &st->msg->via, NULL, bytes) : TD_ECLOSED;
+	txn_unwatch(&st->t);
+	st->gone = false;
+	st->t.flow = to;
+	st->reply_port = to.peer.port;
+	return final && !way_back(txl, &st->msg->via, &to, bytes) ? 0 : td_tp_send(txl->tp, &to, bytes);
+}
+
 static int send_response(struct td_srvtx *st, struct td_buf *bytes)
 {
 	struct td_tp *tp = st->t.txl->tp;
@@ -136,18 +152,14 @@ static int send_response(struct td_srvtx *st, struct td_buf *bytes)
 	int err;
 
 	to.peer.port = st->reply_port;
-	/* Of another worker's connection nobody can say here whether it still takes what is sent over it. */
-	err = st->gone ? TD_ECLOSED : td_tp_send(tp, &to, bytes);
+	/* Of another worker's connection nobody tells before the first message went over it, which may be this one. */
+	if (st->gone || (to.conn && td_flow_worker(&to) != td_tp_worker(tp) && !td_tp_flow_alive(tp, &to)))
+		err = TD_ECLOSED;
+	else
+		err = td_tp_send(tp, &to, bytes);
 	if (err != TD_ECLOSED || !td_srvtx_msg(st))
 		return err;
-	/* §18.2.2: the connection is gone, but where the request came from is known. */
-	if (td_tp_reconnect_flow(&to, tp, st->msg, &st->t.flow))
-		return err;
-	txn_unwatch(&st->t);
-	st->gone = false;
-	st->t.flow = to;
-	st->reply_port = to.peer.port;
-	return td_tp_send(tp, &to, bytes);
+	return send_back(st, bytes);
 }
 
 static int keep_and_send(struct td_srvtx *st, struct td_buf *bytes)

@@ -147,7 +147,19 @@ static void on_cancel(void *arg, struct td_msg *msg, const struct td_flow *from)
 		answer(w, msg, from, 481, TD_STR_NULL, TD_STR_NULL);
 }
 
-const struct td_txl_events worker_txl_events = { .request = on_request, .ack = on_ack, .cancel = on_cancel };
+static bool on_may_return(void *arg, const struct td_addr *to)
+{
+	const struct worker *w = arg;
+
+	return td_route_relay_allowed(&w->core, to);
+}
+
+const struct td_txl_events worker_txl_events = {
+	.request = on_request,
+	.ack = on_ack,
+	.cancel = on_cancel,
+	.may_return = on_may_return,
+};
 
 /* ---- messages ---- */
 

@@ -82,6 +82,8 @@ static int open_stack(struct worker *w)
 	if (!err)
 		err = td_locator_open(&w->core.locator, w->core.tp, w->core.dns, s->log);
 	if (!err)
+		td_txl_locate(w->core.txl, w->core.locator);
+	if (!err)
 		err = td_location_attach(s->location, w->core.worker, w->core.loop);
 	w->attached = !err;
 	if (!err)
