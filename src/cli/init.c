@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -25,13 +27,25 @@ static const char template[] =
 	"#   key: /etc/ssl/example.test.key\n"
 	"\n"
 	"# Users, registrations and secrets live here (mode 0700); relative to this file.\n"
-	"state: ./state\n"
+	"state: %s\n"
 	"\n"
 	"# durable: a registration that was answered 200 survives a crash. memory: faster, and gone after a restart.\n"
 	"registrations: durable\n"
 	"\n"
 	"# Sources that need no password. Nobody, unless you know why.\n"
 	"# trust: [127.0.0.1/32]\n";
+
+/* The last of its folders; whatever is wrong, who opens the file will hear it. */
+static void make_folder(const char *file)
+{
+	char *path = strdup(file), *slash = path ? strrchr(path, '/') : NULL;
+
+	if (slash && slash > path) {
+		*slash = '\0';
+		(void)mkdir(path, 0755);
+	}
+	free(path);
+}
 
 static int run(const struct cli_command *cmd, int argc, char **argv)
 {
@@ -48,7 +62,8 @@ static int run(const struct cli_command *cmd, int argc, char **argv)
 		return cli_fail(cmd, CLI_USAGE, "want one domain, like example.test");
 	td_out_init(&text);
 	td_out_init(&errors);
-	td_out_fmt(&text, template, argv[1]);
+	/* /etc is for what people write; a service may not even write there */
+	td_out_fmt(&text, template, argv[1], td_str_starts(td_str_of(file), TD_STR("/etc/")) ? "/var/lib/tandem" : "./state");
 	err = td_config_parse(&check, &errors, td_str_of(file), td_out_view(&text));
 	td_config_unref(check);
 	td_out_free(&errors);
@@ -56,6 +71,7 @@ static int run(const struct cli_command *cmd, int argc, char **argv)
 		td_out_free(&text);
 		return cli_fail(cmd, CLI_USAGE, "\"%s\" is no domain (want a host name, like example.test)", argv[1]);
 	}
+	make_folder(file);
 	fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0)
 		err = -errno;

@@ -33,7 +33,7 @@ int serve_load_users(struct serve *s)
 	return err;
 }
 
-int serve_reload(struct serve *s, struct td_out *notes)
+static int reload(struct serve *s, struct td_out *notes)
 {
 	struct td_config *cfg = NULL;
 	struct td_certs *certs = NULL;
@@ -60,6 +60,16 @@ int serve_reload(struct serve *s, struct td_out *notes)
 		td_log(s->log, TD_LOG_ERROR, "serve reload failed", TD_KERR(err));
 	else
 		td_log(s->log, TD_LOG_INFO, "serve reloaded", TD_KS("notes", td_str_trim(td_out_view(notes))));
+	return err;
+}
+
+int serve_reload(struct serve *s, struct td_out *notes)
+{
+	int err;
+
+	serve_notify_reloading(s, true);
+	err = reload(s, notes);
+	serve_notify_reloading(s, false);
 	return err;
 }
 
@@ -247,6 +257,7 @@ static int open_all(struct serve *s, struct td_out *why)
 
 static void close_all(struct serve *s)
 {
+	serve_notify_stop(s);
 	serve_drain_end(s);
 	td_control_close(s->control);
 	serve_trace_stop(s);
@@ -300,6 +311,7 @@ static int serve(struct serve *s)
 		if (!err) {
 			serve_hep_follow(s);
 			say_ready(s);
+			serve_notify_ready(s);
 			err = td_loop_run(s->loop);
 		}
 		if (err)

@@ -2,6 +2,9 @@
 #ifndef TANDEM_CLI_SERVE_H
 #define TANDEM_CLI_SERVE_H
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include "cli/cli.h"
 #include "server/control/control.h"
 #include "server/store/store.h"
@@ -15,6 +18,15 @@ struct serve_drain {
 	uint64_t until_ms; /* 0: as long as it takes */
 	struct td_timer timer;
 	struct td_link waiters;
+};
+
+/* Whoever started us and wants to know how we are (serve_notify.c). */
+struct serve_notify {
+	int fd; /* 0: nobody */
+	struct sockaddr_un to;
+	socklen_t to_n;
+	uint64_t period_ms; /* of the watchdog; 0: there is none */
+	struct td_timer timer;
 };
 
 struct serve {
@@ -34,6 +46,7 @@ struct serve {
 	struct td_link watchers; /* of the trace */
 	struct serve_hep *hep;   /* NULL: nothing is exported */
 	struct serve_drain drain;
+	struct serve_notify notify;
 	uint64_t started_ms;
 };
 
@@ -50,6 +63,11 @@ void serve_trace_stop(struct serve *s); /* before the server stops */
 void serve_hep_follow(struct serve *s);
 void serve_hep_stop(struct serve *s);
 json_t *serve_hep_status(const struct serve *s);
+/* serve_notify.c: each does nothing when nobody wants to know. */
+void serve_notify_ready(struct serve *s);
+void serve_notify_reloading(struct serve *s, bool begins);
+void serve_notify_drain(struct serve *s); /* it drains, or serves again; how many calls are left */
+void serve_notify_stop(struct serve *s);  /* before the server stops */
 /* serve_drain.c */
 void serve_drain(struct serve *s, const json_t *request, struct td_control_reply *r);
 void serve_drain_end(struct serve *s); /* before the control socket closes */

@@ -94,7 +94,10 @@ static void on_count(void *arg, const struct td_server_status *st)
 	d->asking = false;
 	if (!d->on)
 		return;
-	d->calls = st->calls.open;
+	if (d->calls != st->calls.open) {
+		d->calls = st->calls.open;
+		serve_notify_drain(s);
+	}
 	if (st->calls.open || !serve_counts_calls(s))
 		d->busy_ms = now_ms;
 	if (d->until_ms && now_ms >= d->until_ms) {
@@ -149,6 +152,7 @@ static void begin(struct serve *s, uint64_t limit_s)
 	td_log(s->log, TD_LOG_INFO, "serve draining", TD_KU("limit_s", limit_s),
 	       TD_KZ("next", "nothing new begins; it stops with the last call (tandem drain --stop takes this back)"));
 	td_timer_init(&d->timer, on_timer, s);
+	serve_notify_drain(s);
 }
 
 static void take_back(struct serve *s)
@@ -161,6 +165,7 @@ static void take_back(struct serve *s)
 	td_timer_stop(s->loop, &d->timer);
 	td_server_drain(s->server, false);
 	td_log(s->log, TD_LOG_INFO, "serve drain taken back", TD_KZ("next", "it serves as before"));
+	serve_notify_drain(s);
 	end_waiters(d, "serving");
 }
 

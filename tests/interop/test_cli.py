@@ -47,6 +47,9 @@ def init_writes_a_file_once(place):
     place.write("effective.yaml", effective)
     again = expect(tandem(place, "serve", "--check", "--effective", "-c", "effective.yaml"), 0).stdout
     check(again == effective, "what is effective is not a fixpoint")
+    in_etc = "/etc/.." + place.path("etc/tandem.yaml")      # by its name there, and the folder is made
+    expect(tandem(place, "init", "example.test", "-c", in_etc), 0)
+    check("\nstate: /var/lib/tandem\n" in read_file(in_etc) and "\nstate: ./state\n" in text, "the state folder: %s", read_file(in_etc))
     expect(tandem(place, "init", "other.test"), 2)
     check(read_file(place.path("tandem.yaml")) == text, "the second init changed the file")
     expect(tandem(place, "init", "not a domain", "-c", "x.yaml"), 1)
