@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """`tandem why` after real phones failed at a real server: the word for programs, and what a person reads."""
 import json, os, re, signal
-import harness, tone
-from harness import DOMAIN, TANDEM, Baresip, Process, Server, check, tandem, wait_for
+import harness, sip, tone
+from harness import DOMAIN, HOST, TANDEM, Baresip, Process, Server, check, free_port, tandem, wait_for
+from test_dns import NameServer
+from test_tls import make_certificate
 
 USERS = {"alice": "alice-secret-1", "bob": "bob-secret-2"}
 
@@ -86,5 +88,60 @@ def a_phone_that_hangs(place):
           r"registration expires in (9 min|10 min|5\d\d s)", r"408 Request Timeout")
 
 
+def in_a_circle(place):
+    """two servers that each send bob's calls to the other one"""
+    one, two = (Server(place, name, users=USERS, trust="any", domain=name + ".test", config="workers: 1\n") for name in ("one", "two"))
+    for server, other in ((one, two), (two, one)):
+        c = sip.Client(server)
+        aor = "sip:bob@" + server.domain
+        c.must(200, *c.request("REGISTER", "sip:" + server.domain, aor,
+                               extra=["Contact: <sip:bob@%s:%d>" % (HOST, other.port), "Expires: 600"]))
+        c.close()
+    c = sip.Client(one)
+    r = c.ask(*c.request("INVITE", "sip:bob@one.test", "sip:alice@one.test", to="sip:bob@one.test", extra=["Contact: <sip:alice@%s>" % HOST]))
+    check(r and r.status == 482, "the call ended with %s", r and r.lines[0])
+    story(two, "loop", r"bob", r"came back to this server unchanged", r"circle")
+    story(one, "loop", r"bob@one\.test: the phone at 127\.0\.0\.1 sends what it gets round in a circle", r"contact that was registered")
+    one.stop()
+    two.stop()
+
+
+def another_domain(place, name, dns, config=""):
+    return Server(place, name, users={"alice": USERS["alice"]}, domain="one.test", tls=True,
+                  config="workers: 1\nrelay: users\ndns: {servers: [%s], timeout: 2s}\n%s" % (dns, config))
+
+
+def call_from(place, server, whom, status):
+    r = tandem(place, "call", whom, "--as", "alice@one.test", "--password-env", "PW", "--proxy", "udp:" + server.address, "--json",
+               env={"PW": USERS["alice"]})
+    check(str(status) in r.stdout, "calling %s: %d %s%s", whom, r.returncode, r.stdout, r.stderr)
+
+
+def certificate_of_another_name(place):
+    """two.test is reached by TLS alone, and who is there shows a certificate that is believed, but for other names"""
+    port = free_port()
+    crt, key = make_certificate(place, "wrong", "elsewhere.test")
+    dns = NameServer(place, 'two NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp.two\n_sips._tcp.two SRV 10 5 %d b.two\nb.two A 127.0.0.1\n' % (port + 1))
+    one = another_domain(place, "one", '"%s"' % dns.address, "tls: {ca: %s}\n" % crt)
+    two = Server(place, "two", trust="any", domain="two.test", port=port, tls=True, config="tls: {certificate: %s, key: %s}\n" % (crt, key))
+    call_from(place, one, "bob@two.test", 50)
+    story(one, "tls-name", r"alice@one\.test \(127\.0\.0\.1\) called bob@two\.test", r"certificate", r"elsewhere\.test")
+    one.stop()
+    two.stop()
+
+
+def names_that_are_not_found(place):
+    """a name that nobody has; and no name server that would know any"""
+    dns = NameServer(place, "")
+    one = another_domain(place, "one", '"%s"' % dns.address)
+    call_from(place, one, "bob@nosuch.test", 502)
+    story(one, "dns", r"bob@nosuch\.test", r"no such name|no address|nothing")
+    deaf = another_domain(place, "deaf", '"%s:%d"' % (HOST, free_port()), "")
+    call_from(place, deaf, "bob@two.test", 504)
+    story(deaf, "dns", r"bob@two\.test", r"name server")
+    one.stop()
+    deaf.stop()
+
+
 if __name__ == "__main__":
-    harness.run(ways_to_fail, busy, a_phone_that_hangs)
+    harness.run(ways_to_fail, busy, a_phone_that_hangs, in_a_circle, certificate_of_another_name, names_that_are_not_found)

@@ -233,6 +233,24 @@ static void loop(void **state)
 	rig_close(&r);
 }
 
+/* Another server noticed it. */
+static void loop_elsewhere(void **state)
+{
+	static const unsigned statuses[] = { 482, 483 };
+
+	for (size_t i = 0; i < TD_ARRAY_LEN(statuses); i++) {
+		struct rig r;
+		struct leg l;
+
+		rig_open(&r, NULL);
+		phone_answer(&r.b, call_bob(&r, &l), statuses[i], "", NULL);
+		want_status(&r.a, statuses[i]);
+		WANT(&r, "loop", statuses[i], "bob@example.test: the phone at 10.0.2.2",
+		     i ? "more servers" : "round in a circle");
+		rig_close(&r);
+	}
+}
+
 static void relay_refused(void **state)
 {
 	struct rig r;
@@ -334,8 +352,9 @@ int main(void)
 		cmocka_unit_test(wrong_password), cmocka_unit_test(unknown_name),      cmocka_unit_test(no_account),
 		cmocka_unit_test(unknown_user),   cmocka_unit_test(unregistered_user), cmocka_unit_test(switched_off_phone),
 		cmocka_unit_test(busy),           cmocka_unit_test(declined),          cmocka_unit_test(loop),
-		cmocka_unit_test(relay_refused),  cmocka_unit_test(overload),          cmocka_unit_test(given_up),
-		cmocka_unit_test(answered),       cmocka_unit_test(x5_secrets_stay),   cmocka_unit_test(draining),
+		cmocka_unit_test(loop_elsewhere), cmocka_unit_test(relay_refused),     cmocka_unit_test(overload),
+		cmocka_unit_test(given_up),       cmocka_unit_test(answered),          cmocka_unit_test(x5_secrets_stay),
+		cmocka_unit_test(draining),
 	};
 
 	return RUN_BY_WORKERS(tests);

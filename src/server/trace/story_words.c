@@ -471,6 +471,12 @@ static const struct {
 	  "switch authentication of incoming calls off at the phone" },
 	{ 407, "phone-asks-password", "asks for a password of its own",
 	  "switch authentication of incoming calls off at the phone" },
+	{ 482, "loop", "sends what it gets round in a circle",
+	  "it is another server, whose route for this address leads back here or to itself: correct that, or the contact that "
+	  "was "
+	  "registered" },
+	{ 483, "loop", "lies behind more servers than a request may pass",
+	  "they may send it round in a circle: see where each sends calls for this address" },
 	{ 420, "phone-lacks-extension", "lacks an extension that the caller requires", "switch it off at the caller's phone" },
 };
 
