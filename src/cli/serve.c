@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -295,6 +296,7 @@ static int serve(struct serve *s)
 	int err, status = CLI_OK;
 	struct td_out why;
 
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* nothing it might ever execute could give it more rights than it has */
 	td_rng_init(&s->rng);
 	td_list_init(&s->watchers);
 	td_list_init(&s->drain.waiters);
@@ -337,17 +339,43 @@ static int check(struct serve *s, bool effective)
 	return CLI_OK;
 }
 
+/* What the supervised server is started with: the same without being supervised. NULL: no memory. */
+static char **own_arguments(int argc, char **argv)
+{
+	char **own = calloc((size_t)argc + 2, sizeof(*own));
+	int n = 1;
+
+	if (!own)
+		return NULL;
+	own[0] = (char *)"tandem";
+	for (int i = 0; i < argc; i++)
+		if (strcmp(argv[i], "--supervise"))
+			own[n++] = argv[i];
+	return own;
+}
+
 static int run(const struct cli_command *cmd, int argc, char **argv)
 {
 	struct serve s = { .cmd = cmd };
-	bool done, only_check = false, effective = false;
+	bool done, only_check = false, effective = false, supervised = false;
 	struct cli_option options[] = {
-		{ "config", 'c', CLI_TEXT, &s.config },   { "check", 0, CLI_FLAG, &only_check },
-		{ "effective", 0, CLI_FLAG, &effective }, { "json", 0, CLI_FLAG, &s.json },
-		{ "verbose", 'v', CLI_FLAG, &s.verbose }, { 0 },
+		{ "config", 'c', CLI_TEXT, &s.config },
+		{ "check", 0, CLI_FLAG, &only_check },
+		{ "effective", 0, CLI_FLAG, &effective },
+		{ "json", 0, CLI_FLAG, &s.json },
+		{ "verbose", 'v', CLI_FLAG, &s.verbose },
+		{ "supervise", 0, CLI_FLAG, &supervised },
+		{ 0 },
 	};
-	int n = cli_options(cmd, argc, argv, options, &done);
+	char **own = own_arguments(argc, argv); /* before they are sorted */
+	int n = cli_options(cmd, argc, argv, options, &done), status;
 
+	if (own && n == 0 && !done && supervised && !only_check && !effective) {
+		status = supervise(cmd, own);
+		free(own);
+		return status;
+	}
+	free(own);
 	if (n < 0 || done)
 		return n < 0 ? CLI_USAGE : CLI_OK;
 	if (n > 0)
@@ -361,13 +389,14 @@ static int run(const struct cli_command *cmd, int argc, char **argv)
 
 const struct cli_command cli_serve = {
 	.name = "serve",
-	.arguments = "[-c FILE] [--check [--effective]]",
+	.arguments = "[-c FILE] [--check [--effective]] [--supervise]",
 	.summary = "run the server",
 	.help = "  -c, --config FILE     configuration (./tandem.yaml, or an embedded default: loopback, domain of the host)\n"
 		"  --check               read the configuration, say whether it is good, and end\n"
 		"  --effective           with --check: print all of it, defaults included\n"
 		"  --json                say \"ready\" as a JSON object\n"
 		"  -v, --verbose         log everything\n"
+		"  --supervise           from a process of its own that starts the server again when it dies or stands still\n"
 		"\nSIGTERM and SIGINT stop it cleanly and at once (\"tandem drain\" waits for the calls); SIGHUP (or \"tandem "
 		"reload\") takes configuration and users anew.\n",
 	.run = run,

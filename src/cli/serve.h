@@ -22,12 +22,19 @@ struct serve_drain {
 
 /* Whoever started us and wants to know how we are (serve_notify.c). */
 struct serve_notify {
-	int fd; /* 0: nobody */
+	bool on, supervised;
+	int fd;
+	struct td_io io; /* supervised: his end of it is watched */
 	struct sockaddr_un to;
-	socklen_t to_n;
+	socklen_t to_n;     /* 0: it is connected */
 	uint64_t period_ms; /* of the watchdog; 0: there is none */
 	struct td_timer timer;
 };
+
+/* The environment's name for the server's end of the supervisor's socket pair. */
+#define SERVE_SUPERVISOR_FD "TANDEM_SUPERVISOR_FD"
+/* supervise.c: runs the server with these arguments (NULL behind the last) until it is told to stop; an exit status. */
+int supervise(const struct cli_command *cmd, char **argv);
 
 struct serve {
 	const struct cli_command *cmd;
@@ -64,6 +71,9 @@ void serve_hep_follow(struct serve *s);
 void serve_hep_stop(struct serve *s);
 json_t *serve_hep_status(const struct serve *s);
 /* serve_notify.c: each does nothing when nobody wants to know. */
+void serve_notify_open(struct serve_notify *n); /* as the environment says */
+void serve_notify_say(const struct serve_notify *n, struct td_str words);
+void serve_notify_close(struct serve_notify *n);
 void serve_notify_ready(struct serve *s);
 void serve_notify_reloading(struct serve *s, bool begins);
 void serve_notify_drain(struct serve *s); /* it drains, or serves again; how many calls are left */
