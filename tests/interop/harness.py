@@ -5,7 +5,7 @@ raising; run() prints "ok NAME" or "not ok NAME: why" with the ends of the proce
 
 Nothing sleeps for a guessed time: wait_for() looks until something is so, or gives up at a deadline that is far off.
 """
-import ctypes, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time, traceback
+import ctypes, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, time, traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -212,6 +212,11 @@ class Server:
         """the file that phones may be told to believe"""
         return os.path.join(self.folder, "state", "tls.crt")
 
+    def account(self, user, transport="udp", host=None):
+        """the options of a phone of one of its users; env={"PW": …} goes with them"""
+        port = self.tls_port if transport == "tls" else self.port
+        return ["--as", "%s@%s" % (user, self.domain), "--password-env", "PW", "--proxy", "%s:%s:%d" % (transport, host or self.hosts[0], port)]
+
     def command(self, *args, stdin=None, seconds=60):
         """runs tandem with this server's configuration"""
         return self.place.run(TANDEM, *args, "-c", self.file, stdin=stdin, seconds=seconds)
@@ -252,6 +257,30 @@ class Server:
 
 def tandem(place, *args, stdin=None, seconds=60, env=None):
     return place.run(TANDEM, *args, stdin=stdin, seconds=seconds, env=env)
+
+
+def answering(place, server, user, *more, transport="udp", host=None, name=None):
+    """`tandem answer`, registered"""
+    p = Process(place, name or "answer-" + user, TANDEM, "answer", *server.account(user, transport, host), "--json", *more,
+                env={"PW": server.users[user]})
+    p.wait_event(event="registered")
+    return p
+
+
+def calling(place, server, user, whom, *more, transport="udp", name=None):
+    """`tandem call`, begun; whom: a user of the same domain, or an address"""
+    return Process(place, name or "call-" + user, TANDEM, "call", whom if "@" in whom else "%s@%s" % (whom, server.domain),
+                   *server.account(user, transport), "--json", *more, env={"PW": server.users[user]})
+
+
+def make_certificate(place, name, *hosts):
+    """a self-signed one; its two files"""
+    crt, key = place.path(name + ".crt"), place.path(name + ".key")
+    r = place.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", crt,
+                  "-days", "30", "-subj", "/CN=" + hosts[0], "-addext",
+                  "subjectAltName=" + ",".join(("IP:" if h[0].isdigit() else "DNS:") + h for h in hosts))
+    check(r.returncode == 0, "openssl req: %s", r.stderr)
+    return crt, key
 
 
 # ---- baresip ----

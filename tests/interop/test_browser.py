@@ -5,7 +5,7 @@ import base64, hashlib
 import browser, harness, tone
 from browser import Browser, Pages
 from harness import DOMAIN, HOST, Baresip, check, wait_for
-from test_websocket import certificate, openssl, server_for
+from test_websocket import openssl, server_for
 
 PASSWORD = {"alice": "page-phone-1", "bob": "desk-phone-2"}
 
@@ -18,7 +18,7 @@ def key_of(place, path):
 
 
 def phone_page(place, server, pages, url):
-    page = Browser(place, pages.origin, accept=key_of(place, certificate(server)))
+    page = Browser(place, pages.origin, accept=key_of(place, server.certificate))
     page.run("start('%s', 'alice', '%s', '%s')" % (url, PASSWORD["alice"], DOMAIN))
     return page
 

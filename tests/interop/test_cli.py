@@ -18,12 +18,8 @@ def expect(r, status, pattern=None):
     return r
 
 
-def as_user(server, user="alice", transport="udp"):
-    return ["--as", "%s@%s" % (user, DOMAIN), "--password-env", "PW", "--proxy", "%s:%s" % (transport, server.address)]
-
-
 def register(place, server, user="alice", password=PASSWORD, *more):
-    return tandem(place, "register", *as_user(server, user), "--once", *more, env={"PW": password})
+    return tandem(place, "register", *server.account(user), "--once", *more, env={"PW": password})
 
 
 # ---- without a server ----
@@ -158,7 +154,7 @@ def a_goodbye_nobody_hears(place):
     """the server is gone: Ctrl-C ends within five seconds, a second one at once"""
     server = Server(place, users={"alice": PASSWORD})
     for times in (1, 2):
-        p = Process(place, "gone-%d" % times, TANDEM, "register", *as_user(server), "--json", env={"PW": PASSWORD})
+        p = Process(place, "gone-%d" % times, TANDEM, "register", *server.account("alice"), "--json", env={"PW": PASSWORD})
         p.wait_event(event="registered")
         server.process.signal(signal.SIGSTOP)
         p.signal(signal.SIGINT)
@@ -174,7 +170,7 @@ def what_peers_write_is_shown_harmless(place):
     sender = sip.Client(server)
     text = "red \x1b[31m\nsip:mallory@example.test: hello \udcff."
     for mode, want in ((["--json"], None), ([], "red \\x1b[31m\n    sip:mallory@example.test: hello \\xff.")):
-        bob = Process(place, "bob%d" % len(mode), TANDEM, "answer", *as_user(server, "bob"), *mode, env={"PW": PASSWORD})
+        bob = Process(place, "bob%d" % len(mode), TANDEM, "answer", *server.account("bob"), *mode, env={"PW": PASSWORD})
         wait_for(lambda: server.registrations("bob"), "bob to register")
         _, data = sender.request("MESSAGE", "sip:bob@" + DOMAIN, "sip:alice@" + DOMAIN)
         body = text.encode(errors="surrogateescape")
@@ -191,7 +187,7 @@ def what_peers_write_is_shown_harmless(place):
 def register_and_leave(place):
     server = Server(place, users={"alice": PASSWORD})
     for transport in ("udp", "tcp"):
-        p = Process(place, "stay-" + transport, TANDEM, "register", *as_user(server, transport=transport), "--json", env={"PW": PASSWORD})
+        p = Process(place, "stay-" + transport, TANDEM, "register", *server.account("alice", transport), "--json", env={"PW": PASSWORD})
         check(p.wait_event(event="registered")["status"] == 200, "no 200")
         rows = server.registrations("alice")
         check(len(rows) == 1 and rows[0]["transport"].lower() == transport, "registrations: %s", rows)
@@ -199,9 +195,9 @@ def register_and_leave(place):
         check(p.wait() == 0, "it ended with %s", p.p.returncode)
         check(not server.registrations(), "the binding stayed: %s", server.registrations())
     expect(register(place, server, "alice", "wrong-password"), 3, r"40[13]")
-    expect(tandem(place, "register", *as_user(server), "--once", env={"PW": ""}), 1, r"environment variable PW")
+    expect(tandem(place, "register", *server.account("alice"), "--once", env={"PW": ""}), 1, r"environment variable PW")
     expect(tandem(place, "register", "--once"), 1, r"--as")
-    expect(tandem(place, "answer", *as_user(server), "--record", place.path("none/a.wav"), env={"PW": PASSWORD}), 1, r"--record .*No such file")
+    expect(tandem(place, "answer", *server.account("alice"), "--record", place.path("none/a.wav"), env={"PW": PASSWORD}), 1, r"--record .*No such file")
     expect(register(place, server, "alice", PASSWORD, "--contact", "sip:alice@127.0.0.1:9;transport=tcp", "--expires", "90"), 0)
     rows = server.registrations("alice@" + DOMAIN) or server.registrations("alice")
     check(rows[0]["contact"].startswith("sip:alice@127.0.0.1:9") and 80 <= rows[0]["expires"] <= 90, "registrations: %s", rows)
@@ -223,10 +219,10 @@ def what_the_server_tells(place):
 
 def calls_now_and_ended(place):
     server = Server(place, users={"alice": PASSWORD, "bob": PASSWORD})
-    bob = Process(place, "bob", TANDEM, "answer", *as_user(server, "bob"), "--keep", "--tone", 500, "--json", env={"PW": PASSWORD})
+    bob = Process(place, "bob", TANDEM, "answer", *server.account("bob"), "--keep", "--tone", 500, "--json", env={"PW": PASSWORD})
     bob.wait_event(event="registered")
     expect(server.command("calls"), 0, r"^0 calls$")
-    alice = Process(place, "alice", TANDEM, "call", "bob@" + DOMAIN, *as_user(server), "--tone", 500, "--json", env={"PW": PASSWORD})
+    alice = Process(place, "alice", TANDEM, "call", "bob@" + DOMAIN, *server.account("alice"), "--tone", 500, "--json", env={"PW": PASSWORD})
     alice.wait_event(event="answered")
     rows = server.lines("calls")
     check(len(rows) == 1 and rows[0]["state"] == "answered" and rows[0]["caller"] == "alice@" + DOMAIN and rows[0]["callee"] == "bob@" + DOMAIN
@@ -240,8 +236,8 @@ def calls_now_and_ended(place):
     check(len(ended) == 1 and ended[0]["id"] == rows[0]["id"] and ended[0]["call_id"] == rows[0]["call_id"] and ended[0]["status"] == 200
           and ended[0]["ended_by"] == "caller" and ended[0]["answer_ms"] <= ended[0]["end_ms"], "calls --ended: %s", ended)
     check(abs(ended[0]["end_ms"] / 1000 - time.time()) < 60, "it ended at %s", ended[0]["end_ms"])
-    expect(tandem(place, "call", "nobody@" + DOMAIN, *as_user(server), env={"PW": PASSWORD}), 3)
-    second = Process(place, "again", TANDEM, "call", "bob@" + DOMAIN, *as_user(server), "--tone", 500, "--json", env={"PW": PASSWORD})
+    expect(tandem(place, "call", "nobody@" + DOMAIN, *server.account("alice"), env={"PW": PASSWORD}), 3)
+    second = Process(place, "again", TANDEM, "call", "bob@" + DOMAIN, *server.account("alice"), "--tone", 500, "--json", env={"PW": PASSWORD})
     second.wait_event(event="answered")
     server.stop()               # what is under way is recorded too, and records are read without a server
     expect(server.command("calls"), 2, r"no server runs")
@@ -317,7 +313,7 @@ def ping(place):
         check(e["event"] == "answered" and e["status"] == 200 and 0 < e["ms"] < 10000, "ping: %s", e)
     expect(tandem(place, "ping", "sip:" + server.address), 0, r"^200 OK in [\d.]+ ms")
     expect(tandem(place, "ping", "alice@" + DOMAIN, "--proxy", "udp:" + server.address), 3, r"40[17]")
-    expect(tandem(place, "ping", "alice@" + DOMAIN, *as_user(server), env={"PW": PASSWORD}), 3, r"480")
+    expect(tandem(place, "ping", "alice@" + DOMAIN, *server.account("alice"), env={"PW": PASSWORD}), 3, r"480")
 
 
 def message(place):
@@ -326,7 +322,7 @@ def message(place):
     contact = "sip:bob@%s:%d" % (HOST, bob.port)
     expect(register(place, server, "bob", PASSWORD, "--contact", contact), 0)
     text = "hello \u00fc, bob"
-    p = Process(place, "message", TANDEM, "message", "bob@" + DOMAIN, text, *as_user(server), "--json", env={"PW": PASSWORD})
+    p = Process(place, "message", TANDEM, "message", "bob@" + DOMAIN, text, *server.account("alice"), "--json", env={"PW": PASSWORD})
     bob.socket.settimeout(10)
     data, source = bob.socket.recvfrom(65536)
     head, _, body = data.decode().partition("\r\n\r\n")
@@ -335,10 +331,10 @@ def message(place):
     copied = [l for l in head.split("\r\n") if re.match(r"(?i)(via|from|to|call-id|cseq):", l)]
     bob.socket.sendto(("\r\n".join(["SIP/2.0 200 OK"] + copied + ["Content-Length: 0"]) + "\r\n\r\n").encode(), source)
     check(p.wait() == 0 and p.events()[-1]["event"] == "delivered", "message ended with %s: %s", p.p.returncode, p.output())
-    expect(tandem(place, "message", "nobody@" + DOMAIN, "hi", *as_user(server), env={"PW": PASSWORD}), 3)
-    expect(tandem(place, "message", "bob@" + DOMAIN, "hi", *as_user(server), env={"PW": "wrong-password"}), 3, r"407")
-    expect(tandem(place, "message", "bob@elsewhere.test", "hi", *as_user(server), env={"PW": PASSWORD}), 3)
-    expect(tandem(place, "message", "bob@" + DOMAIN, *as_user(server), env={"PW": PASSWORD}), 1)
+    expect(tandem(place, "message", "nobody@" + DOMAIN, "hi", *server.account("alice"), env={"PW": PASSWORD}), 3)
+    expect(tandem(place, "message", "bob@" + DOMAIN, "hi", *server.account("alice"), env={"PW": "wrong-password"}), 3, r"407")
+    expect(tandem(place, "message", "bob@elsewhere.test", "hi", *server.account("alice"), env={"PW": PASSWORD}), 3)
+    expect(tandem(place, "message", "bob@" + DOMAIN, *server.account("alice"), env={"PW": PASSWORD}), 1)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ killed while a call to it is being set up, and name servers that are dead, silen
 """
 import os, signal, socket, subprocess, threading
 import harness
-from harness import HOST, TANDEM, Process, Server, check, free_port, tandem, wait_for
+from harness import HOST, TANDEM, Process, Server, answering, calling, check, free_port, tandem, wait_for
 
 ALICE, BOB = {"alice": "alice-secret-1"}, {"bob": "bob-secret-2"}
 
@@ -76,19 +76,12 @@ def domain_two(place, name, port):
     return Server(place, name, users=BOB, trust=True, domain="two.test", port=port, config="log: debug\n")
 
 
-def options(server, user, domain, password):
-    return ["--as", "%s@%s" % (user, domain), "--password-env", "PW", "--proxy", "udp:" + server.address, "--json"]
-
-
 def answer(place, server, name):
-    p = Process(place, name, TANDEM, "answer", *options(server, "bob", "two.test", BOB), "--tone", 700, env={"PW": BOB["bob"]})
-    p.wait_event(event="registered")
-    return p
+    return answering(place, server, "bob", "--tone", 700, name=name)
 
 
 def call(place, server, name="alice", seconds=1):
-    return Process(place, name, TANDEM, "call", "bob@two.test", *options(server, "alice", "one.test", ALICE), "--tone", 440, "--duration", seconds,
-                   env={"PW": ALICE["alice"]})
+    return calling(place, server, "alice", "bob@two.test", "--tone", 440, "--duration", seconds, name=name)
 
 
 def events(process):
@@ -172,7 +165,7 @@ def two_families(place):
     for host, seconds in (("[::1]", 10), ("127.0.0.1", 20)):
         two = Server(place, "two" + host[0], users=BOB, domain="two.test", port=port, hosts=(host,),
                      config="trust: [127.0.0.1/32, \"::1/128\"]\n")
-        r = tandem(place, "message", "bob@two.test", "hello", *options(one, "alice", "one.test", ALICE), env={"PW": ALICE["alice"]}, seconds=seconds)
+        r = tandem(place, "message", "bob@two.test", "hello", *one.account("alice"), "--json", env={"PW": ALICE["alice"]}, seconds=seconds)
         check("480" in r.stdout, "%s: %d %s%s", host, r.returncode, r.stdout, r.stderr)     # it got there; bob is not in
         two.stop()
     one.stop()
@@ -221,7 +214,7 @@ def name_servers_that_fail(place):
 
 
 def refused(place, server, whom, status):
-    r = tandem(place, "call", whom, *options(server, "alice", "one.test", ALICE), env={"PW": ALICE["alice"]})
+    r = tandem(place, "call", whom, *server.account("alice"), "--json", env={"PW": ALICE["alice"]})
     check(r.returncode == 3 and str(status) in r.stdout, "%s: %d %s%s", whom, r.returncode, r.stdout, r.stderr)
 
 

@@ -5,25 +5,9 @@ And what `make run` prints, typed as it stands.
 """
 import os, re, signal
 import harness, tone
-from harness import DOMAIN, TANDEM, TOP, Baresip, Process, Server, check, free_port, tandem, wait_for
+from harness import DOMAIN, TANDEM, TOP, Baresip, Process, Server, answering, calling, check, free_port, tandem, wait_for
 
 USERS = {"alice": "alice-secret-1", "bob": "bob-secret-2"}
-
-
-def options(server, user, transport="udp", host=None):
-    proxy = "%s:%s:%d" % (transport, host, server.port) if host else "%s:%s" % (transport, server.address)
-    return ["--as", "%s@%s" % (user, DOMAIN), "--password-env", "PW", "--proxy", proxy, "--json"]
-
-
-def answer(place, server, user, *more, transport="udp", host=None):
-    p = Process(place, "answer-" + user, TANDEM, "answer", *options(server, user, transport, host), *more, env={"PW": USERS[user]})
-    p.wait_event(event="registered")
-    return p
-
-
-def call(place, server, user, whom, *more, transport="udp"):
-    return Process(place, "call-" + user, TANDEM, "call", "%s@%s" % (whom, DOMAIN), *options(server, user, transport), *more,
-                   env={"PW": USERS[user]})
 
 
 def sound(place, name, freq, seconds=30):
@@ -56,8 +40,8 @@ def ended_well(process, by):
 
 def phone_to_phone(place, transport, codec, hosts=("127.0.0.1",)):
     server = Server(place, users=USERS, hosts=hosts)
-    bob = answer(place, server, "bob", "--tone", 700, "--record", place.path("bob-heard.wav"), transport=transport)
-    alice = call(place, server, "alice", "bob", "--play", sound(place, "440.wav", 440), "--record", place.path("alice-heard.wav"),
+    bob = answering(place, server, "bob", "--tone", 700, "--record", place.path("bob-heard.wav"), transport=transport)
+    alice = calling(place, server, "alice", "bob", "--play", sound(place, "440.wav", 440), "--record", place.path("alice-heard.wav"),
                  "--duration", 2, "--codec", codec, "--dtmf", "4#", transport=transport)
     ended_well(alice, "us")
     ended_well(bob, "peer")
@@ -89,8 +73,8 @@ def phone_to_phone_over_ipv6(place):
 def phones_of_two_families(place):
     """the request crosses from IPv4 to IPv6; sound cannot without a relay, and the caller is told so"""
     server = Server(place, users=USERS, hosts=("127.0.0.1", "[::1]"))
-    bob = answer(place, server, "bob", "--tone", 700, transport="tcp", host="[::1]")
-    alice = call(place, server, "alice", "bob", "--tone", 440)
+    bob = answering(place, server, "bob", "--tone", 700, transport="tcp", host="[::1]")
+    alice = calling(place, server, "alice", "bob", "--tone", 440)
     check(alice.wait() == 3, "alice ended with %s", alice.p.returncode)
     check("488" in alice.errors() and "IPv4" in alice.errors(), "alice was told %s", alice.errors())
     bob.signal(signal.SIGTERM)
@@ -101,7 +85,7 @@ def phone_to_baresip(place):
     server = Server(place, users=USERS)
     bob = Baresip(place, "bob", USERS["bob"], server, sound(place, "700.wav", 700), answer="auto")
     bob.wait_registered()
-    alice = call(place, server, "alice", "bob", "--tone", 440, "--record", place.path("heard.wav"), "--duration", 2)
+    alice = calling(place, server, "alice", "bob", "--tone", 440, "--record", place.path("heard.wav"), "--duration", 2)
     ended_well(alice, "us")
     bob.wait_event("CALL_CLOSED")
     bob.stop()
@@ -111,7 +95,7 @@ def phone_to_baresip(place):
 
 def baresip_to_phone(place):
     server = Server(place, users=USERS)
-    bob = answer(place, server, "bob", "--tone", 700, "--record", place.path("heard.wav"))
+    bob = answering(place, server, "bob", "--tone", 700, "--record", place.path("heard.wav"))
     alice = Baresip(place, "alice", USERS["alice"], server, sound(place, "440.wav", 440))
     alice.wait_registered()
     alice.dial("bob")
@@ -127,8 +111,8 @@ def baresip_to_phone(place):
 def played_to_the_end(place):
     """without --duration the call lasts as long as the file"""
     server = Server(place, users=USERS)
-    bob = answer(place, server, "bob", "--record", place.path("heard.wav"))
-    alice = call(place, server, "alice", "bob", "--play", sound(place, "1s.wav", 440, 1.5))
+    bob = answering(place, server, "bob", "--record", place.path("heard.wav"))
+    alice = calling(place, server, "alice", "bob", "--play", sound(place, "1s.wav", 440, 1.5))
     check(alice.wait() == 0 and bob.wait() == 0, "they ended with %s and %s", alice.p.returncode, bob.p.returncode)
     in_order(alice, "answered", "played", "ended")
     rate, samples = tone.read(place.path("heard.wav"))
@@ -137,9 +121,9 @@ def played_to_the_end(place):
 
 def answering_one_after_the_other(place):
     server = Server(place, users=USERS)
-    bob = answer(place, server, "bob", "--keep")
+    bob = answering(place, server, "bob", "--keep")
     for n in range(3):
-        alice = call(place, server, "alice", "bob", "--tone", 440, "--duration", 1)
+        alice = calling(place, server, "alice", "bob", "--tone", 440, "--duration", 1)
         check(alice.wait() == 0, "call %d ended with %s", n, alice.p.returncode)
     wait_for(lambda: names(bob).count("ended") == 3, "bob to have had three calls (%s)" % names(bob))
     bob.signal(signal.SIGTERM)
@@ -149,20 +133,20 @@ def answering_one_after_the_other(place):
 
 def refusals(place):
     server = Server(place, users=USERS)
-    alice = call(place, server, "alice", "bob", "--tone", 440)
+    alice = calling(place, server, "alice", "bob", "--tone", 440)
     check(alice.wait() == 3, "to nobody: %s", alice.p.returncode)
     refused = alice.wait_event(event="refused")
     check(refused["status"] == 480 and "480" in alice.errors(), "to nobody: %s %s", refused, alice.errors())
-    bob = answer(place, server, "bob", "--tone", 700)
-    first = call(place, server, "alice", "bob", "--tone", 440)
+    bob = answering(place, server, "bob", "--tone", 700)
+    first = calling(place, server, "alice", "bob", "--tone", 440)
     bob.wait_event(event="answered")
-    second = tandem(place, "call", "bob@" + DOMAIN, *options(server, "alice"), env={"PW": USERS["alice"]})
+    second = tandem(place, "call", "bob@" + DOMAIN, *server.account("alice"), "--json", env={"PW": USERS["alice"]})
     check(second.returncode == 3 and "486" in second.stdout, "to one who talks: %d %s", second.returncode, second.stdout)
     first.signal(signal.SIGINT)
     check(first.wait() == 0 and bob.wait() == 0, "after Ctrl-C: %s and %s", first.p.returncode, bob.p.returncode)
-    r = tandem(place, "call", "bob@" + DOMAIN, *options(server, "alice"), env={"PW": "wrong-password"})
+    r = tandem(place, "call", "bob@" + DOMAIN, *server.account("alice"), "--json", env={"PW": "wrong-password"})
     check(r.returncode == 3 and "407" in r.stdout, "wrong password: %d %s", r.returncode, r.stdout)
-    r = tandem(place, "answer", *options(server, "bob"), env={"PW": "wrong-password"})
+    r = tandem(place, "answer", *server.account("bob"), "--json", env={"PW": "wrong-password"})
     check(r.returncode == 3 and "401" in r.stdout, "wrong password: %d %s", r.returncode, r.stdout)
 
 
@@ -171,7 +155,7 @@ def giving_up(place):
     server = Server(place, users=USERS)
     bob = Baresip(place, "bob", USERS["bob"], server, sound(place, "700.wav", 700, 1))
     bob.wait_registered()
-    alice = call(place, server, "alice", "bob", "--tone", 440)
+    alice = calling(place, server, "alice", "bob", "--tone", 440)
     alice.wait_event(event="ringing")
     alice.signal(signal.SIGINT)
     check(alice.wait() == 4, "alice ended with %s", alice.p.returncode)
@@ -183,7 +167,7 @@ def declined(place):
     server = Server(place, users=USERS)
     bob = Baresip(place, "bob", USERS["bob"], server, sound(place, "700.wav", 700, 1))
     bob.wait_registered()
-    alice = call(place, server, "alice", "bob", "--tone", 440)
+    alice = calling(place, server, "alice", "bob", "--tone", 440)
     bob.wait_event("CALL_INCOMING")
     bob.command("hangup")
     check(alice.wait() == 3, "alice ended with %s", alice.p.returncode)

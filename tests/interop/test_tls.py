@@ -3,9 +3,9 @@
 
 openssl makes the certificates of the files and speaks the versions that nobody should; baresip and linphone are ordinary phones.
 """
-import os, re, socket, ssl
+import os, socket, ssl
 import harness, tone
-from harness import DOMAIN, HOST, TANDEM, Baresip, Process, Server, check, tandem, wait_for
+from harness import DOMAIN, HOST, TANDEM, Baresip, Process, Server, answering, calling, check, make_certificate, tandem, wait_for
 
 USERS = {"alice": "alice-secret-1", "bob": "bob-secret-2"}
 OPTIONS = ("OPTIONS sip:example.test SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:9;branch=z9hG4bK%d\r\nMax-Forwards: 70\r\n"
@@ -16,23 +16,9 @@ def server_on_tls(place, **more):
     return Server(place, users=USERS, tls=True, **more)
 
 
-def make_certificate(place, name, *hosts):
-    """a self-signed one; its two files"""
-    crt, key = place.path(name + ".crt"), place.path(name + ".key")
-    r = place.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", crt,
-                  "-days", "30", "-subj", "/CN=" + hosts[0], "-addext",
-                  "subjectAltName=" + ",".join(("IP:" if h[0].isdigit() else "DNS:") + h for h in hosts))
-    check(r.returncode == 0, "openssl req: %s", r.stderr)
-    return crt, key
-
-
 def fingerprint(place, crt):
     r = place.run("openssl", "x509", "-in", crt, "-noout", "-fingerprint", "-sha256")
     return r.stdout.strip().split("=")[1]
-
-
-def phone(server, user, *more):
-    return ["--as", "%s@%s" % (user, DOMAIN), "--password-env", "PW", "--proxy", "tls:" + server.tls_address, "--json", *more]
 
 
 def connect(server, trusted, host=HOST, certificate=None):
@@ -64,12 +50,11 @@ def phones_call_over_tls(place):
     """one believes the fingerprint that was printed, the other the file"""
     server = server_on_tls(place)
     tone.make(place.path("440.wav"), 440, 30)
-    bob = Process(place, "bob", TANDEM, "answer", *phone(server, "bob", "--tls-fingerprint", server.ready["tls"]["fingerprint"]), "--tone", 700,
-                  "--record", place.path("bob.wav"), env={"PW": USERS["bob"]})
-    bob.wait_event(event="registered")
+    bob = answering(place, server, "bob", "--tls-fingerprint", server.ready["tls"]["fingerprint"], "--tone", 700, "--record",
+                    place.path("bob.wav"), transport="tls")
     check(server.registrations("bob")[0]["transport"] == "TLS", "%s", server.registrations())
-    alice = Process(place, "alice", TANDEM, "call", "bob@" + DOMAIN, *phone(server, "alice", "--tls-ca", server.certificate), "--play",
-                    place.path("440.wav"), "--duration", 2, env={"PW": USERS["alice"]})
+    alice = calling(place, server, "alice", "bob", "--tls-ca", server.certificate, "--play", place.path("440.wav"), "--duration", 2,
+                    transport="tls")
     check(alice.wait() == 0, "alice: %s %s", alice.output(), alice.errors())
     check(bob.wait() == 0, "bob: %s %s", bob.output(), bob.errors())
     ok, why = tone.find(place.path("bob.wav"), 440)
@@ -80,7 +65,7 @@ def phones_call_over_tls(place):
 def phone_comes_back(place):
     """its connection is gone with the server: it registers again over another one, and the old contact is no more"""
     server = server_on_tls(place)
-    bob = Process(place, "bob", TANDEM, "register", *phone(server, "bob", "--tls-ca", server.certificate), env={"PW": USERS["bob"]})
+    bob = Process(place, "bob", TANDEM, "register", *server.account("bob", "tls"), "--json", "--tls-ca", server.certificate, env={"PW": USERS["bob"]})
     bob.wait_event(event="registered")
     before = server.registrations("bob")[0]["contact"]
     server.stop()
@@ -228,8 +213,7 @@ def linphone_registers_over_tls(place):
         if comes:
             wait_for(lambda: server.registrations("alice"), "linphone to be registered", 40)
             check(server.registrations("alice")[0]["transport"] == "TLS", "%s", server.registrations())
-            bob = Process(place, "bob", TANDEM, "call", "alice@" + DOMAIN, *phone(server, "bob", "--tls-ca", server.certificate),
-                          env={"PW": USERS["bob"]})
+            bob = calling(place, server, "bob", "alice", "--tls-ca", server.certificate, transport="tls")
             bob.wait_event(event="ringing", seconds=40)
             bob.stop()
         else:

@@ -1,24 +1,14 @@
 #!/usr/bin/env python3
 """`tandem trace`: the ladder, filters, JSON, files that tshark reads, readers that do not read; and that nothing secret leaves (X5)."""
-import json, os, re, signal, socket, subprocess
+import os, re, signal, socket, subprocess
 import harness, sip
-from harness import DOMAIN, HOST, TANDEM, Process, Server, check, free_port, read_file, tandem, wait_for
+from harness import DOMAIN, HOST, TANDEM, Process, Server, answering, check, free_port, read_file, tandem, wait_for
 
 USERS = {"alice": "alice-secret-1", "bob": "bob-secret-2"}
 
 
-def phone(server, user):
-    return ["--as", "%s@%s" % (user, DOMAIN), "--password-env", "PW", "--proxy", "udp:" + server.address]
-
-
-def answer(place, server):
-    bob = Process(place, "bob", TANDEM, "answer", *phone(server, "bob"), "--json", env={"PW": USERS["bob"]})
-    bob.wait_event(event="registered")
-    return bob
-
-
 def call(place, server, whom="bob"):
-    return tandem(place, "call", "%s@%s" % (whom, DOMAIN), *phone(server, "alice"), "--tone", 440, "--duration", 1,
+    return tandem(place, "call", "%s@%s" % (whom, DOMAIN), *server.account("alice"), "--tone", 440, "--duration", 1,
                   env={"PW": USERS["alice"]})
 
 
@@ -31,7 +21,7 @@ def watch(place, server, name, *more):
 
 def ladder(place):
     server = Server(place, users=USERS, config="workers: 2\n")
-    bob, live = answer(place, server), watch(place, server, "live", "alice")
+    bob, live = answering(place, server, "bob"), watch(place, server, "live", "alice")
     check(call(place, server).returncode == 0 and bob.wait() == 0, "the call")
     live.wait_event(kind="out", method="BYE", status=200)
     drawn = server.command("trace", "--past", "alice").stdout
@@ -68,7 +58,7 @@ def filters(place):
 
 def tshark_reads_it(place):
     server = Server(place, users=USERS, config="workers: 2\n", hosts=(HOST, "[::1]"))
-    bob = answer(place, server)
+    bob = answering(place, server, "bob")
     path = place.path("live.pcapng")
     live = Process(place, "live", TANDEM, "trace", "--save", path, "-c", server.file)
     ready = watch(place, server, "ready")                     # of two that watch the later one

@@ -3,7 +3,7 @@
 address and one on UDP. (A browser is test_browser.py.)"""
 import os, re, socket, ssl, time, warnings
 import harness, sip, websocket
-from harness import HOST, DOMAIN, Failure, Server, check, free_port, wait_for
+from harness import HOST, DOMAIN, Failure, Server, check, free_port, make_certificate, wait_for
 from websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Client, WebSocket, frame
 
 
@@ -17,10 +17,6 @@ def server_for(place, config="", trust="any", workers=2, **more):
     return s
 
 
-def certificate(server):
-    return os.path.join(server.folder, "state", "tls.crt")
-
-
 def trusting(path):
     """what a client takes: this certificate, for the names in it"""
     c = ssl.create_default_context(cafile=path)
@@ -30,7 +26,7 @@ def trusting(path):
 
 def either(server):
     """[(port, TLS or None)] of both listeners"""
-    return [(server.ws, None), (server.wss, trusting(certificate(server)))]
+    return [(server.ws, None), (server.wss, trusting(server.certificate))]
 
 
 def still_serves(server, port=None, secure=None):
@@ -266,17 +262,10 @@ def openssl(place, *args, stdin=None):
     return r.stdout
 
 
-def make_certificate(place, name, domain):
-    """two files in the place, NAME.crt and NAME.key: the first one's path"""
-    openssl(place, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9", "-subj", "/CN=" + domain,
-            "-addext", "subjectAltName=DNS:" + domain, "-keyout", name + ".key", "-out", name + ".crt")
-    return place.path(name + ".crt")
-
-
 # Proves RFC 5922 §7.8-1; RFC 7118 §9.1-1.
 def certificates_change_under_way(place):
     """by name (SNI), and anew by a reload; connections stay what they are"""
-    first, second, other = (make_certificate(place, n, d) for n, d in (("one", DOMAIN), ("two", DOMAIN), ("other", "other.test")))
+    first, second, other = (make_certificate(place, n, d)[0] for n, d in (("one", DOMAIN), ("two", DOMAIN), ("other", "other.test")))
     server = server_for(place, config="tls:\n  certificate: %s\n  key: %s\n" % (first, first.replace(".crt", ".key")))
     c = Client(server.wss, trusting(first))
     try:
@@ -299,7 +288,7 @@ def old_tls_is_refused(place):
     server = server_for(place)
     warnings.simplefilter("ignore", DeprecationWarning)
     for version, works in ((ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, True)):
-        secure = trusting(certificate(server))
+        secure = trusting(server.certificate)
         secure.set_ciphers("DEFAULT:@SECLEVEL=0")
         secure.minimum_version = secure.maximum_version = version
         try:

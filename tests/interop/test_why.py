@@ -1,21 +1,16 @@
 #!/usr/bin/env python3
 """`tandem why` after real phones failed at a real server: the word for programs, and what a person reads."""
-import json, os, re, signal
+import json, re, signal
 import harness, sip, tone
-from harness import DOMAIN, HOST, TANDEM, Baresip, Process, Server, check, free_port, tandem, wait_for
+from harness import DOMAIN, HOST, Baresip, Server, answering, calling, check, free_port, make_certificate, tandem, wait_for
 from test_dns import NameServer
-from test_tls import make_certificate
 
 USERS = {"alice": "alice-secret-1", "bob": "bob-secret-2"}
 
 
-def options(server, user):
-    return ["--as", "%s@%s" % (user, DOMAIN), "--password-env", "PW", "--proxy", "udp:" + server.address, "--json"]
-
-
 def call(place, server, whom, status, password=USERS["alice"]):
     """alice calls and is refused with that status"""
-    r = tandem(place, "call", whom if "@" in whom else "%s@%s" % (whom, DOMAIN), *options(server, "alice"), env={"PW": password})
+    r = tandem(place, "call", whom if "@" in whom else "%s@%s" % (whom, DOMAIN), *server.account("alice"), "--json", env={"PW": password})
     check(str(status) in r.stdout, "calling %s: %d %s%s", whom, r.returncode, r.stdout, r.stderr)
 
 
@@ -60,9 +55,8 @@ def ways_to_fail(place):
 
 def busy(place):
     server = Server(place, users=USERS)
-    bob = Process(place, "answer", TANDEM, "answer", *options(server, "bob"), "--tone", 700, env={"PW": USERS["bob"]})
-    bob.wait_event(event="registered")
-    first = Process(place, "call", TANDEM, "call", "bob@" + DOMAIN, *options(server, "alice"), "--tone", 440, env={"PW": USERS["alice"]})
+    bob = answering(place, server, "bob", "--tone", 700)
+    first = calling(place, server, "alice", "bob", "--tone", 440)
     bob.wait_event(event="answered")
     told = story(server, "answered", r"called bob@example\.test, who answered after", r"nobody has hung up")
     call(place, server, "bob", 486)
@@ -78,7 +72,7 @@ def a_phone_that_hangs(place):
     bob = Baresip(place, "bob", USERS["bob"], server, sound(place))
     bob.wait_registered()
     bob.process.signal(signal.SIGSTOP)
-    caller = Process(place, "call", TANDEM, "call", "bob@" + DOMAIN, *options(server, "alice"), env={"PW": USERS["alice"]})
+    caller = calling(place, server, "alice", "bob")
     wait_for(lambda: server.lines("calls"), "the call to be under way")
     call(place, server, "bob", 503)
     story(server, "overload", r"proxy\.max_pending")
