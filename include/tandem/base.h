@@ -156,6 +156,7 @@ void *td_arena_alloc(struct td_arena *a, size_t n); /* 8-aligned, not cleared; N
 void *td_arena_zalloc(struct td_arena *a, size_t n);
 int td_arena_dup(struct td_str *out, struct td_arena *a, struct td_str s); /* -ENOMEM */
 void td_arena_reset(struct td_arena *a);                                   /* frees everything; usable again */
+void td_arena_wipe(struct td_str s); /* a key or password in an arena, before that is freed: nothing of it stays in memory */
 
 /* ---- output string: grows; a failed allocation sticks in `failed` and later writes do nothing ---- */
 
@@ -169,6 +170,7 @@ void td_out_init(struct td_out *o);
 /* Writes into memory of the caller's and fails, rather than grows, when it is full. */
 void td_out_init_fixed(struct td_out *o, void *mem, size_t cap);
 void td_out_free(struct td_out *o);
+void td_out_wipe(struct td_out *o); /* the same of a key or password: nothing of it stays in memory */
 /* Makes place for n more bytes without counting them. False, and failed, when there is none. */
 bool td_out_reserve(struct td_out *o, size_t n);
 char *td_out_room(struct td_out *o, size_t n); /* n bytes to fill at the end (already counted), or NULL */
@@ -207,6 +209,9 @@ static inline struct td_str td_out_view(const struct td_out *o)
 /* What was written as a counted buffer (a growing string's own memory: nothing is copied); frees o. NULL when o had failed or
  * memory is out. */
 struct td_buf *td_out_buf(struct td_out *o);
+
+/* Appends what is still to be read there, at most `most` bytes. TD_ELIMIT: it is more; -errno; -ENOMEM. */
+int td_read_all(struct td_out *o, int fd, size_t most);
 
 /* ---- text codings ---- */
 

@@ -131,6 +131,12 @@ int td_arena_dup(struct td_str *out, struct td_arena *a, struct td_str s)
 	return 0;
 }
 
+void td_arena_wipe(struct td_str s)
+{
+	if (s.n)
+		explicit_bzero((void *)(uintptr_t)s.p, s.n);
+}
+
 void td_arena_reset(struct td_arena *a)
 {
 	struct td_arena_chunk *c, *next;

@@ -26,6 +26,13 @@ void td_out_free(struct td_out *o)
 	*o = (struct td_out){ 0 };
 }
 
+void td_out_wipe(struct td_out *o)
+{
+	if (o->p)
+		explicit_bzero(o->p, o->n);
+	td_out_free(o);
+}
+
 bool td_out_reserve(struct td_out *o, size_t n)
 {
 	struct td_buf *b;

@@ -2,6 +2,7 @@
 #include "cli/phone.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,16 +39,13 @@ static int read_proxy(struct td_hop *out, struct phone *ph)
 
 static int read_ca(struct td_out *o, const char *path)
 {
-	char block[4096];
-	size_t n;
-	FILE *f = fopen(path, "re");
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
 
-	if (!f)
+	if (fd < 0)
 		return -errno;
-	while ((n = fread(block, 1, sizeof(block), f)) > 0 && o->n < 1 << 20)
-		td_out_str(o, td_str_n(block, n));
-	fclose(f);
-	return o->failed ? -ENOMEM : 0;
+	err = td_read_all(o, fd, 1 << 20);
+	close(fd);
+	return err;
 }
 
 /* Whom to believe, out of the options. */

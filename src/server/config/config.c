@@ -170,18 +170,13 @@ int td_config_parse(struct td_config **out, struct td_out *errors, struct td_str
 
 static int read_file(struct td_out *o, const char *path)
 {
-	char block[4096];
-	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
 
 	if (fd < 0)
 		return -errno;
-	while ((n = read(fd, block, sizeof(block))) > 0 && o->n < MAX_FILE)
-		td_out_str(o, td_str_n(block, (size_t)n));
-	if (n)
-		err = n < 0 ? -errno : TD_ELIMIT;
+	err = td_read_all(o, fd, MAX_FILE);
 	close(fd);
-	return err ? err : o->failed ? -ENOMEM : 0;
+	return err;
 }
 
 int td_config_load(struct td_config **out, struct td_out *errors, struct td_str path)
