@@ -261,11 +261,13 @@ int td_tls_name(char out[TD_TLS_NAME], struct td_str host);
 /* ---- certificates as text ---- */
 
 enum { TD_FINGERPRINT = 32 };
-/* Of the first certificate in PEM text: SHA-256 over its DER form. TD_ESYNTAX. */
+/* Of the first certificate in PEM text: SHA-256 over its DER form. TD_ESYNTAX, -ENOMEM. */
 int td_cert_fingerprint(uint8_t out[TD_FINGERPRINT], struct td_str pem);
 void td_fingerprint_print(struct td_out *o, const uint8_t fp[TD_FINGERPRINT]); /* "AB:CD:…" */
 int td_fingerprint_parse(uint8_t out[TD_FINGERPRINT], struct td_str text);     /* with or without colons, any case */
-/* The names of a certificate as RFC 5922 §7.1 takes them, a line each, and the second since 1970 at which it ends. */
+/* Can we prove ourselves with them? TD_ESYNTAX with what is wrong, in words; -ENOMEM. */
+int td_cert_check(struct td_out *why, struct td_str certificate, struct td_str key);
+/* The names of a certificate as RFC 5922 §7.1 takes them, a line each, and the second since 1970 at which it ends. TD_ESYNTAX, -ENOMEM. */
 int td_cert_read(struct td_out *names, uint64_t *ends_s, struct td_str pem);
 /* A new key (ECDSA, P-256) and a certificate for it that it signs itself, for these domains and numeric addresses. */
 int td_cert_make(struct td_out *certificate, struct td_out *key, const struct td_str *names, unsigned n, unsigned days);

@@ -19,27 +19,22 @@
 	"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 #define CIPHERS_TLS13 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
+/* Appends what OpenSSL could not do, and its word for why. */
 static int say(struct td_out *why, const char *what)
 {
-	unsigned long code = ERR_peek_last_error();
-	const char *reason = code ? ERR_reason_error_string(code) : NULL;
+	const char *reason;
+	int err = tls_pem_error(&reason);
 
 	td_out_z(why, what);
 	if (reason)
 		td_out_fmt(why, " (%s)", reason);
-	ERR_clear_error();
-	return TD_ESYNTAX;
+	return err;
 }
 
-static BIO *memory(struct td_str pem)
+/* Nothing more was found in a text: 0 when it ends there. */
+static int end_of(struct td_out *why, const char *what)
 {
-	return pem.n && pem.n <= INT32_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
-}
-
-/* A file that asks for a password cannot be used by a server that nobody sits at. */
-static int no_password(char *buf, int size, int writing, void *arg)
-{
-	return -1;
+	return tls_pem_end() ? 0 : say(why, what);
 }
 
 static SSL_CTX *plain_ctx(struct td_tls *t, const SSL_METHOD *method)
@@ -67,34 +62,38 @@ static SSL_CTX *plain_ctx(struct td_tls *t, const SSL_METHOD *method)
 	return ctx;
 }
 
-static int use_chain(SSL_CTX *ctx, struct td_str pem, struct td_out *why)
+/* Those that signed it, up to the end of the text: one that is broken would be missed by phones alone. */
+static int use_above(SSL_CTX *ctx, BIO *bio, struct td_out *why)
 {
-	BIO *bio = memory(pem);
-	X509 *cert = bio ? PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL) : NULL;
-	bool ok = cert && SSL_CTX_use_certificate(ctx, cert) == 1;
 	X509 *above;
 
-	X509_free(cert);
-	if (!ok) {
-		BIO_free(bio);
-		return say(why, "the certificate cannot be read");
-	}
-	while ((above = PEM_read_bio_X509(bio, NULL, no_password, NULL))) {
+	while ((above = PEM_read_bio_X509(bio, NULL, tls_pem_no_password, NULL))) {
 		if (SSL_CTX_add0_chain_cert(ctx, above) != 1) {
 			X509_free(above);
-			BIO_free(bio);
-			return say(why, "the certificates above it cannot be used");
+			return say(why, "a certificate above it cannot be used");
 		}
 	}
-	ERR_clear_error(); /* the end of the file */
+	return end_of(why, "a certificate above it cannot be read");
+}
+
+static int use_chain(SSL_CTX *ctx, struct td_str pem, struct td_out *why)
+{
+	BIO *bio = tls_pem_bio(pem);
+	X509 *cert = bio ? PEM_read_bio_X509_AUX(bio, NULL, tls_pem_no_password, NULL) : NULL;
+	bool ok = cert && SSL_CTX_use_certificate(ctx, cert) == 1;
+	int err = ok ? 0 : say(why, "the certificate cannot be read");
+
+	X509_free(cert);
+	if (!err)
+		err = use_above(ctx, bio, why);
 	BIO_free(bio);
-	return 0;
+	return err;
 }
 
 static int use_key(SSL_CTX *ctx, struct td_str pem, struct td_out *why)
 {
-	BIO *bio = memory(pem);
-	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+	BIO *bio = tls_pem_bio(pem);
+	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, tls_pem_no_password, NULL) : NULL;
 	int err = 0;
 
 	BIO_free(bio);
@@ -139,18 +138,20 @@ static int read_ca(struct td_tls *t, struct td_str pem, struct td_out *why)
 	BIO *bio;
 	X509 *cert;
 	unsigned n = 0;
+	int err;
 
 	if (!pem.n)
 		return use_system(store);
-	bio = memory(pem);
-	while (bio && (cert = PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL))) {
+	bio = tls_pem_bio(pem);
+	while (bio && (cert = PEM_read_bio_X509_AUX(bio, NULL, tls_pem_no_password, NULL))) {
 		n += X509_STORE_add_cert(store, cert) == 1;
 		X509_free(cert);
 	}
 	BIO_free(bio);
-	if (!n)
-		return say(why, "no certificate of those to believe can be read");
-	ERR_clear_error();
+	err = !n ? say(why, "no certificate of those to believe can be read")
+		 : end_of(why, "one of the certificates to believe cannot be read");
+	if (err)
+		return err;
 	/* One that is listed itself is believed, be it no root: a server's own, made at its first start. */
 	X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
 	return 0;
@@ -196,6 +197,18 @@ static int open_site(struct td_tls *t, const struct td_tls_options *opt, unsigne
 	SSL_CTX_set_num_tickets(site->ctx, 1); /* each costs; who comes back gets another */
 	tls_tickets_use(site->ctx);
 	return use_identity(site->ctx, id, why);
+}
+
+int td_cert_check(struct td_out *why, struct td_str certificate, struct td_str key)
+{
+	const struct td_tls_identity id = { .certificate = certificate, .key = key };
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	int err;
+
+	ERR_clear_error();
+	err = ctx ? use_identity(ctx, &id, why) : -ENOMEM;
+	SSL_CTX_free(ctx);
+	return err;
 }
 
 static int open_client(struct td_tls *t, const struct td_tls_options *opt, struct td_out *why)

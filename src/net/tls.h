@@ -65,7 +65,13 @@ void tls_tickets_use(SSL_CTX *ctx); /* whose app data is its td_tls */
 /* tls_identity.c */
 /* SIP domain identities of a certificate (RFC 5922 §7.1), a line each, lower case. -ENOMEM. */
 int tls_identities(struct td_out *out, X509 *cert);
+bool tls_fingerprint(uint8_t out[TD_FINGERPRINT], X509 *cert); /* cert may be NULL: false */
 
-X509 *tls_read_certificate(struct td_str pem); /* the first one; NULL */
+/* tls_pem.c: text read by OpenSSL. */
+BIO *tls_pem_bio(struct td_str pem);                                  /* borrows it; NULL: empty, too long, no memory */
+int tls_pem_no_password(char *buf, int size, int writing, void *arg); /* for whatever reads from it */
+/* What made OpenSSL give up, whose list of errors is empty after: -ENOMEM, or TD_ESYNTAX with its word for it, static, may be NULL. */
+int tls_pem_error(const char **reason);
+bool tls_pem_end(void); /* nothing was found since the text has nothing more; the list is empty then */
 
 #endif

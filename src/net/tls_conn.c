@@ -75,23 +75,23 @@ static void note(struct net_tls *t, int err, const char *why)
 /* What a person needs to compare, or to pin: the fingerprint of what was shown. */
 static void keep_fingerprint(struct net_tls *t, X509 *cert)
 {
-	unsigned char md[EVP_MAX_MD_SIZE];
+	uint8_t fp[TD_FINGERPRINT];
 	struct td_out o;
 
-	if (!cert || X509_digest(cert, EVP_sha256(), md, NULL) != 1)
+	if (!tls_fingerprint(fp, cert))
 		return;
 	td_out_init(&o);
 	td_out_z(&o, "SHA-256 ");
-	td_fingerprint_print(&o, md);
+	td_fingerprint_print(&o, fp);
 	td_buf_unref(t->shown);
 	t->shown = td_out_buf(&o);
 }
 
 static bool pin_fits(const struct net_tls *t, X509 *cert)
 {
-	unsigned char md[EVP_MAX_MD_SIZE];
+	uint8_t fp[TD_FINGERPRINT];
 
-	return cert && X509_digest(cert, EVP_sha256(), md, NULL) == 1 && !memcmp(md, t->tls->pin, sizeof(t->tls->pin));
+	return tls_fingerprint(fp, cert) && !memcmp(fp, t->tls->pin, sizeof(fp));
 }
 
 static int read_names(struct net_tls *t, X509 *cert)
@@ -333,8 +333,10 @@ static void receive(struct net_tls *t)
 	char *plain = c->net->plain;
 
 	do {
-		int n = SSL_read(t->ssl, plain, PLAIN_BYTES), err;
+		int n, err;
 
+		ERR_clear_error(); /* of whatever its owner did with the record before: SSL_get_error() would take it for its own */
+		n = SSL_read(t->ssl, plain, PLAIN_BYTES);
 		if (n > 0) {
 			c->ev->data(c, td_str_n(plain, (size_t)n), c->arg);
 			if (c->state != CONN_OPEN || c->detached)
@@ -364,10 +366,8 @@ void net_tls_input(struct td_conn *c, struct td_str bytes)
 			t->in = TD_STR_NULL;
 		return;
 	}
-	if (!c->detached) {
-		ERR_clear_error();
+	if (!c->detached)
 		receive(t);
-	}
 	if (!c->tls) /* closed by its owner */
 		return;
 	t->in = TD_STR_NULL;
@@ -410,6 +410,7 @@ int net_tls_send(struct td_conn *c, struct td_buf *buf)
 		return wait(t, buf);
 	if (write_all(t, buf))
 		return 0;
+	ERR_clear_error();
 	t->done = true;
 	net_conn_fail_later(c, t->err ? t->err : -EPROTO);
 	return t->err ? t->err : TD_ECLOSED;

@@ -13,7 +13,7 @@
 
 static bool host_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == ':';
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
 }
 
 int td_tls_name(char out[TD_TLS_NAME], struct td_str host)
@@ -33,7 +33,7 @@ int td_tls_name(char out[TD_TLS_NAME], struct td_str host)
 		return TD_ESYNTAX;
 	for (size_t i = 0; i < host.n; i++) {
 		out[i] = td_lower(host.p[i]);
-		if (!host_char(out[i]) || out[i] == ':')
+		if (!host_char(out[i]))
 			return TD_ESYNTAX;
 	}
 	out[host.n] = '\0';
@@ -48,6 +48,16 @@ static void add(struct td_out *out, struct td_str host)
 		return;
 	td_out_z(out, name);
 	td_out_char(out, '\n');
+}
+
+/* A dNSName or a common name: no address, though one may be written there. */
+static void add_domain(struct td_out *out, struct td_str host)
+{
+	char name[TD_TLS_NAME];
+	struct td_addr ip;
+
+	if (!td_tls_name(name, host) && td_ip_parse(&ip, td_str_of(name)))
+		add(out, host);
 }
 
 static struct td_str text_of(const ASN1_STRING *s)
@@ -106,7 +116,7 @@ static void add_names(struct td_out *out, const GENERAL_NAMES *all)
 		const GENERAL_NAME *g = sk_GENERAL_NAME_value(all, i);
 
 		if (g->type == GEN_DNS && !sip)
-			add(out, text_of(g->d.dNSName));
+			add_domain(out, text_of(g->d.dNSName));
 		else if (g->type == GEN_IPADD)
 			add_ip(out, g->d.iPAddress);
 	}
@@ -118,20 +128,23 @@ static void add_common_name(struct td_out *out, X509 *cert)
 	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
 
 	if (at >= 0)
-		add(out, text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at))));
+		add_domain(out, text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at))));
 }
 
 int tls_identities(struct td_out *out, X509 *cert)
 {
-	int found; /* -1: there is no such extension; else one that cannot be read, or two of them */
+	int err = 0, found; /* -1: there is no such extension; else one that cannot be read, or two of them */
+	const char *reason;
 	GENERAL_NAMES *all = X509_get_ext_d2i(cert, NID_subject_alt_name, &found, NULL);
 
 	if (all)
 		add_names(out, all);
 	else if (found == -1)
 		add_common_name(out, cert);
+	else if (tls_pem_error(&reason) == -ENOMEM)
+		err = -ENOMEM;
 	GENERAL_NAMES_free(all);
-	return out->failed ? -ENOMEM : 0;
+	return out->failed ? -ENOMEM : err;
 }
 
 bool td_tls_names_have(struct td_str names, struct td_str host)
@@ -149,25 +162,40 @@ bool td_tls_names_have(struct td_str names, struct td_str host)
 
 /* ---- text ---- */
 
-X509 *tls_read_certificate(struct td_str pem)
+static int read_certificate(X509 **out, struct td_str pem)
 {
-	BIO *bio = pem.n && pem.n <= INT32_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
-	X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	BIO *bio = tls_pem_bio(pem);
+	X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, tls_pem_no_password, NULL) : NULL;
+	const char *reason;
 
 	BIO_free(bio);
-	return cert;
+	if (!cert)
+		return tls_pem_error(&reason);
+	*out = cert;
+	return 0;
+}
+
+bool tls_fingerprint(uint8_t out[TD_FINGERPRINT], X509 *cert)
+{
+	unsigned char md[EVP_MAX_MD_SIZE];
+
+	if (!cert || X509_digest(cert, EVP_sha256(), md, NULL) != 1)
+		return false;
+	memcpy(out, md, TD_FINGERPRINT);
+	return true;
 }
 
 int td_cert_fingerprint(uint8_t out[TD_FINGERPRINT], struct td_str pem)
 {
-	X509 *cert = tls_read_certificate(pem);
-	unsigned char md[EVP_MAX_MD_SIZE];
-	bool ok = cert && X509_digest(cert, EVP_sha256(), md, NULL) == 1;
+	X509 *cert;
+	int err = read_certificate(&cert, pem);
 
+	if (err)
+		return err;
+	if (!tls_fingerprint(out, cert))
+		err = -ENOMEM;
 	X509_free(cert);
-	if (ok)
-		memcpy(out, md, TD_FINGERPRINT);
-	return ok ? 0 : TD_ESYNTAX;
+	return err;
 }
 
 void td_fingerprint_print(struct td_out *o, const uint8_t fp[TD_FINGERPRINT])
@@ -202,11 +230,11 @@ static uint64_t seconds_of(const ASN1_TIME *t)
 
 int td_cert_read(struct td_out *names, uint64_t *ends_s, struct td_str pem)
 {
-	X509 *cert = tls_read_certificate(pem);
-	int err;
+	X509 *cert;
+	int err = read_certificate(&cert, pem);
 
-	if (!cert)
-		return TD_ESYNTAX;
+	if (err)
+		return err;
 	err = tls_identities(names, cert);
 	if (!err)
 		*ends_s = seconds_of(X509_get0_notAfter(cert));

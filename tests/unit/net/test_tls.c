@@ -4,6 +4,7 @@
 #include "../../tls.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 
 /* One end: what happened to it. */
 struct end {
@@ -14,6 +15,7 @@ struct end {
 	int err;
 	struct td_out got, why, names;
 	bool echo, shutdown_on_data;
+	bool careless; /* what it does with bytes leaves errors in OpenSSL's list, as other TLS of the same thread may */
 	struct td_listener *listener;
 };
 
@@ -47,6 +49,8 @@ static void on_data(struct td_conn *c, struct td_str bytes, void *arg)
 	struct end *e = arg;
 
 	td_out_str(&e->got, bytes);
+	if (e->careless)
+		ERR_raise(ERR_LIB_USER, ERR_R_PASSED_NULL_PARAMETER);
 	if (e->echo)
 		send_text(c, bytes);
 	if (e->shutdown_on_data) {
@@ -213,6 +217,7 @@ static void many_bytes(void **state)
 	pair_open(&f.p, state, server);
 	if (f.p.w.wire)
 		td_wire_rules(f.p.w.wire, &(struct td_wire_rules){ .delay_us = 100, .stream_chunk = 777 });
+	f.p.server.careless = true;
 	dial(&f.p, client, "a.test");
 	for (size_t i = 0; i < TD_ARRAY_LEN(sizes); i++) {
 		struct td_buf *b = pattern(sizes[i], (unsigned)i);
@@ -323,6 +328,10 @@ static const struct name_row {
 	{ "x", { DNS("a.test"), { GEN_IPADD, TD_STR_INIT("\xc0\x00\x02\x01") } }, 2, 9, "192.0.2.2", TD_ENAME },
 	{ "x", { { GEN_IPADD, TD_STR_INIT("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01") } }, 1, 9, "2001:DB8:0::1", 0 },
 	{ "x", { URI("sip:[2001:db8::1]:5061") }, 1, 9, "[2001:db8::1]", 0 },
+	{ "x", { DNS("192.0.2.1") }, 1, 9, "192.0.2.1", TD_ENAME },
+	{ "x", { DNS("192.0.2.1.") }, 1, 9, "192.0.2.1", TD_ENAME },
+	{ "x", { DNS("2001:db8::1") }, 1, 9, "2001:db8::1", TD_ENAME },
+	{ "192.0.2.1", { { 0 } }, 0, 9, "192.0.2.1", TD_ENAME },
 	/* expired */
 	{ "x", { DNS("a.test") }, 1, -9, "a.test", TD_ECERT },
 };
@@ -536,7 +545,7 @@ static void t4_no_handshake(void **state)
 			0);
 		if (i < TD_ARRAY_LEN(rows))
 			send_text(p.client.c, rows[i]);
-		else /* not a word, and gone */
+		else /* the beginning of a record, and gone */
 			send_text(p.client.c, TD_STR("\x16\x03\x01"));
 		world_settle(&p.w);
 		if (p.client.c)
@@ -579,11 +588,51 @@ static void refused_contexts(void **state)
 		assert_int_equal(td_tls_open(&t, &opt, &why), TD_ESYNTAX);
 		assert_true(why.n > 10);
 	}
+	for (size_t i = 0; i + 1 < TD_ARRAY_LEN(rows); i++) { /* the same without making a context of it */
+		why.n = 0;
+		assert_int_equal(td_cert_check(&why, rows[i].certificate, rows[i].key), TD_ESYNTAX);
+		assert_true(why.n > 10);
+	}
+	assert_int_equal(td_cert_check(&why, td_out_view(&a.certificate), td_out_view(&a.key)), 0);
 	opt = (struct td_tls_options){ .ca = TD_STR("nothing\n") };
 	assert_int_equal(td_tls_open(&t, &opt, &why), TD_ESYNTAX);
 	td_out_free(&why);
 	cert_free(&a);
 	cert_free(&b);
+}
+
+/* A later block that is broken: phones would miss it, or somebody would be believed no more, and nobody would know why. */
+static void broken_further_down(void **state)
+{
+	static const char *const rows[] = {
+		"-----BEGIN CERTIFICATE-----\nMIIB",
+		"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+		"-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n",
+	};
+	struct td_tls_options opt = { 0 };
+	struct td_out why, text;
+	struct td_tls *t;
+	struct cert c;
+
+	td_out_init(&why);
+	td_out_init(&text);
+	cert_for(&c, "a.test");
+	for (size_t i = 0; i <= TD_ARRAY_LEN(rows); i++) {
+		int want = i < TD_ARRAY_LEN(rows) ? TD_ESYNTAX : 0;
+
+		why.n = text.n = 0;
+		td_out_str(&text, td_out_view(&c.certificate));
+		td_out_str(&text, td_out_view(&c.certificate));
+		td_out_z(&text, want ? rows[i] : "and nothing more\n");
+		assert_int_equal(td_cert_check(&why, td_out_view(&text), td_out_view(&c.key)), want);
+		assert_int_equal(why.n > 10, want != 0);
+		opt.ca = td_out_view(&text);
+		assert_int_equal(td_tls_open(&t, &opt, &why), want);
+	}
+	td_tls_unref(t);
+	td_out_free(&why);
+	td_out_free(&text);
+	cert_free(&c);
 }
 
 /* Proves RFC 5922 §7.1-1. */
@@ -632,6 +681,7 @@ int main(void)
 		FOUR_MODES(clients),
 		FOUR_MODES(t4_no_handshake),
 		cmocka_unit_test(refused_contexts),
+		cmocka_unit_test(broken_further_down),
 		cmocka_unit_test(certificates_as_text),
 	};
 
