@@ -111,6 +111,8 @@ void td_certs_unref(struct td_certs *c)
 	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	td_tls_unref(c->tls);
+	for (unsigned i = 0; i < c->n; i++)
+		td_arena_wipe(c->list[i].key);
 	td_arena_reset(&c->arena);
 	free(c);
 }

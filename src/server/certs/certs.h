@@ -16,7 +16,6 @@ struct td_cert {
 	struct td_str file;             /* where the certificate stands, for people; with a terminator behind it */
 	uint8_t fingerprint[TD_FINGERPRINT];
 	uint64_t ends_s; /* since 1970 */
-	bool own;        /* made by us, signed by itself */
 };
 
 struct td_certs {

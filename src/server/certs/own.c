@@ -10,7 +10,7 @@
 
 #include "server/certs/internal.h"
 
-enum { DAYS = 3650, RENEW_DAYS = 30, FILE_MOST = 65536, MOST_NAMES = 64 };
+enum { DAYS = 3650, RENEW_DAYS = 30, FILE_MOST = 1 << 20 };
 
 /* ---- files ---- */
 
@@ -31,22 +31,18 @@ static int path_of(struct td_str *out, struct td_arena *a, const struct td_confi
 
 static int read_file(struct td_str *out, struct td_arena *a, struct td_str path)
 {
-	char *text = td_arena_alloc(a, FILE_MOST);
-	int fd = text ? open(path.p, O_RDONLY | O_CLOEXEC) : -1;
-	ssize_t n = 0;
-	size_t at = 0;
+	int fd = open(path.p, O_RDONLY | O_CLOEXEC), err;
+	struct td_out o;
 
-	if (!text)
-		return -ENOMEM;
 	if (fd < 0)
 		return -errno;
-	while (at < FILE_MOST && (n = read(fd, text + at, FILE_MOST - at)) > 0)
-		at += (size_t)n;
+	td_out_init(&o);
+	err = td_read_all(&o, fd, FILE_MOST);
 	close(fd);
-	if (n < 0)
-		return -EIO;
-	*out = td_str_n(text, at);
-	return 0;
+	if (!err)
+		err = td_arena_dup(out, a, td_out_view(&o));
+	td_out_wipe(&o);
+	return err;
 }
 
 static int write_all(int fd, struct td_str s)
@@ -87,8 +83,7 @@ static int write_file(struct td_str path, struct td_str text, mode_t mode)
 /* ---- whom it names ---- */
 
 struct names {
-	struct td_str list[MOST_NAMES];
-	char ip[MOST_NAMES][TD_ADDR_TEXT];
+	struct td_str *list;
 	unsigned n;
 };
 
@@ -97,74 +92,95 @@ static void add_name(struct names *v, struct td_str s)
 	for (unsigned i = 0; i < v->n; i++)
 		if (td_str_ieq(v->list[i], s))
 			return;
-	if (v->n < MOST_NAMES)
-		v->list[v->n++] = s;
+	v->list[v->n++] = s;
 }
 
-/* The domains first. The addresses too: many a phone is given nothing else. */
-static void names_of(struct names *v, const struct td_config *cfg)
+static int add_address(struct names *v, struct td_arena *a, const struct td_addr *ip)
+{
+	char text[TD_ADDR_TEXT];
+	struct td_str kept;
+	struct td_out o;
+	int err;
+
+	td_out_init_fixed(&o, text, sizeof(text));
+	td_ip_print(&o, ip);
+	err = td_arena_dup(&kept, a, td_out_view(&o));
+	if (!err)
+		add_name(v, kept);
+	return err;
+}
+
+static const struct td_str loopbacks[] = { TD_STR_INIT("localhost"), TD_STR_INIT("127.0.0.1"), TD_STR_INIT("::1") };
+
+/*
+ * The domains first. The addresses too: many a phone is given nothing else. 0.0.0.0 and :: are nobody's address; of what they stand for
+ * the machine itself is named alone: which other addresses it has is not for everybody who connects, and they change.
+ */
+static int names_of(struct names *v, struct td_arena *a, const struct td_config *cfg)
 {
 	bool loopback = false;
-	struct td_out o;
+	int err = 0;
 
-	v->n = 0;
+	v->list = td_arena_alloc(a, (cfg->domain_n + cfg->listen_n + TD_ARRAY_LEN(loopbacks)) * sizeof(*v->list));
+	if (!v->list)
+		return -ENOMEM;
 	for (unsigned i = 0; i < cfg->domain_n; i++)
 		add_name(v, cfg->domains[i].name);
-	for (unsigned i = 0; i < cfg->listen_n && v->n < MOST_NAMES; i++) {
-		if (cfg->listen[i].proto != TD_TLS && cfg->listen[i].proto != TD_WSS)
+	for (unsigned i = 0; i < cfg->listen_n && !err; i++) {
+		const struct td_listen *l = &cfg->listen[i];
+		bool any = td_ip_is_any(&l->addr);
+
+		if (l->proto != TD_TLS && l->proto != TD_WSS)
 			continue;
-		td_out_init_fixed(&o, v->ip[v->n], TD_ADDR_TEXT);
-		td_ip_print(&o, &cfg->listen[i].addr);
-		add_name(v, td_out_view(&o));
-		loopback |= td_ip_is_loopback(&cfg->listen[i].addr);
+		loopback |= any || td_ip_is_loopback(&l->addr);
+		if (!any)
+			err = add_address(v, a, &l->addr);
 	}
-	if (loopback)
-		add_name(v, TD_STR("localhost"));
+	for (size_t i = 0; i < TD_ARRAY_LEN(loopbacks) && loopback; i++)
+		add_name(v, loopbacks[i]);
+	return err;
 }
 
-/* NULL: it will do; else why not, in words. Addresses may come and go: for them alone nothing is made anew. */
-static const char *unfit(const struct td_cert *c, const struct td_config *cfg, uint64_t now_s)
+/* *why NULL: it will do; else why not, in words. Addresses may come and go: for them alone nothing is made anew. -ENOMEM says nothing
+ * about the certificate. */
+static int unfit(const char **why, const struct td_cert *c, const struct td_config *cfg, uint64_t now_s)
 {
-	struct td_tls_identity id = { .certificate = c->certificate, .key = c->key };
-	struct td_tls_options opt = { .identities = &id, .identity_n = 1, .ca = c->certificate };
-	struct td_tls *tls = NULL;
-	const char *why = NULL;
 	uint64_t ends_s = 0;
 	struct td_out o;
+	int err;
 
+	*why = NULL;
 	td_out_init(&o);
-	if (td_tls_open(&tls, &opt, &o))
-		why = "the one there is cannot be used";
-	td_tls_unref(tls);
+	err = td_cert_check(&o, c->certificate, c->key);
 	o.n = 0;
-	if (!why && td_cert_read(&o, &ends_s, c->certificate))
-		why = "the one there is cannot be read";
-	else if (!why && ends_s < now_s + RENEW_DAYS * 86400)
-		why = "the one there is ends";
-	for (unsigned i = 0; i < cfg->domain_n && !why; i++) {
+	if (!err)
+		err = td_cert_read(&o, &ends_s, c->certificate);
+	if (err == TD_ESYNTAX)
+		*why = "the one there is cannot be used";
+	else if (!err && ends_s < now_s + RENEW_DAYS * 86400)
+		*why = "the one there is ends";
+	for (unsigned i = 0; i < cfg->domain_n && !err && !*why; i++) {
 		char name[TD_TLS_NAME];
 
 		if (!td_tls_name(name, cfg->domains[i].name) && !td_tls_names_have(td_out_view(&o), cfg->domains[i].name))
-			why = "the one there is does not name all domains";
+			*why = "the one there is does not name all domains";
 	}
 	td_out_free(&o);
-	return why;
+	return err == TD_ESYNTAX ? 0 : err;
 }
 
 /* ---- making ---- */
 
 static int make(struct td_cert *c, struct td_arena *a, const struct td_config *cfg, struct td_str key_file, struct td_out *why)
 {
-	struct names *names = malloc(sizeof(*names));
+	struct names names = { 0 };
 	struct td_out certificate, key;
-	int err = names ? 0 : -ENOMEM;
+	int err = names_of(&names, a, cfg);
 
 	td_out_init(&certificate);
 	td_out_init(&key);
-	if (!err) {
-		names_of(names, cfg);
-		err = td_cert_make(&certificate, &key, names->list, names->n, DAYS);
-	}
+	if (!err)
+		err = td_cert_make(&certificate, &key, names.list, names.n, DAYS);
 	if (!err)
 		err = td_arena_dup(&c->certificate, a, td_out_view(&certificate));
 	if (!err)
@@ -178,18 +194,15 @@ static int make(struct td_cert *c, struct td_arena *a, const struct td_config *c
 			why,
 			"%s: no certificate for TLS could be made: %s (want a state folder one can write to, or tls: with files)",
 			c->file.p, td_strerror(err));
-	if (key.n)
-		memset(key.p, 0, key.n);
 	td_out_free(&certificate);
-	td_out_free(&key);
-	free(names);
+	td_out_wipe(&key);
 	return err;
 }
 
 int certs_own(struct td_cert *out, struct td_arena *a, const struct td_config *cfg, uint64_t now_s, struct td_log *log,
 	      struct td_out *why)
 {
-	struct td_cert c = { .own = true };
+	struct td_cert c = { 0 };
 	struct td_str key_file;
 	const char *reason;
 	int err = path_of(&c.file, a, cfg, "tls.crt");
@@ -206,10 +219,16 @@ int certs_own(struct td_cert *out, struct td_arena *a, const struct td_config *c
 			   c.file.p, key_file.p, td_strerror(err));
 		return err;
 	}
-	reason = err ? "there was none" : unfit(&c, cfg, now_s);
-	err = reason ? make(&c, a, cfg, key_file, why) : 0;
-	if (err)
+	reason = err ? "there was none" : NULL;
+	err = reason ? 0 : unfit(&reason, &c, cfg, now_s);
+	if (!err && reason) {
+		td_arena_wipe(c.key);
+		err = make(&c, a, cfg, key_file, why);
+	}
+	if (err) {
+		td_arena_wipe(c.key);
 		return err;
+	}
 	if (reason)
 		td_log(log, TD_LOG_INFO, "certs made", TD_KS("file", c.file), TD_KZ("why", reason),
 		       TD_KZ("next", "phones that pinned the old one, if any, must be told"));

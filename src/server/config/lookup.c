@@ -14,6 +14,8 @@ void td_config_unref(struct td_config *c)
 {
 	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	for (unsigned i = 0; i < c->tls.site_n; i++)
+		td_arena_wipe(c->tls.sites[i].key);
 	td_arena_reset(&c->arena);
 	free(c);
 }

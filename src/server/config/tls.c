@@ -12,16 +12,6 @@
 
 enum { PEM_MOST = 1 << 20 };
 
-static int read_all(struct td_out *o, int fd)
-{
-	char block[4096];
-	ssize_t n;
-
-	while ((n = read(fd, block, sizeof(block))) > 0 && o->n < PEM_MOST)
-		td_out_str(o, td_str_n(block, (size_t)n));
-	return n < 0 ? -errno : n ? TD_ELIMIT : o->failed ? -ENOMEM : 0;
-}
-
 /* Its text, or a report at path. *text is empty after one. */
 static int read_pem(struct td_str *file, struct td_str *text, struct td_config *c, const char *name, struct report *r,
 		    const char *const *path, unsigned n)
@@ -41,7 +31,7 @@ static int read_pem(struct td_str *file, struct td_str *text, struct td_config *
 	err = fd < 0 || fstat(fd, &st) ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
 	td_out_init(&o);
 	if (!err)
-		err = read_all(&o, fd);
+		err = td_read_all(&o, fd, PEM_MOST);
 	if (fd >= 0)
 		close(fd);
 	if (err && err != -ENOMEM)
@@ -49,24 +39,19 @@ static int read_pem(struct td_str *file, struct td_str *text, struct td_config *
 			  err == -EINVAL ? "no plain file" : td_strerror(err));
 	if (!err)
 		err = td_arena_dup(text, &c->arena, td_out_view(&o));
-	td_out_free(&o);
+	td_out_wipe(&o);
 	return err == -ENOMEM ? err : 0;
 }
 
 /* Do certificate and key go together, and is it for that domain? */
 static int try_site(const struct td_site *s, struct report *r, const char *const *path, unsigned n)
 {
-	struct td_tls_identity id = { .certificate = s->certificate, .key = s->key };
-	/* It shall not read the system's list only to try this. */
-	struct td_tls_options opt = { .identities = &id, .identity_n = 1, .ca = s->certificate };
-	struct td_tls *tls = NULL;
 	struct td_out why;
 	uint64_t ends_s;
 	int err;
 
 	td_out_init(&why);
-	err = td_tls_open(&tls, &opt, &why);
-	td_tls_unref(tls);
+	err = td_cert_check(&why, s->certificate, s->key);
 	if (err && err != -ENOMEM) {
 		report_at(r, path, n, "%.*s: %.*s", TD_FMT(s->certificate_file), TD_FMT(td_out_view(&why)));
 		err = 0;

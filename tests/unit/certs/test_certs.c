@@ -81,6 +81,11 @@ static struct td_certs *certs_of(struct folder *f, const char *yaml, uint64_t no
 #define ONE "domains: [{name: one.test}]\nlisten: ['tls:127.0.0.1', 'tls:[::1]:5099', 'udp:127.0.0.1']\n"
 #define TWO "domains: [{name: one.test}, {name: two.test}]\nlisten: ['tls:127.0.0.1']\n"
 
+static bool is_own(const struct td_cert *c)
+{
+	return td_str_ends(c->file, TD_STR("/tls.crt"));
+}
+
 static uint64_t now(void)
 {
 	return (uint64_t)time(NULL);
@@ -101,7 +106,7 @@ static void first_start(void **state)
 	open_folder(&f);
 	c = certs_of(&f, ONE, now());
 	assert_int_equal(c->n, 1);
-	assert_true(c->list[0].own);
+	assert_true(is_own(&c->list[0]));
 	assert_true(td_tls_can_serve(c->tls));
 	td_out_init(&o);
 	assert_int_equal(td_cert_read(&o, &ends, c->list[0].certificate), 0);
@@ -159,6 +164,58 @@ static void made_anew(void **state)
 	}
 }
 
+/* However many domains there are, all are named, so that it stays. */
+static void many_domains(void **state)
+{
+	struct td_certs *c, *again;
+	struct td_out yaml, names;
+	struct folder f;
+	uint64_t ends;
+
+	open_folder(&f);
+	td_out_init(&yaml);
+	td_out_init(&names);
+	td_out_z(&yaml, "listen: ['tls:127.0.0.1']\ndomains:\n");
+	for (unsigned i = 0; i < 300; i++)
+		td_out_fmt(&yaml, "  - {name: d%u.a-rather-long-name-of-a-domain.test}\n", i);
+	td_out_char(&yaml, '\0');
+	c = certs_of(&f, yaml.p, now());
+	again = certs_of(&f, yaml.p, now());
+	assert_memory_equal(again->list[0].fingerprint, c->list[0].fingerprint, TD_FINGERPRINT);
+	assert_int_equal(td_cert_read(&names, &ends, again->list[0].certificate), 0);
+	assert_true(td_tls_names_have(td_out_view(&names), TD_STR("d299.a-rather-long-name-of-a-domain.test")));
+	assert_true(td_tls_names_have(td_out_view(&names), TD_STR("127.0.0.1")));
+	td_certs_unref(c);
+	td_certs_unref(again);
+	td_out_free(&yaml);
+	td_out_free(&names);
+	close_folder(&f);
+}
+
+/* 0.0.0.0 is nobody's name. */
+static void every_address(void **state)
+{
+	static const struct {
+		const char *name;
+		bool named;
+	} rows[] = { { "one.test", true }, { "localhost", true }, { "127.0.0.1", true }, { "::1", true },
+		     { "0.0.0.0", false }, { "::", false },       { "192.0.2.1", true } };
+	struct td_certs *c;
+	struct td_out names;
+	struct folder f;
+	uint64_t ends;
+
+	open_folder(&f);
+	td_out_init(&names);
+	c = certs_of(&f, "domains: [{name: one.test}]\nlisten: ['tls:0.0.0.0', 'tls:[::]:5062', 'tls:192.0.2.1:5063']\n", now());
+	assert_int_equal(td_cert_read(&names, &ends, c->list[0].certificate), 0);
+	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++)
+		assert_int_equal(td_tls_names_have(td_out_view(&names), td_str_of(rows[i].name)), rows[i].named);
+	td_certs_unref(c);
+	td_out_free(&names);
+	close_folder(&f);
+}
+
 static void no_folder(void **state)
 {
 	struct folder f;
@@ -198,12 +255,12 @@ static void from_files(void **state)
 		"tls: {certificate: a.crt, key: a.key, domains: [{name: B.test, certificate: b.crt, key: b.key}], ca: a.crt}\n",
 		now());
 	assert_int_equal(c->n, 2);
-	assert_false(c->list[0].own);
+	assert_false(is_own(&c->list[0]));
 	assert_str(c->list[1].domain, "b.test");
 	td_certs_unref(c);
 	c = certs_of(&f, "tls: {domains: [{name: b.test, certificate: b.crt, key: b.key}]}\n", now());
 	assert_int_equal(c->n, 2);
-	assert_true(c->list[0].own); /* for everybody else */
+	assert_true(is_own(&c->list[0])); /* for everybody else */
 	td_certs_unref(c);
 	close_folder(&f);
 }
@@ -283,8 +340,9 @@ static void clients(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(first_start), cmocka_unit_test(made_anew), cmocka_unit_test(no_folder),
-		cmocka_unit_test(from_files),  cmocka_unit_test(bad_files), cmocka_unit_test(clients),
+		cmocka_unit_test(first_start),   cmocka_unit_test(made_anew), cmocka_unit_test(many_domains),
+		cmocka_unit_test(every_address), cmocka_unit_test(no_folder), cmocka_unit_test(from_files),
+		cmocka_unit_test(bad_files),     cmocka_unit_test(clients),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
