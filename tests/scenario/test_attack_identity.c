@@ -200,10 +200,86 @@ static void a4_all_names_look_alike(void **state)
 	attack_close(&r);
 }
 
-/* ---- A10: somebody else's name ---- */
+/* ---- A7, A10: somebody else's name ---- */
+
+/* What a user or a phone says of himself beside From is taken out on the way, also inside a call; a source under trust may say it. */
+static void a7_asserted_by_nobody_we_trust(void **state)
+{
+	static const char lines[] =
+		"P-Asserted-Identity: \"The Boss\" <sip:boss@example.test>, <tel:+4930110>\n"
+		"P-Preferred-Identity: <sip:boss@example.test>\nP-Asserted-Identity: <sip:boss2@example.test>\n";
+	static const char *const methods[] = { "INVITE", "MESSAGE", "REFER", "SUBSCRIBE", "WHATEVER" };
+	static const char *const domains[] = { "example.test", "quick.test" };
+	struct td_msg *m;
+	struct leg l, in;
+	struct rig r;
+
+	attack_open(&r, 2, NULL);
+	phone_register(&r.b, "quick.test");
+	for (size_t i = 0; i < 2 * TD_ARRAY_LEN(methods); i++) {
+		struct phone *from[] = { &r.mallory, &r.a };
+		char to[64];
+
+		snprintf(to, sizeof(to), "sip:bob@%s", domains[i & 1]);
+		for (int trusted = 0; trusted < 2; trusted++) {
+			struct td_msg *asked;
+
+			leg_new(&l, from[trusted], "example.test", to);
+			leg_send(&l, methods[i / 2], lines, NULL);
+			if (!trusted && (asked = maybe_status(&r.mallory, 407, 50))) {
+				assert_int_equal(td_auth_client_challenge(r.mallory.auth, asked, NULL), 0);
+				leg_send(&l, methods[i / 2], lines, NULL);
+			}
+			m = want_request(&r.b, methods[i / 2]);
+			assert_int_equal(header_count(m, TD_HDR_P_ASSERTED_IDENTITY), trusted ? 3 : 0);
+			assert_int_equal(!find(m, "boss"), !trusted);
+			phone_answer(&r.b, m, 486, "", NULL);
+			want_status(from[trusted], 486);
+			world_run(&r.w, 10);
+			phone_forget(&r.b);
+		}
+	}
+	leg_new(&l, &r.mallory, "example.test", "sip:bob@example.test");
+	call_up(&l, &in, &r.b);
+	leg_send(&l, "UPDATE", lines, NULL);
+	m = want_request(&r.b, "UPDATE");
+	assert_null(find(m, "boss"));
+	phone_answer(&r.b, m, 200, "", NULL);
+	want_status(&r.mallory, 200);
+	attack_close(&r);
+}
+
+/* A9: who is let in without a password is known by his address alone, whatever stands in the message. */
+static void a9_no_header_opens_the_door(void **state)
+{
+	static const char *const lines[] = {
+		"P-Asserted-Identity: <sip:alice@example.test>\n",
+		"Remote-Party-ID: <sip:alice@example.test>;party=calling\n",
+		"X-Forwarded-For: 10.0.1.1\nX-Real-IP: 10.0.1.1\n",
+		"Via: SIP/2.0/UDP 10.0.1.1:5060;branch=z9hG4bKtrust;received=10.0.1.1;rport=5060\n",
+		"User-Agent: tandem\nServer: tandem\n",
+		"Contact: <sip:alice@10.0.1.1>\nRecord-Route: <sip:10.0.1.1;lr>\n",
+		"Path: <sip:10.0.1.1;lr>\nReferred-By: <sip:alice@example.test>\n",
+		"Identity: abc;info=<https://example.test/c.pem>\n",
+	};
+	struct rig r;
+
+	attack_open(&r, 2, NULL);
+	for (size_t i = 0; i < TD_ARRAY_LEN(lines); i++) {
+		struct td_msg *m = say(&r.victim, "MESSAGE", "sip:bob@example.test", "<sip:alice@example.test>",
+				       "<sip:bob@example.test>", "door", lines[i]);
+
+		assert_int_equal(m->status, 407);
+		m = say(&r.victim, "REGISTER", "sip:example.test", "<sip:alice@example.test>", "<sip:alice@example.test>", "door",
+			lines[i]);
+		assert_int_equal(m->status, 401);
+	}
+	want_silence(&r.b, 100);
+	attack_close(&r);
+}
 
 /* The right password for mallory, and another From. */
-static void a10_from_of_another(void **state)
+static void a7_a10_from_of_another(void **state)
 {
 	static const struct {
 		const char *from;
@@ -360,7 +436,9 @@ int main(void)
 		cmocka_unit_test(a1_foreign_nonces),
 		cmocka_unit_test(a2_downgrades),
 		cmocka_unit_test(a4_all_names_look_alike),
-		cmocka_unit_test(a10_from_of_another),
+		cmocka_unit_test(a7_asserted_by_nobody_we_trust),
+		cmocka_unit_test(a9_no_header_opens_the_door),
+		cmocka_unit_test(a7_a10_from_of_another),
 		cmocka_unit_test(a10_register_for_another),
 		cmocka_unit_test(a11_contact_of_a_victim),
 		cmocka_unit_test(a11_contact_of_a_victim_by_tcp),

@@ -191,6 +191,30 @@ static void drop_credentials(struct draft *d)
 	}
 }
 
+/* ---- who the sender is said to be ---- */
+
+static void drop_all(struct draft *d, const struct td_hdr *h)
+{
+	for (; h; h = td_msg_hdr_next(d->copy->msg, h))
+		td_edit_remove_hdr(&d->ed, h);
+}
+
+/*
+ * RFC 3325 §5: what somebody asserts whom we do not trust is removed, and so is what he would like to be asserted. That he may speak for
+ * his From was the gate's to see (A7).
+ */
+static void drop_assertions(struct draft *d)
+{
+	const struct td_msg *m = d->copy->msg;
+	const struct td_hdr *asserted = td_msg_hdr(m, TD_HDR_P_ASSERTED_IDENTITY);
+	const struct td_hdr *preferred = td_msg_hdr(m, TD_HDR_P_PREFERRED_IDENTITY);
+
+	if ((!asserted && !preferred) || td_config_trusts(d->copy->core->cfg, &d->copy->in->peer))
+		return;
+	drop_all(d, asserted);
+	drop_all(d, preferred);
+}
+
 /* ---- 9. Content-Length for streams ---- */
 
 void px_edit_length(struct td_edits *ed, char text[PX_LENGTH_TEXT], const struct td_msg *m, const struct td_flow *to)
@@ -220,6 +244,7 @@ int px_copy_build(struct td_buf **out, const struct px_copy *copy)
 		td_edit_via_received(&d.ed, copy->msg);
 		max_forwards(&d);
 		drop_credentials(&d);
+		drop_assertions(&d);
 		px_edit_length(&d.ed, d.length, copy->msg, copy->out);
 		err = td_edits_apply(out, &d.ed);
 	}

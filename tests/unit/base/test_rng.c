@@ -86,7 +86,7 @@ static void simulated(void **state)
 	token_is_even(&r);
 }
 
-static void secure(void **state)
+static void a14_secure(void **state)
 {
 	static const size_t sizes[] = { 0, 1, 8, 500, 512, 513, 2000 };
 	struct td_rng r;
@@ -110,13 +110,40 @@ static void secure(void **state)
 	assert_memory_equal(r.pool, zero, r.used); /* what was handed out is wiped */
 }
 
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* A14: what one generator says tells nothing of what another says, or said before: of 65,536 numbers no two are the same. */
+static void a14_nothing_comes_twice(void **state)
+{
+	enum { GENERATORS = 64, EACH = 1024 };
+	static uint64_t all[GENERATORS * EACH];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < GENERATORS; i++) {
+		struct td_rng r;
+
+		td_rng_init(&r);
+		for (unsigned k = 0; k < EACH; k++)
+			all[n++] = td_rng_u64(&r);
+	}
+	qsort(all, n, sizeof(*all), by_value);
+	for (size_t i = 1; i < n; i++)
+		assert_true(all[i - 1] != all[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(seeded_matches_reference),
 		cmocka_unit_test(xoshiro_published),
 		cmocka_unit_test(simulated),
-		cmocka_unit_test(secure),
+		cmocka_unit_test(a14_secure),
+		cmocka_unit_test(a14_nothing_comes_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
