@@ -522,6 +522,8 @@ int config_check(struct td_config *c, const struct raw_config *raw, struct repor
 		err = config_check_web(c, raw->web, r);
 	if (!err)
 		err = config_check_tls(c, raw->tls, r);
+	if (!err)
+		err = config_check_push(c, raw->push, r);
 	if (err)
 		return err;
 	check_digest(c, raw, r);

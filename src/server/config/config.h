@@ -112,6 +112,15 @@ struct td_config {
 		unsigned server_n;
 		uint32_t timeout_s; /* of one question in all: 6 */
 	} dns;
+	struct {
+		struct td_str url;        /* who is told that a phone is to be woken (RFC 8599); empty: nobody */
+		struct td_str host, path; /* of it; the path with all that follows */
+		uint16_t port;
+		bool secure;
+		struct td_str *providers; /* kinds of push service that it knows; none: any */
+		unsigned provider_n;
+		uint32_t wait_s; /* a request is kept for the phone so long: 20 */
+	} push;
 	enum td_relay relay;
 	enum td_log_level log_level;
 };

@@ -76,6 +76,13 @@ struct raw_dns {
 	char *timeout;
 };
 
+struct raw_push {
+	char *url;
+	char **providers;
+	unsigned providers_count;
+	char *wait;
+};
+
 struct raw_config {
 	struct raw_domain *domains;
 	unsigned domains_count;
@@ -99,6 +106,7 @@ struct raw_config {
 	struct raw_web *web;
 	struct raw_tls *tls;
 	struct raw_dns *dns;
+	struct raw_push *push;
 	char *relay;
 	char *log;
 };
@@ -145,6 +153,8 @@ void config_put_ring(struct td_out *o, const struct td_config *c);
 /* c has its defaults; whatever the file says replaces them. Problems go to r; -ENOMEM. */
 int config_check(struct td_config *c, const struct raw_config *raw, struct report *r);
 int config_check_web(struct td_config *c, const struct raw_web *raw, struct report *r);
+int config_check_push(struct td_config *c, const struct raw_push *raw, struct report *r);
+void config_put_push(struct td_out *o, const struct td_config *c);                      /* nothing, when nobody is told */
 int config_check_tls(struct td_config *c, const struct raw_tls *raw, struct report *r); /* tls.c; after listen; raw may be NULL */
 /* s as it stands in the file, from where the file is; with a terminator behind it. */
 int config_path(struct td_str *out, struct td_config *c, const struct report *r, struct td_str s);

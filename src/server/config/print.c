@@ -154,6 +154,7 @@ void td_config_print(struct td_out *o, const struct td_config *c)
 	put_trace(o, c);
 	put_web(o, c);
 	put_tls(o, c);
+	config_put_push(o, c);
 	put_dns(o, c);
 	td_out_fmt(o, "log: %s\n", levels[c->log_level]);
 }

@@ -99,6 +99,13 @@ static const cyaml_schema_field_t dns_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t push_fields[] = {
+	TEXT("url", struct raw_push, url),
+	CYAML_FIELD_SEQUENCE("providers", OPT, struct raw_push, providers, &text, 0, CYAML_UNLIMITED),
+	TEXT("wait", struct raw_push, wait),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_SEQUENCE("domains", OPT, struct raw_config, domains, &domain, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE("listen", OPT, struct raw_config, listen, &text, 0, CYAML_UNLIMITED),
@@ -117,6 +124,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("web", OPT, struct raw_config, web, web_fields),
 	CYAML_FIELD_MAPPING_PTR("tls", OPT, struct raw_config, tls, tls_fields),
 	CYAML_FIELD_MAPPING_PTR("dns", OPT, struct raw_config, dns, dns_fields),
+	CYAML_FIELD_MAPPING_PTR("push", OPT, struct raw_config, push, push_fields),
 	TEXT("relay", struct raw_config, relay),
 	TEXT("log", struct raw_config, log),
 	CYAML_FIELD_END,

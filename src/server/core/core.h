@@ -9,6 +9,7 @@
 #include <tandem/transaction.h>
 #include "server/config/config.h"
 #include "server/location/location.h"
+#include "server/push/push.h"
 #include "server/trace/trace.h"
 #include "server/users/users.h"
 
@@ -27,6 +28,7 @@ struct td_core {
 	struct td_txl *txl;
 	struct td_dns *dns;
 	struct td_locator *locator;
+	struct td_push *push; /* tells sleeping phones to wake up */
 	struct td_log *log;
 	struct td_config *cfg; /* replaced between turns on reload; take it fresh in every callback */
 	struct td_users *users;

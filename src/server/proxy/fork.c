@@ -173,11 +173,17 @@ static bool is_wanted(const struct px_context *c, const struct px_seek *s, int q
 	       !(c->setup && c->setup->route.sips && !px_is_sips(b->contact)) && (!gruu || td_gruu_is(gruu, core->rr_key, b));
 }
 
+static struct td_str aor_of(const struct px_context *c, const struct px_seek *s)
+{
+	return s->aor_n ? td_str_n(s->aor, s->aor_n) : c->setup->route.aor;
+}
+
 /* Branches for those of the bindings whose q is high enough. How many there are now more. */
 static inline __attribute__((always_inline)) unsigned start(struct px_context *c, const struct px_seek *s, int q,
 							    const struct td_binding *b, unsigned n, bool late)
 {
 	unsigned room = c->px->core->cfg->proxy.max_branches, want = n, started = 0, each;
+	bool push = c->px->core->cfg->push.url.n;
 	bool all = n == 1 && !c->branches && !(s && s->serial) && !c->setup->route.gruu; /* nearly always */
 	struct px_target t TD_UNINIT;
 
@@ -196,6 +202,7 @@ static inline __attribute__((always_inline)) unsigned start(struct px_context *c
 		px_reply(c, 440, TD_STR("Max-Breadth Exceeded"));
 	for (unsigned i = 0; i < n && each && started < want; i++) {
 		if ((!all && !is_wanted(c, s, q, b, n, &b[i])) ||
+		    (push && px_sleeps(c, &b[i], s ? aor_of(c, s) : c->setup->route.aor)) ||
 		    px_target_of_binding(&t, c->px->core, &b[i], c->setup->route.sips))
 			continue;
 		t.breadth = each;
@@ -284,11 +291,6 @@ static void begin_group(struct px_context *c, struct px_seek *s, const struct td
 	}
 }
 
-static struct td_str aor_of(const struct px_context *c, const struct px_seek *s)
-{
-	return s->aor_n ? td_str_n(s->aor, s->aor_n) : c->setup->route.aor;
-}
-
 /* An ACK without a dialog of ours: to all, since whichever answered must get it; the others ignore it. */
 static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 {
@@ -314,7 +316,8 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 	if (s)
 		ring_for(c);
 	px_look(c);
-	if (!started && !c->branches && !c->lookup && !any_more(c))
+	px_wake_looked(c);
+	if (!started && !c->branches && !c->lookup && !c->wake && !any_more(c))
 		px_reply_with(c, px_nobody_there(core, &c->setup->route, b, n), TD_STR_NULL,
 			      px_nobody_secure(core, c->msg, &c->setup->route, b, n));
 	if (!c->st)

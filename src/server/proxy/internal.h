@@ -4,6 +4,7 @@
  *   proxy.c         request in, how contexts begin and end, branches, Timer C, CANCEL from the caller
  *   fork.c          the target set: which bindings are tried, all at once or in groups, and who registers late (§16.5, §16.6)
  *   target.c        a binding or a URI → where to send (the target set, §16.5)
+ *   wake.c          phones that sleep and are woken by a push first (RFC 8599)
  *   recurse.c       which redirections of a callee are followed (§16.7 step 4)
  *   way.c           a target that is a name: one address after the other (RFC 3263); and messages too long for a datagram
  *   forward.c       the request as it leaves: edits to the received bytes (§16.6)
@@ -75,6 +76,7 @@ struct px_seek {
 };
 
 struct px_source;
+struct px_wake;
 
 /* What is needed until the final response went up. Afterwards a context may have to wait half a minute for further 2xx. */
 struct px_setup {
@@ -92,6 +94,7 @@ struct px_context {
 	struct td_call *call;     /* its INVITE's, tracked; NULL: not */
 	struct px_source *source; /* counted there while it is being set up */
 	struct px_seek *seeks;    /* of what may get further targets; until the final response went up */
+	struct px_wake *wake;     /* of phones that sleep: NULL: none does */
 	struct td_timer *ring;    /* serial: the present group has rung for long enough */
 	struct px_branch *branches;
 	struct px_branch first; /* most requests have one branch */
@@ -195,6 +198,13 @@ void px_branch_remember(struct px_branch *b, struct td_str uri); /* its transact
 /* What the trace is told of a lookup. */
 void px_note_bindings(const struct td_core *core, const struct td_msg *msg, struct td_str aor, const struct td_binding *b,
 		      unsigned n);
+
+/* wake.c */
+/* A phone of user that has to be woken first: it is, and no branch leads to it now. */
+TD_RARE bool px_sleeps(struct px_context *c, const struct td_binding *b, struct td_str user);
+void px_wake_looked(struct px_context *c); /* all bindings of the first lookup were asked about */
+bool px_wakes(const struct px_context *c); /* is one waited for? */
+void px_wake_stop(struct px_context *c);   /* nobody is waited for any more */
 
 /* recurse.c */
 /* A response of whoever is at `from`. True: all it names has its turn here, and it counts for nothing more. */

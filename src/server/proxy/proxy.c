@@ -66,6 +66,7 @@ static void context_free(struct px_context *c)
 	if (c->call)
 		td_call_release(c->call);
 	td_msg_unref(c->msg);
+	px_wake_stop(c);
 	px_seeks_free(c);
 	px_pending_del(p, c->source);
 	td_list_del(&c->link);
@@ -100,7 +101,7 @@ static bool settled(const struct px_context *c)
 	for (const struct px_branch *b = c->branches; b; b = b->next)
 		if (!b->status)
 			return false;
-	return true;
+	return !c->wake || !px_wakes(c);
 }
 
 /* What only the choice of a final response needed. */
@@ -114,6 +115,7 @@ static void drop_setup_state(struct px_context *c)
 	td_msg_unref(c->msg);
 	c->msg = NULL;
 	c->setup = NULL;
+	px_wake_stop(c);
 	px_seeks_free(c);
 	px_pending_del(c->px, c->source);
 	c->source = NULL;
@@ -450,6 +452,7 @@ static void on_cancelled(struct td_srvtx *st, struct td_msg *cancel, void *arg)
 	if (c->lookup)
 		td_loc_cancel(c->lookup);
 	c->lookup = NULL;
+	px_wake_stop(c);
 	if (c->branches)
 		px_cancel_branches(c, td_msg_hdr(cancel, TD_HDR_REASON) ? reasons(cancel) : TD_STR_NULL);
 	else

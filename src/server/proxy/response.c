@@ -104,8 +104,11 @@ void px_send_best(struct px_context *c)
 	for (struct px_branch *b = c->branches; b; b = b->next)
 		if (!best || rank(c, b) <= rank(c, best)) /* the list begins with the last one made */
 			best = b;
-	if (!best)
+	if (!best) {
+		if (c->wake) /* who sleeps did not wake up */
+			px_reply(c, 480, TD_STR_NULL);
 		return;
+	}
 	if (best->status == 408 && c->cancelled)
 		px_reply(c, 487, TD_STR_NULL);
 	else if (best->status == 408 && !c->invite)
@@ -174,6 +177,7 @@ static void cancel_declined(struct px_context *c, unsigned status)
 
 	td_out_init_fixed(&o, line, sizeof(line));
 	td_out_fmt(&o, "Reason: SIP;cause=%u\r\n", status);
+	px_wake_stop(c);
 	px_cancel_branches(c, td_out_view(&o));
 }
 

@@ -50,10 +50,35 @@ static bool can_be_followed(const struct asked *a, const struct td_binding *b)
 	return !b->path.n && !td_uri_parse(&uri, b->contact) && !td_uri_eq(&uri, &a->msg->ruri);
 }
 
+/* By what a phone is woken is nobody else's business (RFC 8599 §13). */
+static void put_uri(struct td_out *o, struct td_str text)
+{
+	struct td_param p;
+	struct td_uri uri;
+	struct td_str rest;
+
+	if (td_uri_parse(&uri, text) || !uri.params.n) {
+		td_out_str(o, text);
+		return;
+	}
+	td_out_str(o, td_str_n(text.p, (size_t)(uri.params.p - text.p)));
+	for (rest = uri.params; td_param_next(&p, &rest) == 1;) {
+		if (td_str_istarts(p.name, TD_STR("pn-")))
+			continue;
+		td_out_char(o, ';');
+		td_out_str(o, p.name);
+		if (p.value.p) {
+			td_out_char(o, '=');
+			td_out_str(o, p.value);
+		}
+	}
+	td_out_str(o, td_str_n(uri.params.p + uri.params.n, (size_t)(text.p + text.n - uri.params.p - uri.params.n)));
+}
+
 static void put_contact(struct td_out *o, const struct td_binding *b, uint64_t wall_s)
 {
 	td_out_z(o, "Contact: <");
-	td_out_str(o, b->contact);
+	put_uri(o, b->contact);
 	td_out_fmt(o, ">;q=%d.%03d;expires=%llu\r\n", b->q / 1000, b->q % 1000, (unsigned long long)(b->expires_at_s - wall_s));
 }
 

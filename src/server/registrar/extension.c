@@ -82,7 +82,7 @@ TD_RARE struct verdict read_extension(struct extension **out, const struct td_co
 
 size_t extension_lines_length(const struct extension *x)
 {
-	return sizeof("Path: \r\nRequire: outbound\r\nService-Route: \r\n") + x->path.n + x->service_route.n;
+	return sizeof("Path: \r\nRequire: outbound\r\nService-Route: \r\n") + x->path.n + x->service_route.n + x->feature_caps.n;
 }
 
 void put_extension_lines(struct td_out *o, const struct extension *x)
@@ -91,6 +91,7 @@ void put_extension_lines(struct td_out *o, const struct extension *x)
 		td_put_hdr(o, TD_HDR_PATH, x->path);
 	if (x->service_route.n)
 		td_put_hdr(o, TD_HDR_SERVICE_ROUTE, x->service_route);
+	td_out_str(o, x->feature_caps);
 	if (x->outbound) /* §6: "Provided that the UAC had included an outbound option-tag" */
 		td_out_str(o, TD_STR("Require: outbound\r\n"));
 }

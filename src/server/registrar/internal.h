@@ -6,6 +6,7 @@
  *   path.c        the proxies it came by (RFC 3327)
  *   outbound.c    contacts that stand for a flow (RFC 5626)
  *   secure.c      sips contacts (RFC 5630)
+ *   push.c        phones that are to be woken (RFC 8599)
  */
 #ifndef TANDEM_SERVER_REGISTRAR_INTERNAL_H
 #define TANDEM_SERVER_REGISTRAR_INTERNAL_H
@@ -45,6 +46,7 @@ struct extension {
 	struct td_str aor;           /* for that */
 	bool flow;                   /* a contact that comes or stays stands for a flow */
 	bool sips;                   /* one is a sips URI */
+	struct td_str feature_caps;  /* lines: which push services are known */
 };
 
 /* §10.3 step 2. *out is left alone when there is nothing to be kept. */
@@ -76,6 +78,15 @@ TD_RARE struct verdict read_path(struct td_str *out, const struct td_core *core,
 TD_RARE struct verdict read_flow(struct td_loc_change *c, struct extension **x, struct td_msg *msg);
 /* Of all of them. */
 TD_RARE struct verdict check_flows(const struct td_loc_update *up, const struct extension *x);
+
+/* A 423. */
+TD_RARE struct verdict too_brief(struct td_msg *msg, uint32_t least_s);
+
+/* ---- push.c ---- */
+
+/* Of a contact with parameters in its URI, where there is a push service. */
+TD_RARE struct verdict read_push(struct extension **x, const struct td_core *core, struct td_msg *msg, const struct td_contact *c,
+				 uint32_t expires_s);
 
 /* ---- secure.c ---- */
 

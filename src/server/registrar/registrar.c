@@ -183,7 +183,7 @@ static struct verdict check_contact_uri(const struct td_core *core, const struct
 	return fine;
 }
 
-static struct verdict too_brief(const struct td_core *core, struct td_msg *msg)
+struct verdict too_brief(struct td_msg *msg, uint32_t least_s)
 {
 	struct verdict v = no(423, TD_STR_NULL);
 	char *mem = td_arena_alloc(&msg->arena, 64);
@@ -192,7 +192,7 @@ static struct verdict too_brief(const struct td_core *core, struct td_msg *msg)
 	if (!mem)
 		return no(500, TD_STR_NULL);
 	td_out_init_fixed(&o, mem, 64);
-	td_put_hdr_u64(&o, TD_HDR_MIN_EXPIRES, core->cfg->registrar.min_expires_s);
+	td_put_hdr_u64(&o, TD_HDR_MIN_EXPIRES, least_s);
 	v.extra = td_out_view(&o);
 	return v;
 }
@@ -223,7 +223,7 @@ static struct verdict read_contact(struct td_loc_change *out, struct extension *
 	if (expires) { /* removing is always allowed */
 		v = check_contact_uri(core, &c->addr.uri);
 		if (!v.status && expires < core->cfg->registrar.min_expires_s)
-			v = too_brief(core, msg);
+			v = too_brief(msg, core->cfg->registrar.min_expires_s);
 		if (expires > core->cfg->registrar.max_expires_s)
 			expires = core->cfg->registrar.max_expires_s;
 	}
@@ -234,6 +234,8 @@ static struct verdict read_contact(struct td_loc_change *out, struct extension *
 		return no(500, TD_STR_NULL);
 	if (c->addr.uri.scheme == TD_SCHEME_SIPS && expires)
 		v = read_sips(x, msg);
+	if (c->addr.uri.params.n && core->cfg->push.url.n && expires && !v.status)
+		v = read_push(x, core, msg, c, expires);
 	return out->params.n && !v.status ? read_flow(out, x, msg) : v;
 }
 

@@ -364,6 +364,28 @@ static const char *not_secure(struct words *w)
 	return "no-sips";
 }
 
+static const char *not_woken(struct words *w)
+{
+	const struct td_note *failed = tale_note(w->t, TD_NOTE_PUSH_FAILED), *over = tale_note(w->t, TD_NOTE_NOT_WOKEN);
+
+	if ((!failed && !over) || w->status != 480)
+		return NULL;
+	put_caller(w);
+	SAY(" %s %.*s, whose phone sleeps; ", is_call(w) ? "called" : "wrote to", TD_FMT(callee(w)));
+	if (over) {
+		SAY("it was sent a push, and did not register within %u s.", (unsigned)over->a);
+		put_status(w);
+		REMEDY("see in the push service's own log what became of it; the app at the phone may be signed out, or push be "
+		       "switched off for it");
+		return "not-woken";
+	}
+	SAY("%.*s, which was to wake it, could not be told: %s.", TD_FMT(failed->text),
+	    failed->a == TD_EDENIED ? "it answered with an error" : td_strerror((int)failed->a));
+	put_status(w);
+	REMEDY("see that it runs, and what it answers (push.url; 2xx is wanted)");
+	return "push-failed";
+}
+
 static const char *not_there(struct words *w)
 {
 	const struct td_note *b = tale_note(w->t, TD_NOTE_BINDINGS);
@@ -567,9 +589,10 @@ static const char *anything(struct words *w)
 }
 
 static teller_fn *const tellers[] = {
-	wrong_password, not_him,   unknown_user, loop,     relay,         overload, too_many_calls, broken,      dns,     tls,
-	not_secure,     not_there, given_up,     rang_out, phone_refused, silent,   unreachable,    no_password, refusal, talked,
-	went_well,      under_way, anything,
+	wrong_password, not_him,  unknown_user, loop,          relay,      overload,
+	too_many_calls, broken,   dns,          tls,           not_secure, not_woken,
+	not_there,      given_up, rang_out,     phone_refused, silent,     unreachable,
+	no_password,    refusal,  talked,       went_well,     under_way,  anything,
 };
 
 int tale_words(struct tale *t)

@@ -48,8 +48,12 @@ enum td_note_kind {
 	/* server/registrar */
 	TD_NOTE_NOT_REGISTERED, /* a, text: the reason phrase; more: the address of record */
 	/* server/proxy */
-	TD_NOTE_BINDINGS, /* text: the address of record; a: how many contacts, b: seconds until the first of them expires */
-	TD_NOTE_NO_SIPS,  /* text: the address of record; a: contacts, none of which is a sips URI as was asked for */
+	TD_NOTE_BINDINGS,    /* text: the address of record; a: how many contacts, b: seconds until the first of them expires */
+	TD_NOTE_NO_SIPS,     /* text: the address of record; a: contacts, none of which is a sips URI as was asked for */
+	TD_NOTE_PUSHED,      /* text: the kind of push service that was told to wake a phone */
+	TD_NOTE_PUSH_FAILED, /* a: an error; text: the URL that was to be told */
+	TD_NOTE_WOKEN,       /* a: milliseconds until the phone had registered */
+	TD_NOTE_NOT_WOKEN,   /* a: seconds that were waited for it */
 	TD_NOTE_TOO_MANY, /* a; calls of a user (calls.per_user): text; or being set up from a source (proxy.max_pending): peer */
 	TD_NOTE_NO_TARGET,     /* a: an error. text: the URI that leads nowhere */
 	TD_NOTE_UNSENT,        /* a: an error; peer: it could not be sent there */

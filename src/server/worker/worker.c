@@ -84,6 +84,8 @@ static int open_stack(struct worker *w)
 	if (!err)
 		td_txl_locate(w->core.txl, w->core.locator);
 	if (!err)
+		err = td_push_open(&w->core.push, w->net, w->core.dns, s->log);
+	if (!err)
 		err = td_location_attach(s->location, w->core.worker, w->core.loop);
 	w->attached = !err;
 	if (!err)
@@ -150,6 +152,7 @@ void worker_close_roles(struct worker *w)
 
 void worker_close(struct worker *w)
 {
+	td_push_close(w->core.push);
 	td_locator_close(w->core.locator);
 	td_dns_close(w->core.dns);
 	td_tp_close(w->core.tp);

@@ -125,7 +125,8 @@ static void printed_reads_back(void **state)
 			 "{name: d.test, fork: serial, ring_time: 7s, recurse: no, service_route: '<sip:x;lr>, \"a\" "
 			 "<sip:y;lr>'}]\n"
 			 "ring: [{number: '+49 30-1', to: [al, bo@b.test], timeout: 5s, then: ['4711']}, {number: 'a;b', to: "
-			 "[c]}]\nlisten: "
+			 "[c]}]\npush: {url: 'https://[::1]:8/p?q', "
+			 "providers: [apns, fcm], wait: 9s}\nlisten: "
 			 "['udp:[::1]:5071']\ntrust: "
 			 "[10.0.0.0/8]\nstate: '/a \"b\\c'\n"),
 	       *d;
@@ -153,6 +154,13 @@ static void printed_reads_back(void **state)
 	assert_str(d->domains[0].service_route, "");
 	assert_str(d->domains[3].service_route, "<sip:x;lr>, \"a\" <sip:y;lr>");
 	assert_int_equal(d->service_routes, 1);
+	assert_str(d->push.host, "::1");
+	assert_str(d->push.path, "/p?q");
+	assert_int_equal(d->push.port, 8);
+	assert_true(d->push.secure);
+	assert_int_equal(d->push.wait_s, 9);
+	assert_int_equal(d->push.provider_n, 2);
+	assert_str(d->push.providers[1], "fcm");
 	assert_int_equal(d->ring_n, 2);
 	assert_str(d->ring[0].name, "+49301");
 	assert_null(d->ring[0].domain.p);
@@ -247,6 +255,15 @@ static const struct {
 	{ "dns: {servers: [1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1]}\n",
 	  "9 are too many (at most 8)" },
 	{ "dns: {timeout: 61s}\n", "61s is too long" },
+	{ "push: {wait: 5s}\n", "t.yaml:1:7: push: it has no url" },
+	{ "push: {url: 'ftp://h/x'}\n", "t.yaml:1:13: push.url: \"ftp://h/x\" is no address" },
+	{ "push: {url: 'http://h:0/x'}\n", "is no address (want http://HOST[:PORT]/PATH" },
+	{ "push: {url: 'http:///x'}\n", "is no address" },
+	{ "push: {url: 'http://a b/x'}\n", "is no address" },
+	{ "push: {url: 'http://me@h/x'}\n", "is no address" },
+	{ "push: {url: 'http://[1.2.3.4]/x'}\n", "is no address" },
+	{ "push: {url: 'http://h/', wait: 31s}\n", "31s is too long" },
+	{ "push: {url: 'http://h/', providers: ['a\"b']}\n", "is no kind of push service" },
 	{ "calls: {track: maybe}\n", "t.yaml:1:16: calls.track: \"maybe\" is not known (want no or yes)" },
 	{ "calls: {records: 1}\n", "\"1\" is not known (want no or yes)" },
 	{ "calls: {per_user: 2000000}\n", "out of range (0 to 1000000)" },

@@ -149,6 +149,36 @@ static void no_sips_contact(void **state)
 	rig_close(&r);
 }
 
+static void sleeping_phone(void **state)
+{
+	static const struct {
+		enum td_note_kind kind;
+		int64_t a;
+		const char *outcome, *what, *remedy;
+	} told[] = {
+		{ TD_NOTE_NOT_WOKEN, 20, "not-woken", "it was sent a push, and did not register within 20 s",
+		  "the push service's own log" },
+		{ TD_NOTE_PUSH_FAILED, TD_EDENIED, "push-failed",
+		  "http://h/x, which was to wake it, could not be told: it answered with an error", "push.url" },
+	};
+
+	for (size_t i = 0; i < TD_ARRAY_LEN(told); i++) {
+		struct rig r;
+
+		rig_open(&r);
+		invite(&r);
+		td_trace_note(r.ring, TD_STR("1@alice"),
+			      &(struct td_note){ .kind = TD_NOTE_BINDINGS, .a = 1, .text = TD_STR("bob@far.example") });
+		td_trace_note(r.ring, TD_STR("1@alice"),
+			      &(struct td_note){ .kind = told[i].kind, .a = told[i].a, .text = TD_STR("http://h/x") });
+		td_sim_run(r.sim, 500);
+		td_trace_message(r.ring, TD_TRACE_OUT, &alice, TD_STR(LINES("SIP/2.0 480 Temporarily Unavailable")));
+		want(&r, told[i].outcome, told[i].what, told[i].remedy);
+		want(&r, told[i].outcome, "called bob@far.example, whose phone sleeps", "");
+		rig_close(&r);
+	}
+}
+
 static void overloaded_worker(void **state)
 {
 	struct rig r;
@@ -209,10 +239,10 @@ static void every_note_has_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(dns_failure),          cmocka_unit_test(tls_name),
-		cmocka_unit_test(no_sips_contact),      cmocka_unit_test(overloaded_worker),
-		cmocka_unit_test(what_is_left_is_told), cmocka_unit_test(one_call_id_for_all),
-		cmocka_unit_test(every_note_has_words),
+		cmocka_unit_test(dns_failure),         cmocka_unit_test(tls_name),
+		cmocka_unit_test(no_sips_contact),     cmocka_unit_test(sleeping_phone),
+		cmocka_unit_test(overloaded_worker),   cmocka_unit_test(what_is_left_is_told),
+		cmocka_unit_test(one_call_id_for_all), cmocka_unit_test(every_note_has_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,213 @@
+/*
+ * Phones that sleep (RFC 8599 §5.6.2). A phone that registered with a push service, and whose connection does not stand, is not sent the
+ * request: the service is told (server/push), and the request waits until the phone has registered anew, which its address's watch
+ * tells (fork.c), for push.wait at most. Over UDP nobody knows whether it is awake, so it is woken.
+ *
+ * Of one phone there may be several bindings, old ones among them. It is awake when one of them is seen that was not there when the
+ * waiting began: another Call-ID, another CSeq, or another contact.
+ */
+#include "server/proxy/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { SLEEPERS_MAX = 8, OTHERS_WAIT_S = 20 }; /* what is no INVITE has 32 seconds in all (RFC 4320) */
+
+struct sleeper {
+	uint64_t phone, state;
+	struct px_wake *wake;
+	struct td_push_post *post;
+	bool awake, failed;
+};
+
+struct px_wake {
+	struct px_context *c;
+	struct td_timer timer;
+	uint64_t since_ms;
+	bool looking; /* at what was there when it began */
+	unsigned n;
+	struct sleeper list[SLEEPERS_MAX];
+};
+
+static void note(const struct px_context *c, enum td_note_kind kind, int64_t a, struct td_str text)
+{
+	const struct td_msg *m = c->msg ? c->msg : c->st ? td_srvtx_msg(c->st) : NULL;
+
+	if (m)
+		td_trace_note(c->px->core->trace, m->call_id, &(struct td_note){ .kind = kind, .a = a, .text = text });
+}
+
+void px_wake_stop(struct px_context *c)
+{
+	struct px_wake *w = c->wake;
+
+	if (!w)
+		return;
+	c->wake = NULL;
+	td_timer_stop(c->px->core->loop, &w->timer);
+	for (unsigned i = 0; i < w->n; i++)
+		if (w->list[i].post)
+			td_push_cancel(w->list[i].post);
+	free(w);
+}
+
+bool px_wakes(const struct px_context *c)
+{
+	for (unsigned i = 0; c->wake && i < c->wake->n; i++)
+		if (!c->wake->list[i].awake && !c->wake->list[i].failed)
+			return true;
+	return false;
+}
+
+static void on_over(struct td_timer *tm, void *arg)
+{
+	struct px_wake *w = arg;
+	struct px_context *c = w->c;
+
+	px_context_enter(c);
+	note(c, TD_NOTE_NOT_WOKEN, (int64_t)((td_loop_now_ms(c->px->core->loop) - w->since_ms) / 1000), TD_STR_NULL);
+	for (unsigned i = 0; i < w->n; i++)
+		w->list[i].failed = true;
+	px_context_leave(c);
+}
+
+/* "If the push notification request fails, the proxy MUST remove the SIP request from the bucket". */
+static void on_told(void *arg, int err)
+{
+	struct sleeper *s = arg;
+	struct px_context *c = s->wake->c;
+
+	s->post = NULL;
+	if (!err)
+		return;
+	px_context_enter(c);
+	note(c, TD_NOTE_PUSH_FAILED, err, c->px->core->cfg->push.url);
+	s->failed = true;
+	px_context_leave(c);
+}
+
+static struct px_wake *wake_new(struct px_context *c)
+{
+	struct td_core *core = c->px->core;
+	uint32_t wait_s = core->cfg->push.wait_s;
+	struct px_wake *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	if (!c->invite && wait_s > OTHERS_WAIT_S)
+		wait_s = OTHERS_WAIT_S;
+	w->c = c;
+	w->looking = true;
+	w->since_ms = td_loop_now_ms(core->loop);
+	td_timer_init(&w->timer, on_over, w);
+	td_timer_start(core->loop, &w->timer, (uint64_t)wait_s * 1000);
+	/* Who watches first and asks then misses nothing. */
+	if (!c->seeks && !px_seek_add(c, c->setup->route.aor, true)) {
+		td_timer_stop(core->loop, &w->timer);
+		free(w);
+		return NULL;
+	}
+	return c->wake = w;
+}
+
+static struct td_str from_of(const struct td_msg *m)
+{
+	return m->from.uri.text;
+}
+
+static void tell(struct sleeper *s, const struct td_push_phone *phone, struct td_str user)
+{
+	struct px_context *c = s->wake->c;
+	struct td_core *core = c->px->core;
+	struct td_push_news news = {
+		.event = c->invite ? TD_STR("call") : TD_STR("message"),
+		.user = user,
+		.from = from_of(c->msg),
+		.call_id = c->msg->call_id,
+		.phone = *phone,
+	};
+	int err = td_push_send(&s->post, core->push, core->cfg, &news, on_told, s);
+
+	note(c, err ? TD_NOTE_PUSH_FAILED : TD_NOTE_PUSHED, err, err ? core->cfg->push.url : phone->provider);
+	s->failed = err;
+}
+
+static uint64_t state_of(const struct px_context *c, const struct td_binding *b)
+{
+	struct td_hasher h;
+
+	td_hasher_init(&h, &c->px->key);
+	td_hasher_add(&h, b->contact);
+	td_hasher_add(&h, b->call_id);
+	td_hasher_add_u64(&h, b->cseq);
+	return td_hasher_end(&h);
+}
+
+/* Is it one of those that are waited for? *first: of this phone. */
+static struct sleeper *find(struct px_wake *w, uint64_t phone, uint64_t state, struct sleeper **first)
+{
+	*first = NULL;
+	for (unsigned i = 0; i < w->n; i++) {
+		struct sleeper *s = &w->list[i];
+
+		if (s->phone != phone)
+			continue;
+		if (!*first)
+			*first = s;
+		if (s->state == state)
+			return s;
+	}
+	return NULL;
+}
+
+static void woken(struct px_wake *w, uint64_t phone)
+{
+	bool news = false;
+
+	for (unsigned i = 0; i < w->n; i++) {
+		struct sleeper *s = &w->list[i];
+
+		if (s->phone != phone)
+			continue;
+		news |= !s->awake;
+		s->awake = true;
+	}
+	if (news)
+		note(w->c, TD_NOTE_WOKEN, (int64_t)(td_loop_now_ms(w->c->px->core->loop) - w->since_ms), TD_STR_NULL);
+}
+
+bool px_sleeps(struct px_context *c, const struct td_binding *b, struct td_str user)
+{
+	struct td_core *core = c->px->core;
+	struct td_push_phone phone;
+	struct sleeper *s, *first;
+	uint64_t id, state;
+
+	if (!c->st || (!c->invite && c->msg->method != TD_MESSAGE) || !td_push_phone_of(&phone, core->cfg, b->contact) ||
+	    (b->flow.conn && td_tp_flow_alive(core->tp, &b->flow)))
+		return false;
+	if (!c->wake && !wake_new(c))
+		return false;
+	id = td_hash_str(&c->px->key, phone.prid);
+	state = state_of(c, b);
+	s = find(c->wake, id, state, &first);
+	if (s)
+		return true; /* it has not moved since */
+	if (first && !c->wake->looking) {
+		woken(c->wake, id);
+		return false;
+	}
+	if (c->wake->n == SLEEPERS_MAX)
+		return true;
+	s = &c->wake->list[c->wake->n++];
+	*s = (struct sleeper){ .phone = id, .state = state, .wake = c->wake, .awake = first && first->awake, .failed = first };
+	if (!first)
+		tell(s, &phone, user);
+	return true;
+}
+
+void px_wake_looked(struct px_context *c)
+{
+	if (c->wake)
+		c->wake->looking = false;
+}
