@@ -84,6 +84,8 @@ MEMORY = [
            "idle --transport tcp --count 15000 --window 64 --linger 3000", 1536, sample=True),
     Memory("mem_tls", "idle registered TLS connection, contact included", "mem_tls", None,
            "idle --count 4000 --window 32 --linger 3000" + TLS, 20 << 10, sample=True),
+    Memory("mem_wss", "idle registered WSS connection, contact included", "mem_wss", None,
+           "idle --count 4000 --window 32 --linger 3000 --transport wss", 30 << 10, sample=True),
     Memory("mem_empty", "empty server", "mem", None, None, 8 << 20),
 ]
 

@@ -22,7 +22,7 @@ class Bench:
         return servers.Tandem(self.tandem.binary, folder, self.port, 5000)
 
     def generator(self, text, spin=True):
-        port = self.port + ("--transport tls" in text)
+        port = self.port + ("--transport tls" in text or "--transport wss" in text)
         return [os.path.join(self.build, "bench", "sipload"), *text.split(), "--server", "127.0.0.1:%d" % port,
                 "--uac-port", str(self.port + 2), "--uas-port", str(self.port + 6)] + \
             (["--window", "128"] if "--window" not in text else []) + (["--spin"] if spin and self.load_core is not None else [])

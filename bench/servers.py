@@ -8,8 +8,9 @@ auth_sha256  the same with SHA-256            dialog     every call is tracked t
 tracked      tandem's defaults: calls are tracked      unrecorded   the same without their records
 stateless    no transactions                  tcp        TCP as well
 tls          TCP and TLS as well, with one ECDSA P-256 certificate for both servers
+wss          the same with secure WebSocket
 big          plain, with room for a million addresses
-mem…         plain, dialog, tcp or tls, memory not touched in advance
+mem…         plain, dialog, tcp, tls or wss, memory not touched in advance
 """
 import os, re, shutil, subprocess
 
@@ -33,7 +34,8 @@ TANDEM = {
     "tls": ("any", "proxy", "memory", "trust: [127.0.0.0/8]\ncalls: {track: no}\n"
             "limits: {connections_per_source: 20000, rate: 100000000, burst: 100000000}\n"),
 }
-ALIAS = {"big": "plain", "mem": "plain", "mem_dialog": "dialog", "mem_tcp": "tcp", "mem_tls": "tls"}
+TANDEM["wss"] = TANDEM["tls"]
+ALIAS = {"big": "plain", "mem": "plain", "mem_dialog": "dialog", "mem_tcp": "tcp", "mem_tls": "tls", "mem_wss": "wss"}
 
 CONFIG = """domains:
   - name: bench.test
@@ -87,10 +89,10 @@ class Tandem:
         kind = ALIAS.get(variant, variant)
         users, mode, registrations, rest = TANDEM[kind]
         path = os.path.join(self.folder, "tandem-%s.yaml" % variant)
-        if kind == "tls":
+        if kind in ("tls", "wss"):
             rest += "tls: {certificate: %s, key: %s}\n" % certificate(self.folder)
         with open(path, "w") as f:
-            f.write(CONFIG.format(users=users, mode=mode, tls="  - tls:127.0.0.1:%d\n" % (self.port + 1) if kind == "tls" else "", port=self.port, state=self.state(variant), registrations=registrations,
+            f.write(CONFIG.format(users=users, mode=mode, tls="  - %s:127.0.0.1:%d\n" % (kind, self.port + 1) if kind in ("tls", "wss") else "", port=self.port, state=self.state(variant), registrations=registrations,
                                   workers=workers or (2 if kind == "two" else 1), rest=rest))
         r = subprocess.run([self.binary, "serve", "--check", "-c", path], capture_output=True, text=True)
         if r.returncode:
@@ -116,7 +118,7 @@ KAMAILIO = {
     "auth_sha256": (4096, ["WITH_AUTH", "WITH_SHA256"]), "dialog": (4096, ["WITH_DIALOG"]), "stateless": (1024, ["STATELESS"]),
     "tcp": (4096, ["WITH_TCP"]), "tls": (4096, ["WITH_TCP", "WITH_TLS"]), "big": (8192, []),
     "mem": (8192, []), "mem_dialog": (8192, ["WITH_DIALOG"]), "mem_tcp": (8192, ["WITH_TCP"]),
-    "mem_tls": (8192, ["WITH_TCP", "WITH_TLS"]),
+    "mem_tls": (8192, ["WITH_TCP", "WITH_TLS"]), "mem_wss": (8192, ["WITH_TCP", "WITH_TLS", "WITH_WS"]),
 }
 
 

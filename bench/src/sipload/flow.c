@@ -88,7 +88,7 @@ static void udp_flush(struct flow *f)
 	f->sn = 0;
 }
 
-static void mark(struct flow *f)
+void stream_mark(struct flow *f)
 {
 	if (!f->dirty) {
 		f->dirty = 1;
@@ -99,7 +99,7 @@ static void mark(struct flow *f)
 
 void stream_flush(struct flow *f)
 {
-	if (f->state != F_UP || !f->outlen)
+	if ((f->state != F_UP && f->state != F_UPGRADE) || !f->outlen)
 		return;
 	int off = 0;
 	while (off < f->outlen) {
@@ -151,6 +151,16 @@ void flush_all(void)
 	}
 }
 
+void stream_put(struct flow *f, const char *bytes, int n)
+{
+	if (f->outlen + n > f->outcap) {
+		f->outcap = (f->outlen + n) * 2 + 2048;
+		f->out = realloc(f->out, (size_t)f->outcap);
+	}
+	memcpy(f->out + f->outlen, bytes, (size_t)n);
+	f->outlen += n;
+}
+
 /* buf must stay valid until the flush for datagrams */
 void flow_send(struct flow *f, const struct sockaddr_in *to, char *buf, int n)
 {
@@ -174,14 +184,13 @@ void flow_send(struct flow *f, const struct sockaddr_in *to, char *buf, int n)
 			stats.send_drop++;
 			return;
 		}
-		if (f->outlen + n > f->outcap) {
-			f->outcap = (f->outlen + n) * 2 + 2048;
-			f->out = realloc(f->out, (size_t)f->outcap);
+		if (opt.transport == T_WSS) {
+			char head[14];
+			stream_put(f, head, ws_head(head, n));
 		}
-		memcpy(f->out + f->outlen, buf, (size_t)n);
-		f->outlen += n;
+		stream_put(f, buf, n);
 	}
-	mark(f);
+	stream_mark(f);
 }
 
 struct flow *stream_connect(uint32_t slot, int nth)

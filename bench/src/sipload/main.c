@@ -273,7 +273,7 @@ int main(int argc, char **argv)
 	if (r)
 		return r - 1;
 	setup_process();
-	if (opt.transport == T_TLS)
+	if (opt.transport >= T_TLS)
 		setup_tls();
 	setup_slots();
 	make_bad();

@@ -20,7 +20,7 @@ struct options opt = {
 };
 
 const char *const case_name[CASES] = { "register", "call", "options", "message", "malformed", "connect", "idle" };
-const char *const transport_name[] = { "udp", "tcp", "tls" };
+const char *const transport_name[] = { "udp", "tcp", "tls", "wss" };
 
 /* clang-format off */
 static const char HELP[] =
@@ -34,7 +34,7 @@ static const char HELP[] =
 "  connect    connect, (TLS handshake,) one OPTIONS, close\n"
 "  idle       open --count connections, REGISTER one AOR on each, keep them --linger ms\n"
 "options:\n"
-"  --server IP:PORT (127.0.0.1:5060)   --transport udp|tcp|tls (udp)\n"
+"  --server IP:PORT (127.0.0.1:5060)   --transport udp|tcp|tls|wss (udp; wss: idle)\n"
 "  --local IP (127.0.0.1)   --sources N  use N consecutive local addresses (connect, idle)\n"
 "  --uac-port P (6000)  --uac-socks N (4)   --uas-port P (7000)  --uas-socks N (4)\n"
 "  --conns N (16)       stream connections used by the UAC half\n"
@@ -103,7 +103,7 @@ static void server_option(char *text)
 
 static int transport_option(const char *text)
 {
-	for (int i = T_UDP; i <= T_TLS; i++)
+	for (int i = T_UDP; i <= T_WSS; i++)
 		if (!strcmp(text, transport_name[i]))
 			return i;
 	die("bad --transport");
@@ -161,6 +161,8 @@ static void settle(const char *name)
 			opt.test = i;
 	if (opt.test < 0)
 		die("unknown case %s", name);
+	if (opt.transport == T_WSS && opt.test != C_IDLE)
+		die("wss is for idle alone");
 	if ((opt.test == C_CONNECT || opt.test == C_IDLE) && opt.transport == T_UDP)
 		opt.transport = T_TCP;
 	if (!opt.count && opt.duration <= 0)

@@ -1,8 +1,8 @@
 /* Builds the requests of the UAC half. */
 #include "sipload.h"
 
-static const char *const via_transport[] = { "UDP", "TCP", "TLS" };
-const char *const uri_transport[] = { "", ";transport=tcp", ";transport=tls" };
+static const char *const via_transport[] = { "UDP", "TCP", "TLS", "WSS" };
+const char *const uri_transport[] = { "", ";transport=tcp", ";transport=tls", ";transport=ws" };
 
 char *user_of(char *o, uint32_t u)
 {
@@ -23,7 +23,10 @@ char *contact_uri(char *o, uint32_t u, struct flow *f)
 	o = PUT(o, "sip:");
 	o = user_of(o, u);
 	*o++ = '@';
-	if (opt.contact_conn && f)
+	if (opt.transport == T_WSS) { /* RFC 7118 §8.1: nobody connects to it */
+		o = user_of(o, u);
+		o = PUT(o, ".invalid");
+	} else if (opt.contact_conn && f)
 		o = put_mem(o, f->host, f->host_n);
 	else {
 		o = put_mem(o, opt.local, (int)strlen(opt.local));

@@ -148,7 +148,7 @@ struct str addr_uri(struct str v); /* the URI of a name-addr or addr-spec */
 /* ---- options, counters, time ---- */
 
 enum { C_REGISTER, C_CALL, C_OPTIONS, C_MESSAGE, C_MALFORMED, C_CONNECT, C_IDLE, CASES };
-enum { T_UDP, T_TCP, T_TLS };
+enum { T_UDP, T_TCP, T_TLS, T_WSS };
 
 struct options {
 	int test, transport, uac_n, uas_n, uac_port, uas_port, conns, bad_per, no180, expires, preauth, random;
@@ -183,7 +183,7 @@ void report(double busy_s, double rate);
 /* ---- flow.c, stream.c ---- */
 
 enum { R_UAC, R_UAS, R_LISTEN };
-enum { F_CONNECTING, F_HANDSHAKE, F_UP, F_DEAD };
+enum { F_CONNECTING, F_HANDSHAKE, F_UPGRADE, F_UP, F_DEAD };
 
 struct challenge { /* the last one of a flow, for --preauth */
 	char text[1024];
@@ -227,6 +227,17 @@ void stream_flush(struct flow *f);
 void stream_event(struct flow *f, uint32_t events);
 void flow_close(struct flow *f);
 void reap(void);
+
+/* for stream.c and websocket.c */
+void stream_put(struct flow *f, const char *bytes, int n);
+void stream_mark(struct flow *f); /* goes out at the end of the turn */
+
+/* ---- websocket.c ---- */
+
+void ws_upgrade(struct flow *f);
+int ws_upgraded(const char *b, int n);
+int ws_head(char head[14], int n); /* of a message of n bytes, less than 64 KiB; its length */
+int ws_frame(const char *b, int n, int *skip);
 
 /* ---- operations ---- */
 

@@ -8,6 +8,8 @@
 /* The bytes of one message; 0: not all here yet. */
 static int frame(const char *b, int n, int *skip)
 {
+	if (opt.transport == T_WSS)
+		return ws_frame(b, n, skip);
 	int k = 0;
 	while (k < n && (b[k] == '\r' || b[k] == '\n'))
 		k++;
@@ -64,7 +66,12 @@ static void hs_step(struct flow *f)
 {
 	int r = SSL_do_handshake(f->ssl);
 	if (r == 1) {
-		stream_up(f);
+		if (opt.transport == T_WSS) {
+			f->want_w = 0;
+			ep_mod(f, EPOLLIN);
+			ws_upgrade(f);
+		} else
+			stream_up(f);
 		return;
 	}
 	int e = SSL_get_error(f->ssl, r);
@@ -116,9 +123,22 @@ static void stream_read(struct flow *f)
 		}
 		f->inlen += (int)r;
 		int off = 0, skip, l;
+		if (f->state == F_UPGRADE) {
+			off = ws_upgraded(f->in, f->inlen);
+			if (off < 0) {
+				stats.conn_fail++;
+				stream_lost(f);
+				return;
+			}
+			if (off > 0)
+				stream_up(f);
+			else
+				continue;
+		}
 		struct sockaddr_in src = opt.srv;
 		while (off < f->inlen && (l = frame(f->in + off, f->inlen - off, &skip)) > 0) {
-			on_packet(f, f->in + off + skip, l - skip, &src);
+			if (l > skip)
+				on_packet(f, f->in + off + skip, l - skip, &src);
 			off += l;
 			if (f->state == F_DEAD)
 				return;
@@ -161,7 +181,7 @@ void stream_event(struct flow *f, uint32_t ev)
 			memcpy(c->host, f->host, sizeof(c->host));
 			c->host_n = f->host_n;
 			ep_add(c, EPOLLIN);
-			if (opt.transport == T_TLS) {
+			if (opt.transport >= T_TLS) {
 				c->ssl = SSL_new(tls_server);
 				SSL_set_fd(c->ssl, fd);
 				SSL_set_accept_state(c->ssl);
@@ -184,7 +204,7 @@ void stream_event(struct flow *f, uint32_t ev)
 		l = sizeof(a);
 		getsockname(f->fd, (void *)&a, &l);
 		set_host(f, &a);
-		if (opt.transport == T_TLS) {
+		if (opt.transport >= T_TLS) {
 			f->ssl = SSL_new(tls_client);
 			SSL_set_fd(f->ssl, f->fd);
 			SSL_set_connect_state(f->ssl);
@@ -197,7 +217,7 @@ void stream_event(struct flow *f, uint32_t ev)
 	}
 	if (f->state == F_HANDSHAKE) {
 		hs_step(f);
-		if (f->state != F_UP)
+		if (f->state != F_UP && f->state != F_UPGRADE)
 			return;
 	}
 	if (ev & EPOLLOUT)
