@@ -74,7 +74,15 @@ int cli_open_store(struct td_store **out, const struct cli_command *cmd, const s
 int cli_load_config(struct td_config **out, const struct cli_command *cmd, const char *path);
 /* "STATE/name" with a terminator; NULL when memory is out. */
 char *cli_state_path(const struct td_config *cfg, const char *name);
-/* Creates the state folder (and its parents) with mode 0700. 0, or -errno. */
+/* Creates the state folder (and its parents) with mode 0700, for the configuration's user. 0, or -errno. */
 int cli_make_state(const struct td_config *cfg);
+
+/* ---- privileges.c: rights that root gives up for `user`; each does nothing where there is nothing to give up ---- */
+
+int cli_own_folder(const struct td_config *cfg, const char *path); /* a new folder is that user's. 0, or -errno */
+/* Before anything of the state is opened; low ports may still be listened on. An error, with why. */
+int cli_become_user(const struct td_config *cfg, struct td_out *why);
+/* For good, for all threads. 0, or -errno: then it must not go on. */
+int cli_stay_user(void);
 
 #endif

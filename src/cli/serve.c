@@ -237,6 +237,9 @@ static int open_all(struct serve *s, struct td_out *why)
 		td_out_fmt(why, "the state folder %.*s cannot be made: %s", TD_FMT(s->cfg->state), td_strerror(err));
 		return err;
 	}
+	err = cli_become_user(s->cfg, why);
+	if (err)
+		return err;
 	path = cli_state_path(s->cfg, "control.sock");
 	if (!path)
 		return -ENOMEM;
@@ -253,6 +256,11 @@ static int open_all(struct serve *s, struct td_out *why)
 		err = open_store(s, why);
 	if (!err)
 		err = open_server(s, why);
+	if (!err)
+		err = cli_stay_user();
+	if (!err && !geteuid() && !s->cfg->user.n)
+		td_log(s->log, TD_LOG_WARN, "serve is root",
+		       TD_KZ("next", "it goes on; \"user: NAME\" in the configuration gives that up"));
 	return err;
 }
 

@@ -48,12 +48,22 @@ int cli_make_state(const struct td_config *cfg)
 		if (*p != '/')
 			continue;
 		*p = '\0';
-		if (mkdir(path, 0700) && errno != EEXIST)
+		if (mkdir(path, 0700) == 0)
+			err = cli_own_folder(cfg, path);
+		else if (errno != EEXIST)
 			err = -errno;
 		*p = '/';
 	}
 	free(path);
 	return err;
+}
+
+/* What the database makes beside itself must not be root's. */
+static int become_for_good(const struct td_config *cfg, struct td_out *why)
+{
+	int err = geteuid() ? 0 : cli_become_user(cfg, why);
+
+	return err ? err : cli_stay_user();
 }
 
 int cli_open_store(struct td_store **out, const struct cli_command *cmd, const struct td_config *cfg)
@@ -65,11 +75,11 @@ int cli_open_store(struct td_store **out, const struct cli_command *cmd, const s
 	if (err)
 		return cli_fail(cmd, CLI_CONFIG, "the state folder %.*s cannot be made: %s", TD_FMT(cfg->state),
 				td_strerror(err));
-	path = cli_state_path(cfg, "tandem.db");
-	if (!path)
-		return cli_fail(cmd, CLI_FAULT, "out of memory");
 	td_out_init(&why);
-	err = td_store_open(out, &(struct td_store_options){ .path = td_str_of(path) }, &why);
+	err = become_for_good(cfg, &why);
+	path = cli_state_path(cfg, "tandem.db");
+	if (!err)
+		err = !path ? -ENOMEM : td_store_open(out, &(struct td_store_options){ .path = td_str_of(path) }, &why);
 	if (err)
 		cli_fail(cmd, CLI_CONFIG, "%.*s", TD_FMT(why.n ? td_out_view(&why) : td_str_of(td_strerror(err))));
 	td_out_free(&why);

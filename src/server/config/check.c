@@ -2,6 +2,7 @@
  * From the file as written to values that mean something: addresses, prefixes, durations, words. Everything wrong is
  * reported, not only the first thing.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
@@ -435,6 +436,23 @@ static int check_state(struct td_config *c, const struct raw_config *raw, struct
 	return config_path(&c->state, c, r, s);
 }
 
+/* Whether there is such a user is for the machine to say, when it is to become him. */
+static int check_user(struct td_config *c, const struct raw_config *raw, struct report *r)
+{
+	struct td_str s = td_str_of(raw->user);
+
+	if (!raw->user)
+		return 0;
+	for (size_t i = 0; i < s.n; i++)
+		if (!isalnum((unsigned char)s.p[i]) && !strchr("_.-", s.p[i])) {
+			report_at(r, AT("user"), "\"%.*s\" is no user's name (want one of this machine, like tandem)", TD_FMT(s));
+			return 0;
+		}
+	if (!s.n)
+		report_at(r, AT("user"), "empty (want a user of this machine, like tandem)");
+	return td_arena_dup(&c->user, &c->arena, s);
+}
+
 static void check_numbers(struct td_config *c, const struct raw_config *raw, struct report *r)
 {
 	check_number(&c->workers, raw->workers, 1, 128, r, AT("workers"));
@@ -518,6 +536,8 @@ int config_check(struct td_config *c, const struct raw_config *raw, struct repor
 		err = check_trust(c, raw, r);
 	if (!err)
 		err = check_state(c, raw, r);
+	if (!err)
+		err = check_user(c, raw, r);
 	if (!err)
 		err = config_check_web(c, raw->web, r);
 	if (!err)

@@ -64,6 +64,7 @@ struct td_config {
 	struct td_listen *listen;
 	unsigned listen_n;
 	struct td_str state; /* folder */
+	struct td_str user;  /* whom a server that root starts becomes; empty: nobody */
 	unsigned workers;
 	enum td_registrations registrations;
 	struct td_prefix *trust;

@@ -91,6 +91,7 @@ struct raw_config {
 	char **listen;
 	unsigned listen_count;
 	char *state;
+	char *user;
 	uint32_t *workers;
 	char *registrations;
 	char **trust;

@@ -132,6 +132,10 @@ void td_config_print(struct td_out *o, const struct td_config *c)
 	put_listen(o, c);
 	td_out_z(o, "state: ");
 	put_text(o, c->state);
+	if (c->user.n) {
+		td_out_z(o, "user: ");
+		put_text(o, c->user);
+	}
 	td_out_fmt(o, "workers: %u\nregistrations: %s\n", c->workers, c->registrations == TD_REG_MEMORY ? "memory" : "durable");
 	config_put_ring(o, c);
 	put_trust(o, c);

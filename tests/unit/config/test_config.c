@@ -40,7 +40,8 @@ static void full_file(void **state)
 	struct td_config *c =
 		good("domains:\n  - name: Example.TEST\n  - name: bench.test\n    users: any\n"
 		     "listen:\n  - udp:127.0.0.1:5070\n  - tcp:[::1]\n"
-		     "state: ./here\nworkers: 3\nregistrations: memory\ntrust: [127.0.0.1/32, 2001:db8::/32, 192.0.2.7]\n"
+		     "state: ./here\nuser: voice-1\nworkers: 3\nregistrations: memory\ntrust: [127.0.0.1/32, 2001:db8::/32, "
+		     "192.0.2.7]\n"
 		     "digest: [MD5]\nregistrar: {min_expires: 2m, max_expires: 1d, default_expires: 90, max_contacts: 3}\n"
 		     "proxy: {timer_c: 200s, max_branches: 5, failover: 2}\nrelay: users\ncalls: {track: Yes, records: no, "
 		     "per_user: 7, longest: "
@@ -61,6 +62,7 @@ static void full_file(void **state)
 	assert_int_equal(c->listen[1].proto, TD_TCP);
 	assert_string_equal(td_addr_text(text, &c->listen[1].addr), "[::1]:5060");
 	assert_true(td_str_eq(c->state, TD_STR("./here")));
+	assert_true(td_str_eq(c->user, TD_STR("voice-1")));
 	assert_int_equal(c->workers, 3);
 	assert_int_equal(c->registrations, TD_REG_MEMORY);
 	assert_int_equal(c->digest_algs, 1u << TD_DIGEST_MD5);
@@ -109,6 +111,7 @@ static void default_is_safe(void **state)
 	for (i = 0; i < c->listen_n; i++)
 		assert_true(td_ip_is_loopback(&c->listen[i].addr));
 	assert_true(c->state.n > 0 && c->state.p[0] == '/');
+	assert_int_equal(c->user.n, 0);
 	assert_true(c->workers >= 1);
 	assert_true(c->calls.track && c->calls.records);
 	assert_int_equal(c->calls.per_user, 0);
@@ -128,7 +131,7 @@ static void printed_reads_back(void **state)
 			 "[c]}]\npush: {url: 'https://[::1]:8/p?q', "
 			 "providers: [apns, fcm], wait: 9s}\nlisten: "
 			 "['udp:[::1]:5071']\ntrust: "
-			 "[10.0.0.0/8]\nstate: '/a \"b\\c'\n"),
+			 "[10.0.0.0/8]\nuser: tandem\nstate: '/a \"b\\c'\n"),
 	       *d;
 	struct td_out one, two;
 
@@ -276,6 +279,9 @@ static const struct {
 	{ "\tlog: x\n", "t.yaml:1:1: this is no YAML" },
 	{ "- 1\n", "t.yaml:1:1" },
 	{ "state: ''\n", "state: empty" },
+	{ "user: ''\n", "user: empty" },
+	{ "user: \"a b\"\n", "user: \"a b\" is no user's name" },
+	{ "user: ../root\n", "is no user's name" },
 	{ "state: a\n\n  b\n", "state: has a line break" },
 	{ "state: \"a\\tb\"\n", "control character" },
 	{ "state: \"a\\Lb\"\n", "control character" },
