@@ -44,6 +44,7 @@ bench-micro: deps-dev
 	@$(PY) bench/micro
 
 # Ten minutes of 20,000 broken datagrams a second beside calls: they come through, and memory stays flat. SECONDS=60 for one minute.
+# RELOAD=1 JUNK=0 SECONDS=300 CALLS=1000: a reload each second instead of the flood, and not one call lost.
 soak: deps-dev
 	@$(PY) bench/soak
 

@@ -24,6 +24,15 @@ def g25_calls_beside_a_flood(place):
         check(line in r.stdout, "no \"%s\" in: %s", line, r.stdout)
 
 
+def calls_beside_reloads(place):
+    """must-show 6 of issue 4, short: not one call is lost by reloads of other configurations, nor by wrong ones"""
+    r = subprocess.run([sys.executable, SOAK], env=dict(os.environ, SECONDS="6", CALLS="300", JUNK="0", RELOAD="0.2", TMPDIR=place.folder),
+                       capture_output=True, text=True, timeout=300)
+    check(r.returncode == 0, "%s", r.stdout + r.stderr)
+    for line in ("calls    pass   100.000 %", "memory   pass", "reloads  pass"):
+        check(line in r.stdout, "no \"%s\" in: %s", line, r.stdout)
+
+
 def lost_calls_show(place):
     s, load = soak(), {"ok": 9989, "failed": 5, "timeouts": 4, "unfinished": 2, "verify_errors": 0}
     check(s.success(load) < s.SUCCESS, "%g of the calls is enough", s.success(load))
@@ -47,4 +56,4 @@ def a_leak_shows(place):
 
 
 if __name__ == "__main__":
-    harness.run(g25_calls_beside_a_flood, lost_calls_show, a_leak_shows)
+    harness.run(g25_calls_beside_a_flood, calls_beside_reloads, lost_calls_show, a_leak_shows)
