@@ -144,6 +144,7 @@ static void want_480(struct rig *r)
 
 /* ---- a call ---- */
 
+/* Proves RFC 8599 §5.6.2-1. */
 static void a_phone_is_woken(void **state)
 {
 	for (unsigned i = 0; i < 6; i++) {
@@ -172,6 +173,7 @@ static void a_phone_is_woken(void **state)
 }
 
 /* It comes back from another address, or with another Call-ID alone; under the same URI or not. */
+/* Proves RFC 8599 §5.6.2-1. */
 static void a_phone_that_moved(void **state)
 {
 	static const char *const contacts[] = { BOB_UDP, "<sip:bob@10.0.1.3:5060" PN ">", "<sip:bob@192.168.0.7" PN ">" };
@@ -191,6 +193,7 @@ static void a_phone_that_moved(void **state)
 	}
 }
 
+/* Proves RFC 8599 §5.6.2-1. */
 static void messages_wait_too(void **state)
 {
 	struct rig r;
@@ -211,6 +214,7 @@ static void messages_wait_too(void **state)
 }
 
 /* A connection that stands says that its phone is awake. */
+/* Proves RFC 8599 §5.6.2-3. */
 static void awake(void **state)
 {
 	struct rig r;
@@ -226,6 +230,7 @@ static void awake(void **state)
 
 /* ---- and when it is not ---- */
 
+/* Proves RFC 8599 §5.6.2-2. */
 static void nobody_wakes_up(void **state)
 {
 	struct rig r;
@@ -241,6 +246,7 @@ static void nobody_wakes_up(void **state)
 }
 
 /* A service that refuses, is not there, says something else, or nothing: nobody waits for what cannot come. */
+/* Proves RFC 8599 §5.6.2-2. */
 static void no_push(void **state)
 {
 	static const char *const answers[] = {
@@ -406,6 +412,7 @@ static void bounded(void **state)
 
 /* ---- registrations ---- */
 
+/* Proves RFC 8599 §5.6.1.1-1, §5.6.1.1-2, §5.6.1.1-3, §5.6.1.1-4, §5.6.1.1-5, §5.6.1.2-1. */
 static void what_phones_are_told(void **state)
 {
 	static const struct {
@@ -460,6 +467,7 @@ static void not_configured(void **state)
 }
 
 /* Nobody else learns by what a phone is woken (§13). */
+/* Proves RFC 8599 §13-1. */
 static void not_told_to_others(void **state)
 {
 	struct td_msg *m;

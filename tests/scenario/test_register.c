@@ -104,7 +104,7 @@ static void bindings_come_and_go(unsigned workers)
 	rig_close(&r);
 }
 
-/* Proves RFC 3261 §10.3-8, §10.3-9, §10.3-11, §10.3-14, §10.3-15; RFC 8599 §4.1-1. */
+/* Proves RFC 3261 §10.3-8, §10.3-9, §10.3-11, §10.3-14, §10.3-15. */
 static void bindings(void **state)
 {
 	bindings_come_and_go(1);

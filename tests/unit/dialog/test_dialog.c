@@ -145,7 +145,7 @@ static void targets_are_refreshed_in_place(void **state)
 			   "UPDATE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nMax-Forwards: 70\r\nFrom: "
 			   "<sip:a@h>;tag=ft\r\n"
 			   "To: <sip:b@h>;tag=tt\r\nCall-ID: c1\r\nCSeq: 8 UPDATE\r\nContact: "
-			   "<sip:u%u@h?Subject=x>\r\nContent-Length: 0\r\n\r\n",
+			   "<sip:u%u@h?Subject=x>\r\nRecord-Route: <sip:new.test;lr>\r\nContent-Length: 0\r\n\r\n",
 			   i);
 		td_out_char(&o, '\0');
 		m = parse(o.p);
@@ -155,6 +155,7 @@ static void targets_are_refreshed_in_place(void **state)
 		td_msg_unref(m);
 	}
 	assert_true(td_str_eq(d->target, TD_STR("sip:u99@h")));
+	assert_true(td_str_eq(td_dialog_next_hop(d), TD_STR("sip:p2.test;lr"))); /* §12.2.2: the route set stays */
 	td_dialog_free(d);
 }
 
