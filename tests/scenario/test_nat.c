@@ -203,12 +203,38 @@ static void d1_flow_token_of_another_call(void **state)
 	rig_close(&r);
 }
 
+/* A browser that is gone (RFC 7118 §5): nobody looks for the host of its Contact, and the caller hears that it is not there. */
+static void gone_without_an_address(void **state)
+{
+	static const char *const hosts[] = { "df7jal23ls0d.invalid", "X.INVALID." };
+
+	for (size_t i = 0; i < TD_ARRAY_LEN(hosts); i++) {
+		struct phone p, a;
+		char contact[80];
+		struct world w;
+
+		world_open(&w, 5, 1, NULL);
+		phone_open(&a, &w, "alice", "10.0.1.6", 5060, TD_UDP);
+		phone_open(&p, &w, "bob", "10.0.1.7", 5060, TD_TCP);
+		snprintf(contact, sizeof(contact), "<sip:bob@%s;transport=tcp>", hosts[i]);
+		p.contact = contact;
+		phone_register(&p, "any.test");
+		phone_drop(&p);
+		world_run(&w, 100);
+		assert_int_equal(phone_ask(&a, "MESSAGE", "sip:bob@any.test", NULL), 480);
+		phone_close(&a);
+		phone_close(&p);
+		world_close(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls_behind_nat),          cmocka_unit_test(calls_behind_nat_without_state),
 		cmocka_unit_test(contacts_that_are_true),    cmocka_unit_test(not_for_proxies_before_us),
 		cmocka_unit_test(connection_lost_in_a_call), cmocka_unit_test(d1_flow_token_of_another_call),
+		cmocka_unit_test(gone_without_an_address),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

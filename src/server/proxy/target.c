@@ -112,6 +112,16 @@ TD_RARE static void make_secure(struct px_target *t, struct td_uri *hop)
 		hop->scheme = TD_SCHEME_SIPS;
 }
 
+/* A name that never is one (RFC 6761 §6.4): a browser's, which is reached by its connection alone (RFC 7118 §5). */
+TD_RARE static bool leads_nowhere(struct td_str host)
+{
+	static const struct td_str top = TD_STR_INIT(".invalid");
+
+	if (host.n && host.p[host.n - 1] == '.')
+		host.n--;
+	return host.n > top.n && td_str_ieq(td_str_n(host.p + host.n - top.n, top.n), top);
+}
+
 int px_target_of_binding(struct px_target *out, struct td_core *core, const struct td_binding *b, bool sips)
 {
 	struct px_target t = { .path = b->path };
@@ -132,7 +142,8 @@ int px_target_of_binding(struct px_target *out, struct td_core *core, const stru
 	usable = flow_usable(core, &b->flow) && (!t.secure || td_proto_secure((enum td_proto)b->flow.proto));
 	no_address = address_of(&a, &proto, core, b->path.n ? &hop.uri : &t.uri);
 	by_name = no_address == NAMED;
-	if (!b->path.n && b->params.n && (!no_address || by_name) && td_instance_is_flow(b->params)) {
+	if ((by_name && leads_nowhere(b->path.n ? hop.uri.host : t.uri.host)) ||
+	    (!b->path.n && b->params.n && (!no_address || by_name) && td_instance_is_flow(b->params))) {
 		by_name = false;
 		no_address = TD_EDENIED;
 	} else if (!no_address && !td_ip_eq(&a, &b->flow.peer)) {
