@@ -4,6 +4,7 @@
  *   dns.c          the cache: who asks, what is known, for how long
  *   dns_query.c    one question on its way: servers, tries, UDP and TCP, aliases
  *   dns_message.c  what a name server sends (RFC 1035 §4), read without trust
+ *   dns_hosts.c    which words the hosts file has
  *   dns_system.c   what the system says: name servers, the hosts file, how a question is written (c-ares)
  *
  * c-ares has a resolver of its own, but with its own clock, sockets and randomness. Sending, waiting and matching are done here, so that
@@ -13,6 +14,8 @@
 #define TANDEM_NET_DNS_H
 
 #include "internal.h"
+
+#include <sys/stat.h>
 
 enum {
 	DNS_MAX_ENTRIES = 4096,
@@ -63,6 +66,19 @@ int dns_reply_parse(struct dns_reply *out, struct td_arena *a, struct td_str byt
 		    enum td_dns_type type);
 
 /* ---- system ---- */
+
+/* dns_hosts.c: zeroed at first. */
+struct dns_hosts {
+	uint64_t *words; /* a hash of each, in order */
+	size_t n;
+	struct stat then; /* as the file was when it was read */
+	bool known;       /* false: it could not be read, and may have any */
+	unsigned reads;
+};
+
+/* False: that file does not have the name. It is read again only when it has changed. */
+bool dns_hosts_may_have(struct dns_hosts *h, const char *path, struct td_str name);
+void dns_hosts_free(struct dns_hosts *h);
 
 struct dns_system;
 

@@ -1,7 +1,7 @@
 /*
  * What c-ares is for: it knows where a system says which name servers there are, how its hosts file is read, and how a question is
- * written. Its files are small and local; they are read when the client is opened or told to, and the hosts file when a name is not
- * in the cache.
+ * written. Its files are local; they are read when the client is opened or told to, and the hosts file for a name that is not in the
+ * cache and may stand there (dns_hosts.c).
  */
 #include "dns.h"
 
@@ -14,6 +14,8 @@
 
 struct dns_system {
 	ares_channel channel;
+	struct dns_hosts hosts;
+	const char *hosts_path; /* where c-ares looks */
 };
 
 static int error_of(int status)
@@ -28,6 +30,9 @@ int dns_system_open(struct dns_system **out)
 
 	if (!s)
 		return -ENOMEM;
+	s->hosts_path = getenv("CARES_HOSTS");
+	if (!s->hosts_path)
+		s->hosts_path = "/etc/hosts";
 	status = ares_library_init(ARES_LIB_INIT_ALL);
 	if (!status)
 		status = ares_init(&s->channel);
@@ -45,6 +50,7 @@ void dns_system_close(struct dns_system *s)
 		return;
 	ares_destroy(s->channel);
 	ares_library_cleanup();
+	dns_hosts_free(&s->hosts);
 	free(s);
 }
 
@@ -85,7 +91,7 @@ unsigned dns_system_hosts(struct dns_system *s, struct td_addr *out, unsigned ma
 	struct hostent *h;
 	unsigned n = 0;
 
-	if (type != TD_DNS_A && type != TD_DNS_AAAA)
+	if ((type != TD_DNS_A && type != TD_DNS_AAAA) || !dns_hosts_may_have(&s->hosts, s->hosts_path, dns_name_str(name)))
 		return 0;
 	memcpy(text, name->text, name->n);
 	text[name->n] = '\0';
