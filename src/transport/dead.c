@@ -35,7 +35,8 @@ static struct loc_dead *find(struct td_locator *lr, const struct td_hop *hop)
 	return node ? TD_CONTAINER_OF(node, struct loc_dead, node) : NULL;
 }
 
-const struct loc_dead *loc_dead_find(struct td_locator *lr, const struct td_hop *hop)
+/* One whose time is over is not dead: who fails again then has failed since then. */
+static struct loc_dead *find_dead(struct td_locator *lr, const struct td_hop *hop)
 {
 	struct loc_dead *d = lr->dead_n ? find(lr, hop) : NULL;
 
@@ -46,9 +47,14 @@ const struct loc_dead *loc_dead_find(struct td_locator *lr, const struct td_hop 
 	return d;
 }
 
+const struct loc_dead *loc_dead_find(struct td_locator *lr, const struct td_hop *hop)
+{
+	return find_dead(lr, hop);
+}
+
 void td_locator_failed(struct td_locator *lr, const struct td_hop *hop, uint32_t seconds)
 {
-	struct loc_dead *d = find(lr, hop);
+	struct loc_dead *d = find_dead(lr, hop);
 	char text[TD_ADDR_TEXT];
 
 	seconds = !seconds ? LOC_DEAD_S : seconds < LOC_DEAD_MOST_S ? seconds : LOC_DEAD_MOST_S;

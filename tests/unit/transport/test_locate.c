@@ -266,6 +266,10 @@ static void the_dead_come_last(void **state)
 	assert_non_null(loc_dead_find(w->lr, &dead));
 	td_sim_run(w->sim, 1000);
 	assert_null(loc_dead_find(w->lr, &dead));
+	td_locator_failed(w->lr, &dead, 1);
+	td_sim_run(w->sim, 60000);
+	td_locator_failed(w->lr, &dead, 1); /* it was not dead in between: it failed just now */
+	assert_true(loc_dead_find(w->lr, &dead)->since_ms == td_loop_now_ms(w->lr->loop));
 }
 
 static void t8_the_dead_are_bounded(void **state)
