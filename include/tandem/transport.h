@@ -132,7 +132,7 @@ struct td_tp_holder {
 	void (*close)(void *held, int why, bool linger);
 };
 
-/* holder is borrowed for the life of tp. TD_ELIMIT: that peer may not have it (guard, too many): close it. -ENOMEM. */
+/* holder is borrowed for the life of tp. TD_ELIMIT: that peer may not have it (guard, too many), or memory is out: close it. */
 int td_tp_adopt(struct tp_conn **out, struct td_tp *tp, unsigned listener, const struct td_addr *peer,
 		const struct td_tp_holder *holder, void *held);
 /*

@@ -136,7 +136,7 @@ void net_tls_input(struct td_conn *c, struct td_str bytes);
 int net_tls_send(struct td_conn *c, struct td_buf *buf);
 size_t net_tls_waiting(const struct td_conn *c); /* bytes that wait for the handshake */
 void net_tls_finish(struct td_conn *c);          /* says good-bye, once nothing waits any more */
-bool net_tls_open(const struct td_conn *c);      /* more is to be written: the handshake goes on, or something waits for it */
+bool net_tls_open(const struct td_conn *c);      /* something waits for the handshake */
 void net_tls_free(struct td_conn *c);
 
 struct td_listener {

@@ -40,16 +40,9 @@ static int end(struct tp_conn *c, int why)
 /* Pings as on any connection (RFC 7118 §6, RFC 5626 §3.5.1): CR LF CR LF is answered by CR LF, which itself is an answer. */
 static int keepalive(struct tp_conn *c, struct td_str bytes)
 {
-	struct td_buf *b;
-
 	td_tp_adopted_alive(c);
-	if (bytes.n < 4)
-		return 0;
-	c->tp->stats.keepalives++;
-	b = td_buf_copy(TD_STR("\r\n"));
-	if (b)
-		tp_conn_send(c, b);
-	td_buf_unref(b);
+	if (bytes.n == 4)
+		tp_conn_pong(c);
 	return 0;
 }
 

@@ -17,24 +17,14 @@
 
 /* ---- tables ---- */
 
-struct peer_key {
-	const struct td_addr *addr;
-	struct td_str host;
-	uint8_t proto;
-};
-
 static bool id_eq(const struct td_map_node *node, const void *key)
 {
-	return TD_CONTAINER_OF(node, struct tp_conn, by_id)->id == *(const uint64_t *)key;
+	return TD_CONTAINER_OF(node, struct tp_conn, by_id)->shared.flow.conn == *(const uint64_t *)key;
 }
 
 static bool peer_eq(const struct td_map_node *node, const void *key)
 {
-	const struct tp_conn *c = TD_CONTAINER_OF(node, struct tp_conn, by_peer);
-	const struct peer_key *k = key;
-
-	return c->proto == k->proto && td_addr_eq(&c->shared.flow.peer, k->addr) &&
-	       (k->proto != TD_TLS || tp_secure_leads_to(&c->shared, k->host));
+	return tp_shared_leads_to(&TD_CONTAINER_OF(node, struct tp_conn, by_peer)->shared, key);
 }
 
 static bool source_eq(const struct td_map_node *node, const void *key)
@@ -59,7 +49,7 @@ struct tp_conn *tp_conn_find(const struct td_tp *tp, uint64_t id)
 {
 	struct td_map_node *n;
 
-	if (tp->recent && tp->recent->id == id)
+	if (tp->recent && tp->recent->shared.flow.conn == id)
 		return tp->recent;
 	n = td_map_find(&tp->conns, td_hash(&tp->key, &id, sizeof(id)), id_eq, &id);
 	return n ? TD_CONTAINER_OF(n, struct tp_conn, by_id) : NULL;
@@ -68,12 +58,12 @@ struct tp_conn *tp_conn_find(const struct td_tp *tp, uint64_t id)
 static void register_conn(struct tp_conn *c)
 {
 	struct td_tp *tp = c->tp;
+	struct td_flow *f = &c->shared.flow;
 
 	/* Never used twice: an old flow must not reach a new peer. The first is random, because flows outlive a restart. */
-	c->id = (uint64_t)tp->worker << TP_CONN_SERIAL_BITS | (++tp->serial & ((UINT64_C(1) << TP_CONN_SERIAL_BITS) - 1));
-	td_map_add(&tp->conns, &c->by_id, td_hash(&tp->key, &c->id, sizeof(c->id)));
-	c->shared.flow.conn = c->id;
-	td_map_add(&tp->peers, &c->by_peer, peer_hash(tp, c->proto, &c->shared.flow.peer));
+	f->conn = (uint64_t)tp->worker << TP_CONN_SERIAL_BITS | (++tp->serial & ((UINT64_C(1) << TP_CONN_SERIAL_BITS) - 1));
+	td_map_add(&tp->conns, &c->by_id, td_hash(&tp->key, &f->conn, sizeof(f->conn)));
+	td_map_add(&tp->peers, &c->by_peer, peer_hash(tp, f->proto, &f->peer));
 	tp_group_share(tp->group, &c->shared);
 }
 
@@ -182,7 +172,7 @@ static void on_connected(struct td_conn *io, void *arg)
 
 	c->active_ms = td_loop_now_ms(c->tp->loop);
 	c->connecting = false;
-	if (c->proto == TD_TLS)
+	if (c->shared.flow.proto == TD_TLS)
 		tp_secure_up(c);
 }
 
@@ -195,7 +185,7 @@ static void on_closed(struct td_conn *io, int err, void *arg)
 {
 	struct tp_conn *c = arg;
 
-	if (c->proto == TD_TLS)
+	if (c->shared.flow.proto == TD_TLS)
 		tp_secure_failed(c, err);
 	tp_conn_end(c, err ? err : TD_ECLOSED, err == 0); /* what was sent to a half-closed peer still goes */
 }
@@ -214,7 +204,6 @@ static struct tp_conn *conn_new(struct td_tp *tp, const struct tp_listener *ln, 
 		return NULL;
 	c->tp = tp;
 	c->shared.flow = (struct td_flow){ .peer = *peer, .proto = ln->proto, .listener = ln->index };
-	c->proto = ln->proto;
 	c->active_ms = td_loop_now_ms(tp->loop);
 	td_list_init(&c->watches);
 	td_timer_init(&c->timer, timer_fired, c);
@@ -273,7 +262,7 @@ void tp_accepted(struct td_listener *l, struct td_conn *io, void *arg)
 static bool find_conn(struct td_flow *out, struct td_tp *tp, const struct tp_listener *ln, const struct td_addr *peer,
 		      struct td_str host)
 {
-	struct peer_key key = { peer, host, ln->proto };
+	struct tp_peer_key key = { peer, host, ln->proto };
 	struct td_map_node *n = td_map_find(&tp->peers, peer_hash(tp, ln->proto, peer), peer_eq, &key);
 	const struct tp_shared *alias = n || ln->proto != TD_TLS ? NULL : tp_alias_find(tp, peer, host);
 
@@ -343,12 +332,12 @@ void tp_conn_end(struct tp_conn *c, int why, bool linger)
 	if (tp->recent == c)
 		tp->recent = NULL;
 	td_log(tp->log, TD_LOG_DEBUG, "transport closed", TD_KZ("peer", td_addr_text(text, &c->shared.flow.peer)),
-	       TD_KU("conn", c->id), TD_KERR(why));
+	       TD_KU("conn", c->shared.flow.conn), TD_KERR(why));
 	td_timer_stop(tp->loop, &c->timer);
 	td_map_del(&tp->conns, &c->by_id);
 	td_map_del(&tp->peers, &c->by_peer);
 	tp_group_unshare(tp->group, &c->shared);
-	if (c->proto == TD_TLS)
+	if (c->shared.flow.proto == TD_TLS)
 		tp_secure_end(c);
 	td_list_del(&c->stranger);
 	if (c->source) {
@@ -366,7 +355,7 @@ void tp_conn_end(struct tp_conn *c, int why, bool linger)
 	tp->stats.conns_closed++;
 	tp_lose(tp, &c->watches, why);
 	if (!tp->closing) /* then nobody runs who could hear of it */
-		tp_post_lost(tp, c->mates, c->id, why);
+		tp_post_lost(tp, c->mates, c->shared.flow.conn, why);
 	td_list_add_tail(&tp->gone, &c->stranger);
 	td_loop_defer(tp->loop, &tp->sweep);
 }
@@ -384,7 +373,7 @@ static void sweep(struct td_defer *d, void *arg)
 	}
 	while (!td_list_empty(&tp->gone)) {
 		struct tp_conn *c = TD_CONTAINER_OF(tp->gone.next, struct tp_conn, stranger);
-		uint64_t id = c->id;
+		uint64_t id = c->shared.flow.conn;
 
 		td_list_del(&c->stranger);
 		td_buf_unref(c->part);

@@ -121,19 +121,9 @@ static struct shard *shard_of(struct td_tp_group *g, uint64_t hash)
 	return &g->shards[(hash >> 16) % SHARDS];
 }
 
-struct shared_key {
-	const struct td_addr *peer;
-	struct td_str host;
-	uint8_t proto;
-};
-
 static bool shared_eq(const struct td_map_node *node, const void *key)
 {
-	const struct tp_shared *s = TD_CONTAINER_OF(node, struct tp_shared, node);
-	const struct shared_key *k = key;
-
-	return s->flow.proto == k->proto && td_addr_eq(&s->flow.peer, k->peer) &&
-	       (k->proto != TD_TLS || tp_secure_leads_to(s, k->host));
+	return tp_shared_leads_to(TD_CONTAINER_OF(node, struct tp_shared, node), key);
 }
 
 void tp_group_share(struct td_tp_group *g, struct tp_shared *s)
@@ -179,7 +169,7 @@ bool tp_group_has(struct td_tp_group *g, const struct td_flow *f)
 bool tp_group_find(struct td_flow *out, struct td_tp_group *g, const struct tp_listener *ln, const struct td_addr *peer,
 		   struct td_str host)
 {
-	struct shared_key key = { .peer = peer, .host = host, .proto = ln->proto };
+	struct tp_peer_key key = { peer, host, ln->proto };
 	uint64_t hash = shared_hash(g, ln->proto, peer);
 	struct shard *sh = shard_of(g, hash);
 	struct td_map_node *n;

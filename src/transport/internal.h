@@ -55,12 +55,11 @@ struct tp_conn {
 	struct td_link stranger;  /* in source->strangers; when gone: in tp->gone */
 	struct td_link watches;
 	struct td_timer timer;
-	struct td_buf *part; /* the beginning of a message, while one waits for its end */
-	size_t scan;         /* how far td_msg_frame() has looked into part */
-	uint64_t id;
+	struct td_buf *part;          /* the beginning of a message, while one waits for its end */
+	size_t scan;                  /* how far td_msg_frame() has looked into part */
 	uint64_t begun_ms, active_ms; /* part's first byte; the last whole message */
 	uint64_t mates;               /* bit per worker (mod 64) that has sent over it and wants to hear of its end */
-	uint8_t proto, crlf;          /* crlf: bytes of CR LF CR LF seen between messages */
+	uint8_t crlf;                 /* bytes of CR LF CR LF seen between messages */
 	bool trusted, gone, connecting;
 };
 
@@ -132,6 +131,13 @@ void tp_conn_trust(struct tp_conn *c);
 void tp_conn_arm(struct tp_conn *c); /* its nearest limit has changed */
 struct td_flow tp_conn_flow(const struct tp_conn *c);
 
+/* Whom a connection has to lead to. host: for TLS alone. */
+struct tp_peer_key {
+	const struct td_addr *addr;
+	struct td_str host;
+	uint8_t proto;
+};
+
 /* secure.c */
 int tp_secure_accept(struct tp_conn *c, const struct tp_listener *ln);
 int tp_secure_connect(struct tp_conn *c, struct td_str host);
@@ -139,10 +145,16 @@ void tp_secure_up(struct tp_conn *c);                    /* the handshake is ove
 void tp_secure_failed(const struct tp_conn *c, int err); /* tells why TLS did not come about, if that is why c ends */
 void tp_secure_end(struct tp_conn *c);
 bool tp_secure_leads_to(const struct tp_shared *s, struct td_str host); /* may what is for host go over this connection? (T5) */
+static inline bool tp_shared_leads_to(const struct tp_shared *s, const struct tp_peer_key *k)
+{
+	return s->flow.proto == k->proto && td_addr_eq(&s->flow.peer, k->addr) &&
+	       (k->proto != TD_TLS || tp_secure_leads_to(s, k->host));
+}
 void tp_alias_learn(struct tp_conn *c, const struct td_msg *msg);
 const struct tp_shared *tp_alias_find(const struct td_tp *tp, const struct td_addr *peer, struct td_str host);
 
 /* stream.c */
+int tp_conn_pong(struct tp_conn *c); /* CR LF, for CR LF CR LF (RFC 5626 §3.5.1) */
 void tp_stream_data(struct tp_conn *c, struct td_str in);
 
 /* watch.c */

@@ -92,11 +92,6 @@ static struct td_rng *rng_of(struct td_locate *l)
 	return l->ordered ? &l->rng : td_loop_rng(l->lr->loop);
 }
 
-static uint16_t default_port(enum td_proto p)
-{
-	return p == TD_TLS ? 5061 : 5060;
-}
-
 static bool listens(const struct td_tp *tp, enum td_proto proto, uint8_t family)
 {
 	for (unsigned i = 0; i < tp->n_listeners; i++)
@@ -424,7 +419,7 @@ static void plan_host(struct td_locate *l, uint16_t port)
 	l->ask_host = false;
 	l->target_proto = chosen_proto(l);
 	l->target_n = l->target_at = 0;
-	add_target(l, l->host, port ? port : default_port(l->target_proto));
+	add_target(l, l->host, port ? port : td_proto_port(l->target_proto));
 }
 
 static void advance(struct td_locate *l)
@@ -488,7 +483,7 @@ static int plan(struct td_locate *l, struct td_str host, uint16_t port)
 	if (!td_ip_parse(&a, host)) {
 		enum td_proto proto = chosen_proto(l);
 
-		a.port = port ? port : default_port(proto);
+		a.port = port ? port : td_proto_port(proto);
 		l->hops[l->hop_n++] = (struct td_hop){ proto, a };
 		return 0;
 	}

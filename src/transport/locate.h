@@ -29,7 +29,7 @@ struct loc_service {
 	enum td_proto proto;
 };
 
-/* Does the SRV or NAPTR lookup have to lead to TLS (sips)? */
+/* Does this record lead to an SRV name of a protocol of ours (RFC 3263 §4.1)? secure (sips): of TLS alone. */
 bool loc_naptr_usable(enum td_proto *out, const struct td_dns_record *r, bool secure);
 /* "_sip._udp." and so on. */
 const char *loc_srv_prefix(enum td_proto proto);

@@ -15,7 +15,7 @@
 
 static const char crlfcrlf[] = "\r\n\r\n";
 
-static int pong(struct tp_conn *c)
+int tp_conn_pong(struct tp_conn *c)
 {
 	struct td_buf *b = td_buf_copy(TD_STR("\r\n"));
 	int err = b ? tp_conn_send(c, b) : -ENOMEM;
@@ -37,7 +37,7 @@ static size_t skip_crlf(struct tp_conn *c, struct td_str s)
 		if (c->trusted)
 			c->active_ms = td_loop_now_ms(c->tp->loop);
 		if (c->source)
-			pong(c);
+			tp_conn_pong(c);
 		if (c->gone)
 			return s.n;
 	}
@@ -145,7 +145,7 @@ static void cut(struct tp_conn *c, struct td_buf *b)
 		c->begun_ms = c->active_ms = td_loop_now_ms(c->tp->loop);
 		c->tp->recent = c;
 		if (tp_admit(c->tp, &flow, td_str_n(b->data + at, n)) && !tp_parse(&msg, c->tp, b, at, n, &flow)) {
-			if (c->proto == TD_TLS)
+			if (c->shared.flow.proto == TD_TLS)
 				tp_alias_learn(c, msg);
 			tp_deliver(c->tp, msg, &flow);
 		}

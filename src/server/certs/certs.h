@@ -1,6 +1,6 @@
 /*
- * server/certs: what the server proves itself with. The certificates of the configuration, or, when it names none, one of our own that is
- * made in the state folder at the first start, so that TLS works from then on. An immutable value: a reload makes another one, new
+ * server/certs: what the server proves itself with. The certificates of the configuration and, when it names none but for single domains,
+ * one of our own that is made in the state folder at the first start, so that TLS works from then on. An immutable value: a reload makes another one, new
  * connections take it, those there are keep theirs.
  *
  * Whoever speaks TLS by other means (another library's WebSocket) finds certificate and key of each domain here as PEM text.
