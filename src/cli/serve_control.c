@@ -88,6 +88,11 @@ static json_t *status_json(const struct serve *s, const struct td_server_status 
 			    json_pack("{s:I,s:I,s:I,s:I}", "messages", N(st->tp.messages), "sent", N(st->tp.sent), "connections",
 				      N(st->tp.conns_opened + st->tp.conns_accepted - st->tp.conns_closed), "send_failed",
 				      N(st->tp.send_failed)));
+	if (st->dns.asked)
+		json_object_set_new(o, "dns",
+				    json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "asked", N(st->dns.asked), "cached", N(st->dns.cached),
+					      "questions", N(st->dns.questions), "timeouts", N(st->dns.timeouts), "failures",
+					      N(st->dns.failures), "strange", N(st->dns.strange)));
 	json_t *tls = serve_certs_json(s);
 	if (tls) {
 		json_object_set_new(tls, "handshakes", json_integer(N(st->tp.tls_handshakes)));

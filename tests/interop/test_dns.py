@@ -108,6 +108,8 @@ def a_call_between_domains(place):
             two = domain_two(place2, "two", ports[0])
             bob = answer(place2, two, "bob")
             went_well(call(place2, one), bob)
+            counts = one.lines("status")[0]["dns"]
+            check(counts["asked"] >= counts["questions"] > 0 and counts["strange"] == 0, "the first server counts %s", counts)
             said = two.lines("status")[0]
             check(said["calls"] == {"answered": 1, "failed": 0}, "the second server counts %s", said["calls"])
             check("proto=%s" % {"U": "UDP", "T": "TCP"}[transports[0]] in one.process.errors() or "NAPTR two.test" in one.process.errors(),

@@ -344,6 +344,7 @@ static void answered(struct td_mail *m, void *arg)
 		add(&sum.guard, &st->guard, sizeof(sum.guard));
 		add(&sum.proxy, &st->proxy, sizeof(sum.proxy));
 		add(&sum.calls, &st->calls, sizeof(sum.calls));
+		add(&sum.dns, &st->dns, sizeof(sum.dns));
 	}
 	td_location_stats(&sum.location, q->server->location);
 	q->fn(q->arg, &sum);
@@ -363,6 +364,7 @@ static void asked(struct td_mail *m, void *arg)
 		p->st.guard = *td_guard_stats(w->guard);
 		p->st.proxy = *td_proxy_stats(w->proxy);
 		td_calls_stats(&p->st.calls, w->server->calls, w->core.worker);
+		p->st.dns = *td_dns_stats(w->core.dns);
 	} else {
 		outside_status(q->server->outside, &p->st);
 	}

@@ -59,6 +59,7 @@ struct td_server_status {
 	struct td_guard_stats guard;
 	struct td_proxy_stats proxy;
 	struct td_calls_stats calls;
+	struct td_dns_stats dns;
 	struct td_location_stats location;
 };
 
