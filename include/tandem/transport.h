@@ -195,7 +195,7 @@ struct td_locator;
 int td_locator_open(struct td_locator **out, struct td_tp *tp, struct td_dns *dns, struct td_log *log);
 void td_locator_close(struct td_locator *lr);
 
-/* A target did not answer, or refused for so long (Retry-After); 0: 60 s. For everybody it is tried last meanwhile. */
+/* A target did not answer, or refused for so long (Retry-After); 0: 60 s. For all that lr looks up it is tried last meanwhile. */
 void td_locator_failed(struct td_locator *lr, const struct td_hop *hop, uint32_t seconds);
 void td_locator_answered(struct td_locator *lr, const struct td_hop *hop); /* it is back */
 bool td_locator_is_dead(struct td_locator *lr, const struct td_hop *hop);

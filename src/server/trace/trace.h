@@ -11,7 +11,7 @@
  *
  *	td_trace_note(core->trace, msg->call_id, &(struct td_note){ .kind = TD_NOTE_DNS_FAILED, .a = err, .text = name });
  *
- * and add its name to note.c and its sentence to story_words.c. Texts are copied, at most TD_NOTE_TEXT_MAX bytes of each. What
+ * and add its name to note.c and its sentence to story_steps.c. Texts are copied, at most TD_NOTE_TEXT_MAX bytes of each. What
  * has no Call-ID (a handshake that failed) carries the peer's address instead, by which it is found; of such there are 20 a second at most. A note costs some fifty
  * instructions: what the messages themselves show needs none.
  */
