@@ -1,4 +1,5 @@
-# The front door. Everything a build, a run or a test needs is installed by `make deps`, which the others call.
+# The front door. The Debian packages that a build or a run needs are installed by `make deps`, those for tests by `make deps-dev`, which the
+# others call. `make test` alone also gets JsSIP from npm's registry, for the test with a browser, which is skipped where that fails.
 BUILD ?= build
 PY := /usr/bin/python3
 
@@ -23,6 +24,7 @@ run: build
 
 # Unit, vectors, scenarios, failing allocations, corpus replay (ASan+UBSan), threads (TSan), interop with real peers, the gate on instructions, lint.
 test: deps-dev
+	@tools/deps browser
 	@$(PY) tools/test
 
 # The same without interop, TSan and the gate: what one runs between edits.

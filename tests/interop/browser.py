@@ -1,18 +1,19 @@
 """Chromium without a screen, driven over its pipe by the DevTools protocol, and the page it shows: JsSIP as npm delivers it.
 
-`make deps` puts JsSIP and what it needs into browser/node_modules, at the versions and with the checksums of package-lock.json."""
+`make test` (tools/deps browser) puts JsSIP and what it needs into browser/node_modules, from npm's registry, at the versions and with the
+checksums of package-lock.json. Where it could not, the tests are skipped."""
 import http.server, json, os, posixpath, re, select, shutil, threading, time
-from harness import HERE, HOST, Failure, Process, check, wait_for
+from harness import HERE, HOST, Failure, Process, Skipped, check, wait_for
 
 FOLDER = os.path.join(HERE, "browser")
 MODULES = os.path.join(FOLDER, "node_modules")
 
 
-def missing():
-    """what is not installed, in words; empty when nothing is"""
-    if not shutil.which("chromium"):
-        return "chromium"
-    return "" if os.path.isdir(os.path.join(MODULES, "jssip")) else "JsSIP (make deps-dev)"
+def needed():
+    """skips a test where there is no browser, or nothing for it to run"""
+    for what, there in (("chromium", shutil.which("chromium")), ("JsSIP", os.path.isdir(os.path.join(MODULES, "jssip")))):
+        if not there:
+            raise Skipped("%s is not there (tools/deps browser installs it, from the network)" % what)
 
 
 # ---- one script of many modules, as bundlers make it ----

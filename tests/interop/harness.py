@@ -1,7 +1,8 @@
 """What the tests with real peers share: a server, its users, and the peers (baresip, sipp, sipsak, tandem's own phone).
 
 A test is a function that takes a Place: a temporary folder and the processes that live in it, all gone afterwards. It fails by
-raising; run() prints "ok NAME" or "not ok NAME: why" with the ends of the processes' logs, and exits with 0 when all were ok.
+raising; run() prints "ok NAME" or "not ok NAME: why" with the ends of the processes' logs, and exits with 0 when all were ok. Skipped
+says that it cannot be made on this machine: it counts as neither.
 
 Nothing sleeps for a guessed time: wait_for() looks until something is so, or gives up at a deadline that is far off.
 """
@@ -19,6 +20,10 @@ libc = ctypes.CDLL(None)
 
 class Failure(Exception):
     pass
+
+
+class Skipped(Exception):
+    """a test that cannot be made here, and why"""
 
 
 def check(ok, why, *args):
@@ -456,6 +461,8 @@ def run(*tests):
         try:
             note = test(place)
             print("ok %s (%.1f s%s)" % (name, time.monotonic() - start, "; " + note if note else ""), flush=True)
+        except Skipped as e:
+            print("skipped %s: %s" % (name, e), flush=True)
         except Exception as e:
             failed += 1
             print("not ok %s: %s" % (name, e), flush=True)
