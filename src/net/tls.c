@@ -194,7 +194,7 @@ static int open_site(struct td_tls *t, const struct td_tls_options *opt, unsigne
 		return -ENOMEM;
 	SSL_CTX_set_tlsext_servername_callback(site->ctx, on_server_name);
 	SSL_CTX_set_tlsext_servername_arg(site->ctx, t);
-	SSL_CTX_set_num_tickets(site->ctx, 1); /* each costs; who comes back gets another */
+	SSL_CTX_set_num_tickets(site->ctx, 0); /* none with the handshake: tls_conn.c gives one to who stays */
 	tls_tickets_use(site->ctx);
 	return use_identity(site->ctx, id, why);
 }

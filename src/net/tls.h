@@ -48,6 +48,7 @@ struct net_tls {
 	int err;                  /* of our machine, met inside OpenSSL */
 	int verdict;              /* on the peer's certificate: 0, TD_ECERT, TD_ENAME */
 	uint8_t clients;          /* enum td_tls_clients */
+	uint8_t ticket_in;        /* sendings until one brings a ticket; 0: none will */
 	bool server, ready, done; /* done: nothing is sent any more */
 	char host[];              /* whom we want to reach; empty: we were connected to */
 };

@@ -16,7 +16,10 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
-enum { PLAIN_BYTES = 16384 }; /* the most a record holds (RFC 8446 §5.1) */
+enum {
+	PLAIN_BYTES = 16384, /* the most a record holds (RFC 8446 §5.1) */
+	TICKET_WITH = 2,     /* the how manieth thing we send brings a ticket */
+};
 
 /* ---- what OpenSSL reads from and writes to ---- */
 
@@ -203,10 +206,10 @@ int td_conn_tls_accept(struct td_conn *c, struct td_tls *tls, enum td_tls_client
 	/* A session that began where nobody asked for a certificate is not resumed where one is required; and one that began with it
 	 * is not resumed at all, so that each connection is held against what is believed now. */
 	SSL_set_session_id_context(c->tls->ssl, &context, sizeof(context));
-	if (clients != TD_TLS_CLIENTS_IGNORE) {
+	if (clients == TD_TLS_CLIENTS_IGNORE)
+		c->tls->ticket_in = TICKET_WITH;
+	else
 		SSL_set_options(c->tls->ssl, SSL_OP_NO_TICKET);
-		SSL_set_num_tickets(c->tls->ssl, 0);
-	}
 	SSL_set_accept_state(c->tls->ssl);
 	return 0;
 }
@@ -265,9 +268,20 @@ static void fail(struct net_tls *t)
 	net_conn_failed(c, err);
 }
 
+/*
+ * TLS 1.3 tickets (RFC 8446 §4.6.1) are made when asked for. One costs a tenth of a whole handshake, so it is given to who stays: with the
+ * second thing we send. Whoever asks once and goes would not come back with it.
+ */
+static void give_ticket(struct net_tls *t)
+{
+	if (t->ticket_in && !--t->ticket_in)
+		(void)SSL_new_session_ticket(t->ssl); /* 0 under TLS 1.2, whose ticket is a part of the handshake */
+}
+
 static bool write_all(struct net_tls *t, struct td_buf *buf)
 {
 	ERR_clear_error();
+	give_ticket(t);
 	return SSL_write(t->ssl, buf->data, (int)buf->len) == (int)buf->len;
 }
 

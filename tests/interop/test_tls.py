@@ -113,6 +113,26 @@ def t4_old_versions_and_renegotiation(place):
     check(server.alive(), "the server is gone")
 
 
+def who_stays_gets_a_ticket(place):
+    """RFC 8446 §4.6.1: one question costs no ticket; who asks twice can come back without a whole handshake"""
+    server = server_on_tls(place)
+    context = ssl.create_default_context(cafile=server.certificate)
+
+    def visit(questions, session=None):
+        with context.wrap_socket(socket.create_connection((HOST, server.tls_port), timeout=harness.PATIENCE), server_hostname=HOST,
+                                 session=session) as s:
+            for n in range(1, questions + 1):
+                check(is_answered(s, n), "question %d", n)
+            return s.session, s.session_reused
+
+    check(not visit(1)[0].has_ticket, "a ticket for one question")
+    session, reused = visit(2)
+    check(session.has_ticket and not reused, "no ticket after two questions")
+    session, reused = visit(2, session)
+    check(reused, "the ticket opened nothing")
+    check(visit(1, session)[1], "the ticket of a session that was taken up again opened nothing")
+
+
 def reload_keeps_connections(place):
     one, two = make_certificate(place, "one", HOST, DOMAIN), make_certificate(place, "two", HOST, DOMAIN)
     server = server_on_tls(place, config="tls: {certificate: %s, key: %s}\n" % one)
@@ -226,4 +246,4 @@ def linphone_registers_over_tls(place):
 
 if __name__ == "__main__":
     harness.run(fingerprint_is_told, phones_call_over_tls, phone_comes_back, phone_says_what_is_wrong, t4_old_versions_and_renegotiation,
-                reload_keeps_connections, names_and_clients, baresips_call_over_tls, linphone_registers_over_tls)
+                who_stays_gets_a_ticket, reload_keeps_connections, names_and_clients, baresips_call_over_tls, linphone_registers_over_tls)
