@@ -282,8 +282,8 @@ enum { TD_MAP_SLOTS = 7 };
 
 /* What a look at one line of the processor's cache tells: who is here, and of most who are not, that they are not. */
 struct td_map_bucket {
-	uint8_t tags[8]; /* of each slot a byte of its hash, 0: free, 1: a chain; the last stands for no slot */
-	struct td_map_node *slots[TD_MAP_SLOTS];
+	uint8_t tags[8];               /* of each slot a byte of its hash, 0: free, 1: a chain; the last stands for no slot */
+	uintptr_t slots[TD_MAP_SLOTS]; /* an element's address and, above it, more of its hash */
 };
 
 struct td_map {

@@ -212,18 +212,20 @@ static void low_bits_alike(void **state)
 	enum { N = 4096 };
 	struct item *items = calloc(N, sizeof(*items));
 	struct td_map m;
-	size_t longest = 0, chained = 0;
+	size_t longest = 0, chained = N;
 
 	assert_int_equal(td_map_init(&m, N), 0);
 	for (unsigned i = 0; i < N; i++)
 		td_map_add(&m, &items[i].node, good(i) << 6);
 	for (size_t b = 0; b <= m.mask; b++) {
+		for (unsigned i = 0; i < TD_MAP_SLOTS; i++)
+			chained -= m.buckets[b].tags[i] > 1;
+	}
+	for (unsigned i = 0; i < N; i++) {
 		size_t len = 0;
 
-		if (m.buckets[b].tags[TD_MAP_SLOTS - 1] == 1)
-			for (struct td_map_node *n = m.buckets[b].slots[TD_MAP_SLOTS - 1]; n; n = n->next)
-				len++;
-		chained += len;
+		for (struct td_map_node *n = &items[i].node; n; n = n->next)
+			len++;
 		longest = len > longest ? len : longest;
 	}
 	assert_true(longest < 12);
@@ -351,6 +353,33 @@ static void grows_in_steps(void **state)
 	free(items);
 }
 
+static bool same_node(const struct td_map_node *n, const void *key)
+{
+	return n == key;
+}
+
+/* Slots tell where their elements go without these: from a table of two buckets to one of 2^16, nobody is lost on the way. */
+static void grows_from_nothing(void **state)
+{
+	enum { N = (1 << 18) + 1 };
+	struct item *items = calloc(N, sizeof(*items));
+	struct td_map m;
+
+	assert_int_equal(td_map_init(&m, 0), 0);
+	for (unsigned i = 0; i < N; i++) {
+		td_map_add(&m, &items[i].node, good(i));
+		assert_ptr_equal(td_map_find(&m, good(i / 2), same_node, &items[i / 2].node), &items[i / 2].node);
+	}
+	assert_true(m.mask >= (1 << 16) - 1);
+	for (unsigned i = 0; i < N; i++)
+		assert_ptr_equal(td_map_find(&m, good(i), same_node, &items[i].node), &items[i].node);
+	for (unsigned i = 0; i < N; i++)
+		td_map_del(&m, &items[i].node);
+	assert_int_equal(m.count, 0);
+	td_map_free(&m);
+	free(items);
+}
+
 static void too_many_buckets(void **state)
 {
 	struct td_map m = { 0 };
@@ -363,10 +392,12 @@ static void too_many_buckets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(p12_siphash),           cmocka_unit_test(p12_hasher),        cmocka_unit_test(p12_hash_on),
-		cmocka_unit_test(p12_key_is_random),     cmocka_unit_test(random_operations), cmocka_unit_test(low_bits_alike),
-		cmocka_unit_test(each_with_deletion),    cmocka_unit_test(grows_in_steps),    cmocka_unit_test(too_many_buckets),
-		cmocka_unit_test(strangers_meet_nobody), cmocka_unit_test(every_tag),
+		cmocka_unit_test(p12_siphash),        cmocka_unit_test(p12_hasher),
+		cmocka_unit_test(p12_hash_on),        cmocka_unit_test(p12_key_is_random),
+		cmocka_unit_test(random_operations),  cmocka_unit_test(low_bits_alike),
+		cmocka_unit_test(each_with_deletion), cmocka_unit_test(grows_in_steps),
+		cmocka_unit_test(too_many_buckets),   cmocka_unit_test(strangers_meet_nobody),
+		cmocka_unit_test(every_tag),          cmocka_unit_test(grows_from_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
