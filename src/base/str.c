@@ -1,5 +1,7 @@
 #include <tandem/base.h>
 
+enum { U64_DIGITS = 19 }; /* that many always fit into 64 bits */
+
 bool td_str_ieq(struct td_str a, struct td_str b)
 {
 	return a.n == b.n && td_str_istarts(a, b);
@@ -74,20 +76,30 @@ struct td_str td_str_split(struct td_str *rest, char sep)
 	return head;
 }
 
+static unsigned digit(char c)
+{
+	return (unsigned char)c - (unsigned)'0'; /* more than 9: it is none */
+}
+
 int td_str_u64(uint64_t *out, struct td_str s, uint64_t max)
 {
 	uint64_t v = 0;
 	bool over = false;
+	size_t i = 0;
 
 	if (!s.n)
 		return TD_ESYNTAX;
-	/* The whole view is read even after an overflow: 99…9x is bad syntax, not a great number. */
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned d = (unsigned char)s.p[i] - (unsigned)'0';
-
-		if (d > 9)
+	for (; i < s.n && i < U64_DIGITS; i++) {
+		if (digit(s.p[i]) > 9)
 			return TD_ESYNTAX;
-		over = over || __builtin_mul_overflow(v, (uint64_t)10, &v) || __builtin_add_overflow(v, (uint64_t)d, &v);
+		v = v * 10 + digit(s.p[i]);
+	}
+	/* The whole view is read even after an overflow: 99…9x is bad syntax, not a great number. */
+	for (; i < s.n; i++) {
+		if (digit(s.p[i]) > 9)
+			return TD_ESYNTAX;
+		over = over || __builtin_mul_overflow(v, (uint64_t)10, &v) ||
+		       __builtin_add_overflow(v, (uint64_t)digit(s.p[i]), &v);
 	}
 	if (over || v > max)
 		return TD_ELIMIT;

@@ -4,10 +4,10 @@
  */
 #include "internal.h"
 
-/* By status. */
-enum { FIRST_STATUS = 100, STATUS_END = 700 };
-#define PHRASE(status, text) [status - FIRST_STATUS] = TD_STR_INIT(text)
-static const struct td_str phrases[STATUS_END - FIRST_STATUS] = {
+/* Status lines by status, whole: mostly nobody has another reason to give. */
+enum { FIRST_STATUS = 100, STATUS_END = 700, BEFORE_PHRASE = sizeof("SIP/2.0 200 ") - 1, LONGEST_PHRASE = 32 };
+#define PHRASE(status, text) [status - FIRST_STATUS] = TD_STR_INIT("SIP/2.0 " #status " " text "\r\n")
+static const struct td_str lines[STATUS_END - FIRST_STATUS] = {
 	PHRASE(100, "Trying"),
 	PHRASE(180, "Ringing"),
 	PHRASE(181, "Call Is Being Forwarded"),
@@ -82,9 +82,12 @@ static const struct td_str classes[] = {
 
 struct td_str td_reason_phrase(unsigned status)
 {
+	struct td_str line;
+
 	if (status < FIRST_STATUS || status >= STATUS_END)
 		return TD_STR_NULL;
-	return phrases[status - FIRST_STATUS].n ? phrases[status - FIRST_STATUS] : classes[status / 100];
+	line = lines[status - FIRST_STATUS];
+	return line.n ? td_str_n(line.p + BEFORE_PHRASE, line.n - BEFORE_PHRASE - 2) : classes[status / 100];
 }
 
 void td_put_request_line(struct td_out *o, struct td_str method, struct td_str uri)
@@ -213,18 +216,21 @@ static char *copy_vias(char *p, const struct td_msg *req)
 
 static char *put_status(char *p, unsigned status, struct td_str reason)
 {
+	struct td_str line = lines[status - FIRST_STATUS];
 	char digits[] = { (char)('0' + status / 100), (char)('0' + status / 10 % 10), (char)('0' + status % 10), ' ' };
 
+	if (!reason.n && line.n)
+		return put(p, line);
 	p = put(p, TD_STR("SIP/2.0 "));
 	p = put(p, td_str_n(digits, sizeof(digits)));
-	p = put(p, reason);
+	p = put(p, reason.n ? reason : td_reason_phrase(status));
 	return put(p, TD_STR("\r\n"));
 }
 
 /* No field is copied twice. To each may come its line end, where the message broke off. */
 static size_t most_of_head(const struct td_msg *req, struct td_str reason, struct td_str tag)
 {
-	enum { STATUS = sizeof("SIP/2.0 200 \r\n"), ADDED = sizeof(";received=rport=65535;tag=") };
+	enum { STATUS = BEFORE_PHRASE + LONGEST_PHRASE + 2, ADDED = sizeof(";received=rport=65535;tag=") };
 
 	return STATUS + reason.n + req->bytes.n - req->body.n + 2 * (size_t)req->nhdr + req->received.n + tag.n + ADDED;
 }
@@ -265,8 +271,6 @@ void td_put_response_head(struct td_out *o, const struct td_msg *req, unsigned s
 	char *start;
 
 	assert(status >= FIRST_STATUS && status < STATUS_END);
-	if (!reason.n)
-		reason = td_reason_phrase(status);
 	most = most_of_head(req, reason, tag);
 	if (o->fixed && most > o->cap - o->n) {
 		put_head_into_fixed(o, req, status, reason, to_tag, record_route);
