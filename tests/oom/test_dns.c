@@ -24,8 +24,11 @@ static void on_answer(void *arg, const struct td_dns_answer *answer)
 	struct world *w = arg;
 
 	w->answers++;
-	if (answer->err && answer->err != TD_ENOTFOUND)
-		w->err = -ENOMEM; /* whatever a question with holes in it came to */
+	/* Memory was out, or so little was left of a question or its answer that nobody answered it: then it timed out. */
+	if (answer->err == -ENOMEM || answer->err == TD_ETIMEOUT)
+		w->err = -ENOMEM;
+	else if (answer->err && answer->err != TD_ENOTFOUND)
+		fail_msg("a question came to: %s", td_strerror(answer->err));
 }
 
 static bool done(void *arg)
@@ -64,6 +67,8 @@ static void on_found(void *arg, int err, const struct td_hop *hop)
 	struct seeker *s = arg;
 
 	s->over = true;
+	if (err && err != -ENOMEM && err != TD_ETIMEOUT)
+		fail_msg("the search came to: %s", td_strerror(err));
 	s->err = err ? -ENOMEM : 0;
 }
 

@@ -1,4 +1,4 @@
-/* TLS with every allocation of ours failing in turn: nothing leaks, nobody hangs, and no byte goes to who was not verified. */
+/* TLS with every allocation of ours failing in turn: nothing leaks and nobody hangs. (OpenSSL's own are not among them.) */
 #include "failing.h"
 
 #include "tls.h"
@@ -140,7 +140,7 @@ static void a_talk(void **state)
 	p.tls[0] = tls_with(&p.cert, NULL);
 	p.tls[1] = tls_with(&p.cert, &p.cert);
 	assert_int_equal(talk(&p), 0);
-	oom_each(talk, &p);
+	assert_true(oom_each(talk, &p) > 15);
 	td_tls_unref(p.tls[0]);
 	td_tls_unref(p.tls[1]);
 	cert_free(&p.cert);
@@ -175,7 +175,7 @@ static void making(void **state)
 	struct cert c;
 
 	cert_for(&c, "a.test");
-	oom_each(contexts, &c);
+	assert_true(oom_each(contexts, &c) > 3);
 	cert_free(&c);
 }
 

@@ -122,7 +122,19 @@ static void to_the_same_host(void **state)
 	m = want_status(&r.a, 302);
 	assert_non_null(find(m, "<sip:line2@10.0.1.4>"));
 	assert_null(find(m, "<sip:line2@10.0.1.2>"));
+	leg_ack_refusal(&r.l, m);
 	want_silence(&r.d, 1000);
+	phone_forget(&r.a);
+	leg_new(&r.l, &r.a, "any.test", "sip:bob@any.test");
+	leg_send(&r.l, "INVITE", "Max-Breadth: 1\n", SDP);
+	redirects(&r.b, want_request(&r.b, "INVITE"), 302, "<sip:line2@10.0.1.2>, <sip:line3@10.0.1.2>");
+	m = want_request(&r.b, "INVITE"); /* one at a time */
+	assert_str(m->uri, "sip:line2@10.0.1.2");
+	assert_string_equal(header(m, "Max-Breadth"), "1");
+	phone_answer(&r.b, m, 486, "", NULL);
+	m = want_status(&r.a, 302);
+	assert_non_null(find(m, "<sip:line3@10.0.1.2>"));
+	assert_null(find(m, "<sip:line2@10.0.1.2>"));
 	rig_close(&r);
 }
 
