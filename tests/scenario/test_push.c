@@ -450,6 +450,78 @@ static void what_phones_are_told(void **state)
 	}
 }
 
+/* Two minutes before a registration ends its phone is told, once; and again when it has registered anew. §5.5 */
+static void kept_by_pushes(void **state)
+{
+	for (int workers = 1; workers <= 3; workers += 2) {
+		struct rig r;
+
+		rig_open(&r, (unsigned)workers, TD_TCP);
+		reg(&r.b, BOB_TCP, "Expires: 600\n");
+		reg(&r.c, NULL, "Expires: 300\n"); /* it keeps itself */
+		phone_drop(&r.b);
+		world_run(&r.w, 477000);
+		assert_int_equal(r.s.told, 0);
+		world_run(&r.w, 6000);
+		want_news(&r, 1, "{\"event\":\"refresh\",\"user\":\"bob@any.test\",\"provider\":\"acme\",");
+		want_news(&r, 1, "\"prid\":\"ab/c\",\"from\":\"\",\"call_id\":\"\"}");
+		world_run(&r.w, 30000);
+		assert_int_equal(r.s.told, 1);
+		reg(&r.b, BOB_TCP, "Expires: 200\n");
+		world_run(&r.w, 77000);
+		assert_int_equal(r.s.told, 1);
+		world_run(&r.w, 6000);
+		assert_int_equal(r.s.told, 2);
+		reg(&r.b, BOB_TCP, "Expires: 0\n"); /* "MUST NOT request that further push notifications are sent" */
+		world_run(&r.w, 300000);
+		assert_int_equal(r.s.told, 2);
+		rig_close(&r);
+	}
+}
+
+/* A refresh under the same Call-ID stays where it is in memory, and is told of again. */
+static void refreshed_in_place(void **state)
+{
+	struct rig r;
+	struct leg l;
+
+	rig_open(&r, 1, TD_UDP);
+	r.b.contact = BOB_UDP;
+	leg_new(&l, &r.b, "any.test", "sip:bob@any.test");
+	snprintf(l.target, sizeof(l.target), "sip:any.test");
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(leg_do(&l, "REGISTER", "Expires: 180\n", NULL)->status, 200);
+		world_run(&r.w, 57000);
+		assert_int_equal(r.s.told, i);
+		world_run(&r.w, 6000);
+		assert_int_equal(r.s.told, i + 1);
+	}
+	rig_close(&r);
+}
+
+/* A service that does not answer is told of all of them, as it takes them. */
+static void many_end_at_once(void **state)
+{
+	enum { PHONES = 400 };
+	struct rig r;
+
+	rig_open(&r, 2, TD_UDP);
+	r.b.contact = BOB_UDP;
+	for (unsigned i = 0; i < PHONES; i++) {
+		char user[16], to[40];
+		struct leg l;
+
+		snprintf(user, sizeof(user), "u%u", i);
+		snprintf(to, sizeof(to), "sip:%s@any.test", user);
+		leg_new(&l, &r.b, "any.test", to);
+		snprintf(l.target, sizeof(l.target), "sip:any.test");
+		assert_int_equal(leg_do(&l, "REGISTER", "Expires: 300\n", NULL)->status, 200);
+	}
+	world_run(&r.w, 250000);
+	assert_int_equal(r.s.told, PHONES);
+	rig_close(&r);
+}
+
 /* Without a service nothing of this is said or done; nor in a domain without state, which cannot keep a request. */
 static void not_configured(void **state)
 {
@@ -501,6 +573,9 @@ int main(void)
 		cmocka_unit_test(in_turn),
 		cmocka_unit_test(bounded),
 		cmocka_unit_test(what_phones_are_told),
+		cmocka_unit_test(kept_by_pushes),
+		cmocka_unit_test(refreshed_in_place),
+		cmocka_unit_test(many_end_at_once),
 		cmocka_unit_test(not_configured),
 		cmocka_unit_test(not_told_to_others),
 	};

@@ -12,10 +12,12 @@ struct packed {
 	int16_t q;
 	uint16_t contact_n, params_n, call_id_n;
 	uint8_t agent_n;
+	uint8_t ending; /* is its phone told when it ends? */
 	uint8_t flow_n; /* with HAS_PATH, when the length and the bytes of a Path follow the flow */
 } __attribute__((packed));
 
 enum { HAS_PATH = 0x80 };
+enum { NOBODY_TOLD, TO_BE_TOLD, TOLD };
 
 static uint32_t clip_time(uint64_t s)
 {
@@ -49,6 +51,7 @@ static char *put_binding(char *p, const struct td_binding *b, uint64_t stored_un
 		.stored_until_s = clip_time(stored_until_s),
 		.cseq = b->cseq,
 		.q = b->q,
+		.ending = b->wakes ? TO_BE_TOLD : NOBODY_TOLD,
 		.contact_n = (uint16_t)b->contact.n,
 		.params_n = (uint16_t)b->params.n,
 		.call_id_n = (uint16_t)b->call_id.n,
@@ -156,12 +159,14 @@ enum image_refresh image_refresh(struct image *im, const struct td_loc_update *u
 			continue;
 		if (h.expires_at_s <= wall_s || up->cseq <= h.cseq || flow_n != (h.flow_n & ~HAS_PATH))
 			return IMAGE_OTHER;
-		uint32_t before = h.expires_at_s, until = clip_time(wall_s + c->expires_s);
+		uint8_t ending = c->wakes ? TO_BE_TOLD : NOBODY_TOLD;
+		uint32_t before = h.ending == ending ? h.expires_at_s : UINT32_MAX, until = clip_time(wall_s + c->expires_s);
 		if (durable && !is_stored(&h, at + sizeof(h), flow, c, until))
 			return IMAGE_OTHER;
 		h.expires_at_s = until;
 		h.cseq = up->cseq;
 		h.q = c->q;
+		h.ending = ending;
 		memcpy(at, &h, sizeof(h));
 		memcpy(at + sizeof(h), flow, flow_n);
 		return h.expires_at_s < before ? IMAGE_SHORTENED : IMAGE_REFRESHED;
@@ -217,18 +222,53 @@ bool image_next(struct td_binding *out, const struct image *im, size_t *at)
 	out->user_agent = take(&p, h.agent_n);
 	out->cseq = h.cseq;
 	out->q = h.q;
+	out->wakes = h.ending;
 	out->expires_at_s = h.expires_at_s;
 	*at = (index + 1) << 32 | (size_t)(p - im->bytes);
 	return true;
 }
 
-uint64_t image_earliest(const struct image *im)
+static uint64_t due_of(const struct packed *h)
+{
+	return h->ending == TO_BE_TOLD && h->expires_at_s > TD_LOC_ENDING_S ? h->expires_at_s - TD_LOC_ENDING_S : h->expires_at_s;
+}
+
+/* The head of the binding that image_next() is to show next. */
+static size_t head_at(const struct image *im, size_t at)
+{
+	return at >> 32 ? at & UINT32_MAX : im->aor_n;
+}
+
+uint64_t image_due(const struct image *im)
 {
 	struct td_binding b;
-	uint64_t earliest = UINT64_MAX;
-	size_t at = 0;
+	uint64_t due = UINT64_MAX;
+	size_t at = 0, head = head_at(im, at);
+	struct packed h;
 
-	while (image_next(&b, im, &at))
-		earliest = b.expires_at_s < earliest ? b.expires_at_s : earliest;
-	return earliest;
+	while (image_next(&b, im, &at)) {
+		memcpy(&h, im->bytes + head, sizeof(h));
+		due = due_of(&h) < due ? due_of(&h) : due;
+		head = head_at(im, at);
+	}
+	return due;
+}
+
+void image_tell_ending(struct image *im, uint64_t wall_s, td_loc_ending_fn *fn, void *arg)
+{
+	struct td_binding b;
+	size_t at = 0, head = head_at(im, at);
+	struct packed h;
+
+	if (atomic_load_explicit(&im->refs, memory_order_acquire) != 1)
+		return;
+	for (; image_next(&b, im, &at); head = head_at(im, at)) {
+		memcpy(&h, im->bytes + head, sizeof(h));
+		if (h.ending != TO_BE_TOLD || due_of(&h) > wall_s)
+			continue;
+		if (h.expires_at_s > wall_s && fn && !fn(arg, image_aor(im), &b))
+			continue;
+		h.ending = TOLD;
+		memcpy(im->bytes + head, &h, sizeof(h));
+	}
 }

@@ -55,7 +55,10 @@ enum image_refresh image_refresh(struct image *im, const struct td_loc_update *u
 uint64_t stored_expiry(uint64_t expires_at_s, uint64_t wall_s);
 /* Walks the bindings: *at 0 at first; false at the end. Expired ones too. */
 bool image_next(struct td_binding *out, const struct image *im, size_t *at);
-uint64_t image_earliest(const struct image *im); /* expiry */
+/* When something is to be done about it: a binding ends, or its phone is to be told that it will. */
+uint64_t image_due(const struct image *im);
+/* Tells of those that end soon, if nobody else holds im. */
+void image_tell_ending(struct image *im, uint64_t wall_s, td_loc_ending_fn *fn, void *arg);
 
 enum { LOC_MAX_FIELD = 65535, LOC_MAX_AGENT = 120 };
 
@@ -94,6 +97,8 @@ struct shard {
 	uint64_t cursor; /* the wheel's slot that is swept next */
 	bool loading;    /* an address that is not in the map may be in the store still */
 	bool detached;
+	td_loc_ending_fn *ending; /* NULL: nobody is told */
+	void *ending_arg;
 	struct walk *walks; /* they wait for the end of that */
 	struct parcel {
 		struct td_mail mail;

@@ -47,6 +47,7 @@ static int unpack(struct td_binding **b, struct td_binding *inline_b, struct td_
 			.path = row.path,
 			.cseq = row.cseq,
 			.q = (int16_t)row.q,
+			.wakes = memmem(row.contact.p, row.contact.n, "pn-prid=", 8), /* as nearly all write it */
 			.expires_at_s = row.expires_at_s,
 			.flow = row.flow,
 		};

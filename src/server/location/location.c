@@ -330,3 +330,9 @@ void td_location_stats(struct td_location_stats *out, const struct td_location *
 	uint64_t position = atomic_load_explicit(&loc->loader.position, memory_order_relaxed);
 	out->loaded_percent = position < end ? (unsigned)(position * 100 / end) : 100;
 }
+
+void td_location_on_ending(struct td_location *loc, unsigned worker, td_loc_ending_fn *fn, void *arg)
+{
+	loc->shards[worker].ending = fn;
+	loc->shards[worker].ending_arg = arg;
+}

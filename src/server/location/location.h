@@ -22,6 +22,7 @@ struct td_binding {
 	struct td_str path; /* the values of Path, commas between them: a Route towards the contact (RFC 3327); mostly empty */
 	uint32_t cseq;
 	int16_t q;             /* 0..1000 */
+	bool wakes;            /* its phone is told when it ends (td_location_on_ending()) */
 	uint64_t expires_at_s; /* wall clock */
 	struct td_flow flow;   /* it registered by this: reached here, NAT or not */
 };
@@ -42,6 +43,7 @@ struct td_loc_change {
 	struct td_str contact; /* a URI that parses: compared by §19.1.4, unless td_instance_is_flow(params) */
 	struct td_str params;
 	int16_t q;
+	bool wakes;
 	uint32_t expires_s; /* 0 removes */
 };
 
@@ -131,6 +133,14 @@ int td_location_lookup_watched(struct td_loc_call **out, struct td_location *loc
  */
 uint64_t td_location_expect(const struct td_location *loc, unsigned worker, struct td_str aor);
 void td_location_approach(const struct td_location *loc, unsigned worker, uint64_t hash);
+
+/*
+ * For phones that sleep until they are told to register anew (RFC 8599 §5.5): fn is called once for each binding with `wakes`, on the loop
+ * of the worker whose shard has it, TD_LOC_ENDING_S seconds before it ends. False: not now; it is called again two seconds later.
+ */
+enum { TD_LOC_ENDING_S = 120 };
+typedef bool td_loc_ending_fn(void *arg, struct td_str aor, const struct td_binding *b);
+void td_location_on_ending(struct td_location *loc, unsigned worker, td_loc_ending_fn *fn, void *arg);
 
 struct td_location_stats {
 	uint64_t aors, contacts;

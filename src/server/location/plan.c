@@ -114,6 +114,7 @@ static void fill(struct planned *e, const struct td_loc_change *c, const struct 
 		.path = up->path,
 		.cseq = up->cseq,
 		.q = c->q,
+		.wakes = c->wakes,
 		.expires_at_s = wall_s + c->expires_s,
 		.flow = up->flow,
 	};

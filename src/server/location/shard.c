@@ -67,7 +67,7 @@ static struct flight *find_flight(const struct shard *sh, uint64_t hash, struct 
 
 static void place_due(struct shard *sh, struct image *im)
 {
-	uint64_t slot = image_earliest(im) / SLOT_S + 1;
+	uint64_t slot = image_due(im) / SLOT_S + 1;
 
 	if (slot <= sh->cursor)
 		slot = sh->cursor + 1;
@@ -148,6 +148,7 @@ static void sweep(struct td_timer *tm, void *arg)
 		}
 		struct image *im = TD_CONTAINER_OF(slot->next, struct image, due);
 		td_list_del(&im->due);
+		image_tell_ending(im, wall_s, sh->ending, sh->ending_arg);
 		if (!expire(sh, im, &w, wall_s))
 			place_due(sh, im);
 		left--;

@@ -317,7 +317,7 @@ static void found(void *arg, int err, const struct td_binding *b, unsigned n)
 		ring_for(c);
 	px_look(c);
 	px_wake_looked(c);
-	if (!started && !c->branches && !c->lookup && !c->wake && !any_more(c))
+	if (!started && !c->branches && !c->lookup && !px_wake_of(c) && !any_more(c))
 		px_reply_with(c, px_nobody_there(core, &c->setup->route, b, n), TD_STR_NULL,
 			      px_nobody_secure(core, c->msg, &c->setup->route, b, n));
 	if (!c->st)

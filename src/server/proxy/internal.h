@@ -71,6 +71,7 @@ struct px_seek {
 	bool serial, wanted, more; /* wanted: it is to be looked up; more: groups are left, or it waits for its turn */
 	bool begun, later;         /* later: its turn comes when those without it have failed */
 	uint8_t late;              /* branches for phones that came late */
+	struct px_wake *wake;      /* of the first alone: phones of this request that sleep; NULL: none does */
 	uint16_t aor_n;            /* 0: the address the request is routed to */
 	char aor[];
 };
@@ -94,7 +95,6 @@ struct px_context {
 	struct td_call *call;     /* its INVITE's, tracked; NULL: not */
 	struct px_source *source; /* counted there while it is being set up */
 	struct px_seek *seeks;    /* of what may get further targets; until the final response went up */
-	struct px_wake *wake;     /* of phones that sleep: NULL: none does */
 	struct td_timer *ring;    /* serial: the present group has rung for long enough */
 	struct px_branch *branches;
 	struct px_branch first; /* most requests have one branch */
@@ -199,7 +199,12 @@ void px_branch_remember(struct px_branch *b, struct td_str uri); /* its transact
 void px_note_bindings(const struct td_core *core, const struct td_msg *msg, struct td_str aor, const struct td_binding *b,
 		      unsigned n);
 
-/* wake.c */
+/* wake.c: whoever waits for a phone has a seek, which watches for it */
+static inline struct px_wake *px_wake_of(const struct px_context *c)
+{
+	return c->seeks ? c->seeks->wake : NULL;
+}
+
 /* A phone of user that has to be woken first: it is, and no branch leads to it now. */
 TD_RARE bool px_sleeps(struct px_context *c, const struct td_binding *b, struct td_str user);
 void px_wake_looked(struct px_context *c); /* all bindings of the first lookup were asked about */

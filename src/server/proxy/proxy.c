@@ -101,7 +101,7 @@ static bool settled(const struct px_context *c)
 	for (const struct px_branch *b = c->branches; b; b = b->next)
 		if (!b->status)
 			return false;
-	return !c->wake || !px_wakes(c);
+	return !px_wakes(c);
 }
 
 /* What only the choice of a final response needed. */

@@ -105,7 +105,7 @@ void px_send_best(struct px_context *c)
 		if (!best || rank(c, b) <= rank(c, best)) /* the list begins with the last one made */
 			best = b;
 	if (!best) {
-		if (c->wake) /* who sleeps did not wake up */
+		if (px_wake_of(c)) /* who sleeps did not wake up */
 			px_reply(c, 480, TD_STR_NULL);
 		return;
 	}

@@ -39,11 +39,11 @@ static void note(const struct px_context *c, enum td_note_kind kind, int64_t a, 
 
 void px_wake_stop(struct px_context *c)
 {
-	struct px_wake *w = c->wake;
+	struct px_wake *w = px_wake_of(c);
 
 	if (!w)
 		return;
-	c->wake = NULL;
+	c->seeks->wake = NULL;
 	td_timer_stop(c->px->core->loop, &w->timer);
 	for (unsigned i = 0; i < w->n; i++)
 		if (w->list[i].post)
@@ -53,8 +53,10 @@ void px_wake_stop(struct px_context *c)
 
 bool px_wakes(const struct px_context *c)
 {
-	for (unsigned i = 0; c->wake && i < c->wake->n; i++)
-		if (!c->wake->list[i].awake && !c->wake->list[i].failed)
+	const struct px_wake *w = px_wake_of(c);
+
+	for (unsigned i = 0; w && i < w->n; i++)
+		if (!w->list[i].awake && !w->list[i].failed)
 			return true;
 	return false;
 }
@@ -107,7 +109,7 @@ static struct px_wake *wake_new(struct px_context *c)
 		free(w);
 		return NULL;
 	}
-	return c->wake = w;
+	return c->seeks->wake = w;
 }
 
 static struct td_str from_of(const struct td_msg *m)
@@ -180,27 +182,28 @@ bool px_sleeps(struct px_context *c, const struct td_binding *b, struct td_str u
 {
 	struct td_core *core = c->px->core;
 	struct td_push_phone phone;
+	struct px_wake *w = px_wake_of(c);
 	struct sleeper *s, *first;
 	uint64_t id, state;
 
 	if (!c->st || (!c->invite && c->msg->method != TD_MESSAGE) || !td_push_phone_of(&phone, core->cfg, b->contact) ||
 	    (b->flow.conn && td_tp_flow_alive(core->tp, &b->flow)))
 		return false;
-	if (!c->wake && !wake_new(c))
+	if (!w && !(w = wake_new(c)))
 		return false;
 	id = td_hash_str(&c->px->key, phone.prid);
 	state = state_of(c, b);
-	s = find(c->wake, id, state, &first);
+	s = find(w, id, state, &first);
 	if (s)
 		return true; /* it has not moved since */
-	if (first && !c->wake->looking) {
-		woken(c->wake, id);
+	if (first && !w->looking) {
+		woken(w, id);
 		return false;
 	}
-	if (c->wake->n == SLEEPERS_MAX)
+	if (w->n == SLEEPERS_MAX)
 		return true;
-	s = &c->wake->list[c->wake->n++];
-	*s = (struct sleeper){ .phone = id, .state = state, .wake = c->wake, .awake = first && first->awake, .failed = first };
+	s = &w->list[w->n++];
+	*s = (struct sleeper){ .phone = id, .state = state, .wake = w, .awake = first && first->awake, .failed = first };
 	if (!first)
 		tell(s, &phone, user);
 	return true;
@@ -208,6 +211,6 @@ bool px_sleeps(struct px_context *c, const struct td_binding *b, struct td_str u
 
 void px_wake_looked(struct px_context *c)
 {
-	if (c->wake)
-		c->wake->looking = false;
+	if (px_wake_of(c))
+		px_wake_of(c)->looking = false;
 }

@@ -30,10 +30,9 @@ struct td_push_news {
 };
 
 enum {
-	TD_PUSH_AT_ONCE = 16,    /* posts under way on a worker; */
-	TD_PUSH_WAITING = 256,   /* and those that wait for one of these to end */
-	TD_PUSH_MS = 5000,       /* for a post, from when it has its turn */
-	TD_PUSH_REFRESH_S = 120, /* before a binding ends its phone is told (RFC 8599 §5.5) */
+	TD_PUSH_AT_ONCE = 16,  /* posts under way on a worker; */
+	TD_PUSH_WAITING = 256, /* and those that wait for one of these to end */
+	TD_PUSH_MS = 5000,     /* for a post, from when it has its turn */
 };
 
 /* net and dns are kept; log may be NULL. */

@@ -85,8 +85,8 @@ TD_RARE struct verdict too_brief(struct td_msg *msg, uint32_t least_s);
 /* ---- push.c ---- */
 
 /* Of a contact with parameters in its URI, where there is a push service. */
-TD_RARE struct verdict read_push(struct extension **x, const struct td_core *core, struct td_msg *msg, const struct td_contact *c,
-				 uint32_t expires_s);
+TD_RARE struct verdict read_push(struct td_loc_change *out, struct extension **x, const struct td_core *core, struct td_msg *msg,
+				 const struct td_contact *c);
 
 /* ---- secure.c ---- */
 

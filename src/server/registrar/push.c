@@ -6,7 +6,7 @@
 #include "server/push/push.h"
 
 enum {
-	LEAST_S = TD_PUSH_REFRESH_S + 60, /* a binding that ends sooner could not be kept by a push */
+	LEAST_S = TD_LOC_ENDING_S + 60, /* a binding that ends sooner could not be kept by a push */
 };
 
 /* A proxy on the way does it. */
@@ -21,7 +21,7 @@ static void put_caps(struct td_out *o, struct td_str provider, bool wakes_itself
 {
 	td_out_fmt(o, "Feature-Caps: *;+sip.pns=\"%.*s\"", TD_FMT(provider));
 	if (wakes_itself)
-		td_out_fmt(o, ";+sip.pnsreg=\"%u\"", TD_PUSH_REFRESH_S + 1);
+		td_out_fmt(o, ";+sip.pnsreg=\"%u\"", TD_LOC_ENDING_S + 1);
 	td_out_z(o, "\r\n");
 }
 
@@ -32,8 +32,8 @@ static void put_all(struct td_out *o, const struct td_config *cfg)
 		put_caps(o, cfg->push.providers[i], false);
 }
 
-struct verdict read_push(struct extension **x, const struct td_core *core, struct td_msg *msg, const struct td_contact *c,
-			 uint32_t expires_s)
+struct verdict read_push(struct td_loc_change *out, struct extension **x, const struct td_core *core, struct td_msg *msg,
+			 const struct td_contact *c)
 {
 	const struct td_config *cfg = core->cfg;
 	struct td_param provider, prid, p;
@@ -48,12 +48,13 @@ struct verdict read_push(struct extension **x, const struct td_core *core, struc
 		return no(555, TD_STR("Push Notification Service Not Supported"));
 	if (!provider.value.n && !asks_only)
 		return fine;
-	if (!asks_only && expires_s < LEAST_S && cfg->registrar.max_expires_s >= LEAST_S)
+	if (!asks_only && out->expires_s < LEAST_S && cfg->registrar.max_expires_s >= LEAST_S)
 		return too_brief(msg, LEAST_S);
 	if (!*x)
 		*x = extension_new(msg);
 	if (!*x)
 		return no(500, TD_STR_NULL);
+	out->wakes = !asks_only;
 	td_out_init(&o);
 	if (provider.value.n)
 		put_caps(&o, provider.value, td_param_find(&p, c->addr.params, TD_STR("+sip.pnsreg")));

@@ -235,7 +235,7 @@ static struct verdict read_contact(struct td_loc_change *out, struct extension *
 	if (c->addr.uri.scheme == TD_SCHEME_SIPS && expires)
 		v = read_sips(x, msg);
 	if (c->addr.uri.params.n && core->cfg->push.url.n && expires && !v.status)
-		v = read_push(x, core, msg, c, expires);
+		v = read_push(out, x, core, msg, c);
 	return out->params.n && !v.status ? read_flow(out, x, msg) : v;
 }
 

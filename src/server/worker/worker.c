@@ -56,6 +56,17 @@ struct td_tp_limits worker_tp_limits(const struct td_config *cfg)
 	};
 }
 
+/* A phone that sleeps would not register anew by itself (RFC 8599 §5.5). */
+static bool on_ending(void *arg, struct td_str aor, const struct td_binding *b)
+{
+	const struct worker *w = arg;
+	struct td_push_news news = { .event = TD_STR("refresh"), .user = aor };
+	struct td_push_post *post;
+
+	return !td_push_phone_of(&news.phone, w->core.cfg, b->contact) ||
+	       td_push_send(&post, w->core.push, w->core.cfg, &news, NULL, NULL) == 0;
+}
+
 static int open_stack(struct worker *w)
 {
 	struct td_server *s = w->server;
@@ -88,6 +99,8 @@ static int open_stack(struct worker *w)
 	if (!err)
 		err = td_location_attach(s->location, w->core.worker, w->core.loop);
 	w->attached = !err;
+	if (!err)
+		td_location_on_ending(s->location, w->core.worker, on_ending, w);
 	if (!err)
 		td_calls_attach(s->calls, &w->core);
 	if (!err)
