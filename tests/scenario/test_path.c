@@ -192,6 +192,112 @@ static void service_route(void **state)
 	rig_close(&r);
 }
 
+/* ---- proxies that keep the phone's connections (RFC 5626) ---- */
+
+/* Bob's phone registers through an edge: each way is a binding of its own, though all have one URI. */
+static void reg_by(struct rig *r, struct phone *edge, unsigned reg_id, const char *contact)
+{
+	char addr[TD_ADDR_TEXT];
+	struct td_msg *m;
+
+	phone_send(edge,
+		   "REGISTER sip:any.test SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bKe%u\nVia: SIP/2.0/UDP "
+		   "192.168.0.5;branch=z9hG4bKq\n"
+		   "Max-Forwards: 69\nFrom: <sip:bob@any.test>;tag=1\nTo: <sip:bob@any.test>\nCall-ID: c%u\nCSeq: %u REGISTER\n"
+		   "Contact: <%s>;+sip.instance=\"<urn:uuid:1>\";reg-id=%u\nSupported: path, outbound\nPath: "
+		   "<sip:token%u@%s;lr;ob>\n"
+		   "Content-Length: 0\n\n",
+		   td_addr_text(addr, &edge->addr), r->w.serial + 1, reg_id, r->cseq + 1, contact, reg_id, reg_id,
+		   td_addr_text(addr, &edge->addr));
+	r->w.serial++;
+	r->cseq++;
+	m = maybe_status(edge, 0, 1000);
+	assert_non_null(m);
+	assert_int_equal(m->status, 200);
+	world_run(&r->w, 1100); /* the later one is the better one */
+}
+
+static void flow_lost(struct rig *r, struct phone *edge)
+{
+	phone_refuse(edge, want_request(edge, "INVITE"), 430);
+}
+
+/* "the proxy SHOULD replace the failed branch with another target with the same instance-id, but a different reg-id" (RFC 5626 §7). */
+static void another_way_to_the_phone(void **state)
+{
+	static const struct {
+		const char *one, *two; /* contacts */
+		unsigned second;       /* what the other way comes to: 430 too, or an answer of the phone's */
+		unsigned status;
+	} rows[] = {
+		{ "sip:bob@192.168.0.5", "sip:bob@192.168.0.5", 486, 486 },
+		{ "sip:bob@192.168.0.5", "sip:bob@192.168.0.5:5070", 486, 486 },
+		{ "sip:bob@192.168.0.5", "sip:bob@192.168.0.5", 430, 480 },
+		{ "sip:bob@192.168.0.5", "sip:bob@192.168.0.5:5070", 430, 480 },
+		{ "sip:bob@192.168.0.5", "sip:bob@192.168.0.5", 603, 603 },
+	};
+
+	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
+		struct phone other;
+		struct leg l;
+		struct rig r;
+
+		rig_open(&r, TD_UDP, NULL);
+		phone_open(&other, &r.w, "other", "10.0.1.8", 5060, TD_UDP);
+		reg_by(&r, &r.proxy, 1, rows[i].one);
+		reg_by(&r, &other, 2, rows[i].two);
+		leg_new(&l, &r.a, "any.test", "sip:bob@any.test");
+		leg_send(&l, "INVITE", NULL, SDP);
+		world_run(&r.w, 50);
+		want_silence(&r.proxy, 100); /* one way at a time */
+		flow_lost(&r, &other);
+		phone_refuse(&r.proxy, want_request(&r.proxy, "INVITE"), rows[i].second);
+		assert_int_equal(want_answer(&r.a)->status, rows[i].status);
+		want_silence(&other, 2000);
+		want_silence(&r.proxy, 2000);
+		phone_close(&other);
+		rig_close(&r);
+	}
+}
+
+/* "MUST NOT forward the same request to another target representing the same instance" once the phone itself has answered. */
+static void the_phone_has_answered(void **state)
+{
+	struct phone other;
+	struct td_msg *m;
+	struct leg l;
+	struct rig r;
+
+	rig_open(&r, TD_UDP, NULL);
+	phone_open(&other, &r.w, "other", "10.0.1.8", 5060, TD_UDP);
+	reg_by(&r, &r.proxy, 1, "sip:bob@192.168.0.5");
+	reg_by(&r, &other, 2, "sip:bob@192.168.0.5:5070");
+	leg_new(&l, &r.a, "any.test", "sip:bob@any.test");
+	leg_send(&l, "INVITE", NULL, SDP);
+	phone_refuse(&other, want_request(&other, "INVITE"), 486);
+	want_status(&r.a, 486);
+	want_silence(&r.proxy, 2000);
+	/* a MESSAGE has another way too */
+	leg_new(&l, &r.a, "any.test", "sip:bob@any.test");
+	leg_send(&l, "MESSAGE", NULL, NULL);
+	phone_answer(&other, want_request(&other, "MESSAGE"), 430, "", NULL);
+	phone_answer(&r.proxy, want_request(&r.proxy, "MESSAGE"), 200, "", NULL);
+	want_status(&r.a, 200);
+	/* nobody else is there */
+	phone_forget(&r.a);
+	leg_new(&l, &r.a, "any.test", "sip:bob@any.test");
+	leg_send(&l, "INVITE", NULL, SDP);
+	flow_lost(&r, &other);
+	m = want_request(&r.proxy, "INVITE");
+	phone_answer(&r.proxy, m, 180, "", NULL);
+	want_status(&r.a, 180);
+	leg_send(&l, "CANCEL", NULL, NULL);
+	phone_cancelled(&r.proxy, m);
+	want_status(&r.a, 487);
+	phone_close(&other);
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +305,8 @@ int main(void)
 		cmocka_unit_test(connection_of_the_register_is_gone),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(a11_path_of_a_victim),
+		cmocka_unit_test(another_way_to_the_phone),
+		cmocka_unit_test(the_phone_has_answered),
 		cmocka_unit_test(service_route),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,15 +139,85 @@ TD_RARE static bool is_better(const struct td_core *core, const struct td_bindin
 	return a->expires_at_s != b->expires_at_s ? a->expires_at_s > b->expires_at_s : a > b;
 }
 
-static bool is_shadowed(const struct td_core *core, const struct td_binding *all, unsigned n, const struct td_binding *b)
+/* ---- ways that a proxy next to a phone has lost (430) ---- */
+
+static uint64_t way_of(const struct px_context *c, struct td_str uri, struct td_str path)
 {
+	struct td_hasher h;
+
+	td_hasher_init(&h, &c->px->key);
+	td_hasher_add(&h, after_scheme(uri));
+	td_hasher_add(&h, path);
+	return td_hasher_end(&h);
+}
+
+static bool is_lost(const struct px_context *c, const struct px_seek *s, const struct td_binding *b)
+{
+	uint64_t way = s && s->lost_n ? way_of(c, b->contact, b->path) : 0;
+
+	for (unsigned i = 0; s && i < s->lost_n; i++)
+		if (s->lost[i] == way)
+			return true;
+	return false;
+}
+
+/* Two ways to a phone may have one URI. */
+static bool is_tried(const struct px_context *c, const struct px_seek *s, const struct td_binding *b)
+{
+	uint64_t id;
+
+	if (!s || !s->lost_n)
+		return px_tried(c, b->contact);
+	if (is_lost(c, s, b))
+		return true;
+	id = id_of(c, b->contact);
+	for (const struct px_branch *o = c->branches; o; o = o->next) {
+		struct td_str sent;
+
+		if (!o->flow_lost &&
+		    (o->tried ? o->tried == id : o->ct && px_sent_uri(&sent, td_clitx_bytes(o->ct)) && id_of(c, sent) == id))
+			return true;
+	}
+	return false;
+}
+
+static struct px_seek *seek_of_user(struct px_context *c)
+{
+	if (!c->seeks && c->setup->route.kind == TD_ROUTE_USER)
+		px_seek_add(c, c->setup->route.aor, true);
+	return c->seeks;
+}
+
+bool px_flow_lost(struct px_branch *b)
+{
+	struct px_context *c = b->ctx;
+	struct td_buf *sent = td_clitx_bytes(b->ct);
+	struct px_seek *s;
+	struct td_msg *m;
+
+	if (c->cancelled || c->final_sent || !sent || !px_unshelve(c) || !(s = seek_of_user(c)))
+		return false;
+	b->flow_lost = true;
+	if (s->lost_n == LOST_MAX || px_declined(c) || td_msg_parse(&m, sent, 0, sent->len))
+		return true;
+	s->lost[s->lost_n++] = way_of(c, m->uri, td_msg_value(m, TD_HDR_ROUTE));
+	td_msg_unref(m);
+	s->wanted = true;
+	px_look(c);
+	return true;
+}
+
+static bool is_shadowed(const struct px_context *c, const struct px_seek *s, const struct td_binding *all, unsigned n,
+			const struct td_binding *b)
+{
+	const struct td_core *core = c->px->core;
 	struct td_instance mine, other;
 
 	if (n == 1 || !b->params.n || !td_instance_of(&mine, b->params))
 		return false;
 	for (unsigned i = 0; i < n; i++)
 		if (&all[i] != b && all[i].params.n && td_instance_of(&other, all[i].params) && td_str_eq(other.id, mine.id) &&
-		    is_better(core, &all[i], b))
+		    is_better(core, &all[i], b) && !is_lost(c, s, &all[i]))
 			return true;
 	return false;
 }
@@ -169,7 +239,7 @@ static bool is_wanted(const struct px_context *c, const struct px_seek *s, int q
 	const struct td_core *core = c->px->core;
 	const struct td_gruu *gruu = c->setup ? c->setup->route.gruu : NULL;
 
-	return (!s || !s->serial || b->q >= q) && !px_tried(c, b->contact) && !is_shadowed(core, all, n, b) &&
+	return (!s || !s->serial || b->q >= q) && !is_tried(c, s, b) && !is_shadowed(c, s, all, n, b) &&
 	       !(c->setup && c->setup->route.sips && !px_is_sips(b->contact)) && (!gruu || td_gruu_is(gruu, core->rr_key, b));
 }
 

@@ -56,11 +56,14 @@ struct px_branch {
 	bool given_up : 1;    /* it rang for as long as it may (fork: serial) */
 	bool young : 1;       /* timer_c runs for the first second */
 	bool moved : 1;       /* its redirection was followed: it has no say */
+	bool flow_lost : 1;   /* a proxy next to the phone lost its connection (430): another way to the phone may be tried */
 	struct td_addr instead;
 	enum td_proto instead_proto;
 	struct px_way *way; /* of one whose target is a name: what comes after it */
 	uint64_t tried;     /* stands for the URI it was sent to, when ct does not tell any more */
 };
+
+enum { LOST_MAX = 4 };
 
 /* An address of record whose bindings are targets. */
 struct px_seek {
@@ -71,8 +74,10 @@ struct px_seek {
 	bool serial, wanted, more; /* wanted: it is to be looked up; more: groups are left, or it waits for its turn */
 	bool begun, later;         /* later: its turn comes when those without it have failed */
 	uint8_t late;              /* branches for phones that came late */
-	struct px_wake *wake;      /* of the first alone: phones of this request that sleep; NULL: none does */
-	uint16_t aor_n;            /* 0: the address the request is routed to */
+	uint8_t lost_n;            /* of lost: ways that were answered 430 */
+	uint64_t lost[LOST_MAX];
+	struct px_wake *wake; /* of the first alone: phones of this request that sleep; NULL: none does */
+	uint16_t aor_n;       /* 0: the address the request is routed to */
 	char aor[];
 };
 
@@ -193,6 +198,8 @@ struct px_seek *px_seek_add(struct px_context *c, struct td_str aor, bool own);
 void px_look(struct px_context *c); /* asks for the address whose turn it is; one at a time */
 void px_seeks_free(struct px_context *c);
 bool px_tried(const struct px_context *c, struct td_str uri);
+/* b, whose transaction still stands, was answered 430: its user's other ways to the same phone have their turn. False: it went to no user. */
+bool px_flow_lost(struct px_branch *b);
 void px_branch_remember(struct px_branch *b, struct td_str uri); /* its transaction will not tell any more */
 
 /* What the trace is told of a lookup. */

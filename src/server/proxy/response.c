@@ -74,6 +74,8 @@ static unsigned rank(const struct px_context *c, const struct px_branch *b)
 
 	if (b->moved)
 		return 700;
+	if (b->flow_lost)
+		return 498;
 	if (status >= 600)
 		return 0;
 	if (c->cancelled && status == 487)
@@ -190,6 +192,11 @@ static void failure(struct px_branch *b, struct td_msg *m)
 	b->status = b->given_up && m->status == 487 && !c->cancelled ? 408 : m->status;
 	if (!c->final_sent && b->status == m->status)
 		b->final = td_msg_ref(m);
+	if (m->status == 430 && px_flow_lost(b)) { /* "endpoints should never receive a 430" (RFC 5626 §11.2) */
+		td_msg_unref(b->final);
+		b->final = NULL;
+		b->status = 480;
+	}
 	px_branch_end(b);
 	if (b->way)
 		refused_by_target(b, m);
