@@ -38,7 +38,7 @@ static int call(struct voice *v, struct td_str uri)
 
 static int run(const struct cli_command *cmd, int argc, char **argv)
 {
-	struct voice v = { .phone = { .cmd = cmd, .interrupted = interrupted }, .over = over };
+	struct voice v = { .phone = { .cmd = cmd, .interrupted = interrupted, .tries = true }, .over = over };
 	struct cli_option options[] = { VOICE_OPTIONS(&v), { 0 } };
 	struct td_out uri;
 	bool done;
@@ -58,12 +58,14 @@ static int run(const struct cli_command *cmd, int argc, char **argv)
 		return cli_fail(cmd, CLI_USAGE, "\"%s\" is no address", argv[1]);
 	}
 	td_out_char(&uri, '\0');
-	status = phone_open(&v.phone, NULL, NULL, uri.p);
-	if (!status) {
+	do {
+		status = phone_open(&v.phone, NULL, NULL, uri.p);
+		if (status)
+			break;
 		status = call(&v, td_str_of(uri.p));
 		voice_close(&v);
 		phone_close(&v.phone);
-	}
+	} while (phone_again(&v.phone));
 	td_out_free(&uri);
 	return status;
 }

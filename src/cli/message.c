@@ -16,7 +16,7 @@ static void on_answer(struct td_request *r, int err, const struct td_msg *m, voi
 
 static int run(const struct cli_command *cmd, int argc, char **argv)
 {
-	struct phone ph = { .cmd = cmd };
+	struct phone ph = { .cmd = cmd, .tries = true };
 	struct cli_option options[] = { PHONE_OPTIONS(&ph), { 0 } };
 	struct td_request_options req = { .method = TD_STR("MESSAGE"), .content_type = TD_STR("text/plain;charset=UTF-8") };
 	struct td_request *r;
@@ -37,12 +37,14 @@ static int run(const struct cli_command *cmd, int argc, char **argv)
 	}
 	req.uri = td_out_view(&uri);
 	req.body = td_str_of(argv[2]);
-	status = phone_open(&ph, NULL, NULL, NULL);
-	if (!status) {
+	do {
+		status = phone_open(&ph, NULL, NULL, NULL);
+		if (status)
+			break;
 		err = td_request_open(&r, ph.ua, &req, on_answer, &ph);
 		status = err ? phone_outcome(&ph, "delivered", err, 0, TD_STR_NULL) : phone_run(&ph);
 		phone_close(&ph);
-	}
+	} while (phone_again(&ph));
 	td_out_free(&uri);
 	return status;
 }

@@ -1,6 +1,8 @@
 /*
  * Where a phone's requests go: --proxy, or the domain itself, by its DNS records (RFC 3263). It is looked up before anything else, on a
  * transport that is there for no more than to say what we speak. IPv4 first, since no phone here tries two addresses at once.
+ *
+ * A server that did not answer is passed over the next time (phone_again()): the records are asked for anew and give the same order.
  */
 #include <stdio.h>
 
@@ -8,7 +10,9 @@
 
 struct search {
 	struct phone *phone;
+	struct td_locate *locate;
 	struct td_hop hop;
+	unsigned skip;
 	int err;
 	bool over;
 };
@@ -24,6 +28,11 @@ static void found(void *arg, int err, const struct td_hop *hop)
 {
 	struct search *s = arg;
 
+	if (!err && s->skip) {
+		s->skip--;
+		td_locate_next(s->locate);
+		return;
+	}
 	s->over = true;
 	s->err = err;
 	if (!err)
@@ -56,14 +65,12 @@ static int listen_all(struct td_tp *tp, uint8_t family, bool tls)
 
 static void search(struct search *s, struct td_locator *lr, const struct td_uri *uri)
 {
-	struct td_locate *l;
-
-	s->err = td_locate_open(&l, lr, uri, 0, &locate_events, s);
+	s->err = td_locate_open(&s->locate, lr, uri, s->phone->order, &locate_events, s);
 	if (s->err)
 		return;
-	td_locate_next(l);
+	td_locate_next(s->locate);
 	td_loop_run(s->phone->loop);
-	td_locate_close(l);
+	td_locate_close(s->locate);
 }
 
 static void search_family(struct search *s, struct td_dns *dns, const struct td_uri *uri, uint8_t family)
@@ -112,10 +119,22 @@ static int explain(const struct phone *ph, const struct search *s, const struct 
 			TD_FMT(uri->host), s->err == TD_ETIMEOUT ? ": no name server answered" : "");
 }
 
+static void tell_next(struct phone *ph, const struct td_hop *next)
+{
+	char one[TD_ADDR_TEXT], two[TD_ADDR_TEXT];
+	const char *why = ph->tls_why[0] ? ph->tls_why : td_strerror(ph->failed);
+
+	td_addr_text(one, &ph->hop.addr);
+	td_addr_text(two, &next->addr);
+	phone_event(ph, "next_server", json_pack("{s:s,s:s,s:o}", "failed", one, "next", two, "why", cli_text(td_str_of(why))));
+	if (!ph->json)
+		fprintf(stderr, "no answer from %s (%s); the next server is tried, %s\n", one, td_strerror(ph->failed), two);
+}
+
 int phone_next_hop(struct td_hop *out, struct phone *ph, const struct td_uri *uri)
 {
 	static const uint8_t families[] = { TD_AF_V4, TD_AF_V6 };
-	struct search s = { .phone = ph, .err = TD_ENOTFOUND };
+	struct search s = { .phone = ph, .err = TD_ENOTFOUND, .skip = ph->skip };
 	struct td_dns_options opt = { .log = ph->log };
 	void (*interrupted)(struct phone *) = ph->interrupted;
 	struct td_addr server, a;
@@ -124,6 +143,8 @@ int phone_next_hop(struct td_hop *out, struct phone *ph, const struct td_uri *ur
 	if (ph->dns && read_server(&server, td_str_of(ph->dns)))
 		return cli_fail(ph->cmd, CLI_USAGE,
 				"--dns \"%s\" is no address (want a number like 192.0.2.53, or 192.0.2.53:5353)", ph->dns);
+	if (!ph->order)
+		ph->order = td_rng_u64(td_loop_rng(ph->loop)) | 1;
 	opt.servers = &server;
 	opt.server_n = ph->dns ? 1 : 0;
 	if (td_dns_open(&dns, ph->net, &opt))
@@ -137,8 +158,13 @@ int phone_next_hop(struct td_hop *out, struct phone *ph, const struct td_uri *ur
 	}
 	ph->interrupted = interrupted;
 	td_dns_close(dns);
+	if (s.err && ph->skip)
+		return phone_no_answer(ph);
 	if (s.err || !s.over)
 		return explain(ph, &s, uri);
+	if (ph->skip)
+		tell_next(ph, &s.hop);
+	ph->hop = s.hop;
 	*out = s.hop;
 	snprintf(ph->host, sizeof(ph->host), "%.*s", TD_FMT(uri->host)); /* whom a certificate has to name */
 	return 0;

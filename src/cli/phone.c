@@ -133,6 +133,7 @@ static void on_signal(struct td_io *io, unsigned events, void *arg)
 	(void)events;
 	if (read(io->fd, &si, sizeof(si)) != (ssize_t)sizeof(si))
 		return;
+	ph->again = false;
 	if (ph->interrupted && !ph->ending && !ph->signalled) {
 		ph->signalled = true;
 		td_timer_start(ph->loop, &ph->goodbye, SETTLE_MOST_MS);
@@ -184,6 +185,15 @@ void phone_end(struct phone *ph, int status)
 	ph->status = status;
 	ph->end_by_ms = td_loop_now_ms(ph->loop) + SETTLE_MOST_MS;
 	td_timer_start(ph->loop, &ph->settle, SETTLE_MS);
+}
+
+bool phone_again(struct phone *ph)
+{
+	if (!ph->again)
+		return false;
+	ph->again = ph->ending = false;
+	ph->skip++;
+	return true;
 }
 
 int phone_run(struct phone *ph)
@@ -280,6 +290,7 @@ void phone_close(struct phone *ph)
 	if (ph->signals.loop) {
 		td_io_close(&ph->signals);
 		close(ph->signals.fd);
+		ph->signals.loop = NULL;
 	}
 	if (ph->loop)
 		td_loop_close(ph->loop);
@@ -361,8 +372,18 @@ int phone_outcome(struct phone *ph, const char *what, int err, unsigned status, 
 		td_out_free(&shown);
 		return CLI_REFUSED;
 	}
-	if (td_ua_tls_trouble(ph->ua).n)
-		return no_tls(ph, td_ua_tls_trouble(ph->ua));
+	ph->failed = err;
+	snprintf(ph->tls_why, sizeof(ph->tls_why), "%.*s", TD_FMT(td_ua_tls_trouble(ph->ua)));
+	ph->again = ph->tries && !ph->signalled;
+	return ph->again ? CLI_NO_ANSWER : phone_no_answer(ph);
+}
+
+int phone_no_answer(struct phone *ph)
+{
+	int err = ph->failed;
+
+	if (ph->tls_why[0])
+		return no_tls(ph, td_str_of(ph->tls_why));
 	phone_event(ph, "no_answer", json_pack("{s:s}", "why", td_strerror(err)));
 	if (err == TD_ETIMEOUT)
 		cli_fail(ph->cmd, CLI_NO_ANSWER,

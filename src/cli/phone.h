@@ -22,6 +22,14 @@ struct phone {
 	struct td_timer settle, goodbye;
 	int status; /* exit status so far */
 	bool ending, signalled;
+	/* Names that lead to several servers (RFC 3263 §4.3): */
+	bool tries;        /* the command can begin again with the next; it asks phone_again() */
+	bool again;        /* the server did not answer */
+	unsigned skip;     /* so many of them */
+	uint64_t order;    /* among equals: the same each time */
+	struct td_hop hop; /* the present one */
+	int failed;        /* why it did not, and */
+	char tls_why[256]; /* in words */
 	uint64_t end_by_ms;
 	/* Ctrl-C or SIGTERM: the command says good-bye and calls phone_end(), within 5 s; NULL, or the second time: ends at once. */
 	void (*interrupted)(struct phone *ph);
@@ -52,6 +60,10 @@ struct phone {
 int phone_open(struct phone *ph, const struct td_ua_events *events, void *arg, const char *peer);
 /* Where requests to uri go first: its host, or by DNS. 0, or the status to exit with after saying why. */
 int phone_next_hop(struct td_hop *out, struct phone *ph, const struct td_uri *uri);
+/* Nobody answered, and another server may: the command begins again with phone_open(), which says what there was when there is none. */
+bool phone_again(struct phone *ph);
+/* Says that nobody answered, and why. */
+int phone_no_answer(struct phone *ph);
 int phone_run(struct phone *ph); /* until phone_end(); returns the exit status */
 /* Ends the run when the agent has nothing under way any more, after at most 5 s. */
 void phone_end(struct phone *ph, int status);

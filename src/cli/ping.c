@@ -30,7 +30,7 @@ static void on_answer(struct td_request *r, int err, const struct td_msg *m, voi
 
 static int run(const struct cli_command *cmd, int argc, char **argv)
 {
-	struct ping p = { .phone = { .cmd = cmd } };
+	struct ping p = { .phone = { .cmd = cmd, .tries = true } };
 	struct cli_option options[] = { PHONE_OPTIONS(&p.phone), { 0 } };
 	struct td_request_options req = { .method = TD_STR("OPTIONS"), .headers = TD_STR("Accept: application/sdp\r\n") };
 	struct td_request *r;
@@ -47,13 +47,15 @@ static int run(const struct cli_command *cmd, int argc, char **argv)
 	}
 	td_out_char(&uri, '\0');
 	req.uri = td_str_of(uri.p);
-	status = phone_open(&p.phone, NULL, NULL, uri.p);
-	if (!status) {
+	do {
+		status = phone_open(&p.phone, NULL, NULL, uri.p);
+		if (status)
+			break;
 		p.sent_us = td_loop_now_us(p.phone.loop);
 		err = td_request_open(&r, p.phone.ua, &req, on_answer, &p);
 		status = err ? phone_outcome(&p.phone, "answered", err, 0, TD_STR_NULL) : phone_run(&p.phone);
 		phone_close(&p.phone);
-	}
+	} while (phone_again(&p.phone));
 	td_out_free(&uri);
 	return status;
 }

@@ -65,17 +65,20 @@ static int run(const struct cli_command *cmd, int argc, char **argv)
 	if (n || !r.phone.as)
 		return cli_fail(cmd, CLI_USAGE, "want --as ADDRESS (try --help)");
 	r.phone.arg = &r;
-	status = phone_open(&r.phone, NULL, NULL, NULL);
-	if (status)
-		return status;
-	err = td_reg_open(&r.reg, r.phone.ua, td_str_of(contact), expires, on_state, &r);
-	if (err == TD_ESYNTAX)
-		status = cli_fail(cmd, CLI_USAGE, "--contact \"%s\" is no URI", contact);
-	else if (err)
-		status = phone_outcome(&r.phone, "registered", err, 0, TD_STR_NULL);
-	else
-		status = phone_run(&r.phone);
-	phone_close(&r.phone);
+	r.phone.tries = r.once; /* else the same one is tried again and again */
+	do {
+		status = phone_open(&r.phone, NULL, NULL, NULL);
+		if (status)
+			return status;
+		err = td_reg_open(&r.reg, r.phone.ua, td_str_of(contact), expires, on_state, &r);
+		if (err == TD_ESYNTAX)
+			status = cli_fail(cmd, CLI_USAGE, "--contact \"%s\" is no URI", contact);
+		else if (err)
+			status = phone_outcome(&r.phone, "registered", err, 0, TD_STR_NULL);
+		else
+			status = phone_run(&r.phone);
+		phone_close(&r.phone);
+	} while (phone_again(&r.phone));
 	return status;
 }
 

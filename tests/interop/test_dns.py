@@ -2,7 +2,7 @@
 """Calls between two domains whose records are in a real name server (Debian's knot): NAPTR, SRV, addresses, targets that fail, one that is
 killed while a call to it is being set up, and name servers that are dead, silent or lie.
 """
-import os, signal, socket, subprocess, threading
+import json, os, signal, socket, subprocess, threading
 import harness
 from harness import HOST, TANDEM, Process, Server, answering, calling, check, free_port, tandem, wait_for
 
@@ -264,7 +264,32 @@ def phones_find_their_server(place):
     two.stop()
 
 
+# Proves RFC 3263 §4.3-1.
+def phones_try_the_next_server(place):
+    """the first server of the domain is not there: whoever sends one request begins again with the second"""
+    dead, port = free_port(), free_port()
+    dns = NameServer(place, records(dead, port, "T"))
+    two = domain_two(place, "two", port)
+
+    def run(status, *args, env=None):
+        r = tandem(place, *args, "--dns", dns.address, env=env)
+        check(r.returncode == status, "%s: %d %s%s", args, r.returncode, r.stdout, r.stderr)
+        return r
+
+    words = "no answer from 127.0.0.1:%d (Connection refused); the next server is tried, 127.0.0.1:%d" % (dead, port)
+    r = run(0, "ping", "sip:two.test")
+    check(words in r.stderr and "200" in r.stdout, "ping: %s%s", r.stdout, r.stderr)
+    run(0, "register", "--as", "bob@two.test", "--password-env", "PW", "--once", env={"PW": BOB["bob"]})
+    r = run(3, "message", "nobody@two.test", "hello", "--as", "bob@two.test", "--password-env", "PW", "--json", env={"PW": BOB["bob"]})
+    check([json.loads(l)["event"] for l in r.stdout.splitlines()] == ["next_server", "refused"], "message: %s", r.stdout)
+    r = run(3, "call", "nobody@two.test", "--as", "bob@two.test", "--password-env", "PW", env={"PW": BOB["bob"]})
+    check(words in r.stderr, "call: %s", r.stderr)
+    two.stop()
+    r = run(4, "ping", "sip:two.test")
+    check(words in r.stderr and r.stderr.count("no answer: ") == 1, "nobody is left: %s", r.stderr)
+
+
 if __name__ == "__main__":
     harness.run(a_call_between_domains, killed_in_mid_setup_over_udp, killed_in_mid_setup_over_tcp, two_families,
                 name_servers_that_fail,
-                names_that_lead_nowhere, phones_find_their_server)
+                names_that_lead_nowhere, phones_find_their_server, phones_try_the_next_server)
