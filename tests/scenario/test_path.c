@@ -223,6 +223,7 @@ static void flow_lost(struct rig *r, struct phone *edge)
 }
 
 /* "the proxy SHOULD replace the failed branch with another target with the same instance-id, but a different reg-id" (RFC 5626 §7). */
+/* Proves RFC 5626 §7-5. */
 static void another_way_to_the_phone(void **state)
 {
 	static const struct {

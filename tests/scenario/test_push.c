@@ -451,6 +451,7 @@ static void what_phones_are_told(void **state)
 }
 
 /* Two minutes before a registration ends its phone is told, once; and again when it has registered anew. §5.5 */
+/* Proves RFC 8599 §5.5-1. */
 static void kept_by_pushes(void **state)
 {
 	for (int workers = 1; workers <= 3; workers += 2) {

@@ -58,6 +58,7 @@ static void ask(struct rig *r, const char *sent_by, const char *method, unsigned
 		want_request(&r->b, "ACK");
 }
 
+/* Proves RFC 3263 §5-1. */
 static void by_the_name(void **state)
 {
 	static const struct {
