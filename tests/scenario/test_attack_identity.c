@@ -249,6 +249,78 @@ static void a7_asserted_by_nobody_we_trust(void **state)
 	attack_close(&r);
 }
 
+/* The callee's phone neither: who answered is not who it says, unless it is under trust. */
+static void a7_asserted_by_the_callee(void **state)
+{
+	static const char lines[] =
+		"P-Asserted-Identity: \"The Bank\" <sip:bank@example.test>\nP-Preferred-Identity: <sip:bank@example.test>\n";
+	static const char *const domains[] = { "example.test", "quick.test" };
+
+	for (int trusted = 0; trusted < 2; trusted++)
+		for (size_t i = 0; i < TD_ARRAY_LEN(domains); i++) {
+			static const unsigned statuses[] = { 183, 200 };
+			struct phone *callee;
+			struct td_msg *m, *invite;
+			char to[64];
+			struct leg l;
+			struct rig r;
+
+			attack_open(&r, 2, NULL);
+			callee = trusted ? &r.b : &r.mallory;
+			if (!trusted || i)
+				phone_register(callee, trusted ? domains[i] : "example.test");
+			snprintf(to, sizeof(to), "sip:%s@%s", callee->user, trusted ? domains[i] : "example.test");
+			leg_new(&l, &r.a, "example.test", to);
+			leg_send(&l, "INVITE", NULL, SDP);
+			invite = want_request(callee, "INVITE");
+			for (size_t k = 0; k < TD_ARRAY_LEN(statuses); k++) {
+				phone_answer(callee, invite, statuses[k], lines, SDP);
+				m = want_status(&r.a, statuses[k]);
+				assert_int_equal(header_count(m, TD_HDR_P_ASSERTED_IDENTITY), trusted);
+				assert_int_equal(!find(m, "bank"), !trusted);
+				assert_str(m->body, SDP);
+			}
+			leg_learn(&l, m);
+			leg_send(&l, "ACK", NULL, NULL);
+			want_request(callee, "ACK");
+			attack_close(&r);
+		}
+}
+
+/* The same without state, of a caller who is asked something in his call. */
+static void a7_asserted_by_a_caller_who_is_asked(void **state)
+{
+	struct td_msg *m;
+	struct leg l, in;
+	struct rig r;
+
+	attack_open(&r, 2, NULL);
+	phone_register(&r.b, "quick.test");
+	leg_new(&l, &r.mallory, "example.test", "sip:bob@quick.test");
+	leg_send(&l, "INVITE", NULL, SDP);
+	if ((m = maybe_status(&r.mallory, 407, 50))) {
+		assert_int_equal(td_auth_client_challenge(r.mallory.auth, m, NULL), 0);
+		leg_send(&l, "INVITE", NULL, SDP);
+	}
+	m = want_request(&r.b, "INVITE");
+	leg_of_request(&in, &r.b, m);
+	phone_answer(&r.b, m, 200, "P-Asserted-Identity: <sip:bob@quick.test>\n", SDP);
+	m = want_status(&r.mallory, 200);
+	assert_int_equal(header_count(m, TD_HDR_P_ASSERTED_IDENTITY), 1); /* he is under trust */
+	leg_learn(&l, m);
+	leg_send(&l, "ACK", NULL, NULL);
+	want_request(&r.b, "ACK");
+	leg_send(&in, "INFO", NULL, NULL);
+	phone_answer(&r.mallory, want_request(&r.mallory, "INFO"), 200, "P-Asserted-Identity: <sip:bank@example.test>\nX-A: b\n",
+		     "body");
+	m = want_status(&r.b, 200);
+	assert_null(find(m, "bank"));
+	assert_string_equal(header(m, "X-A"), "b");
+	assert_str(m->body, "body");
+	assert_int_equal(header_count(m, TD_HDR_VIA), 1);
+	attack_close(&r);
+}
+
 /* A9: who is let in without a password is known by his address alone, whatever stands in the message. */
 static void a9_no_header_opens_the_door(void **state)
 {
@@ -437,6 +509,8 @@ int main(void)
 		cmocka_unit_test(a2_downgrades),
 		cmocka_unit_test(a4_all_names_look_alike),
 		cmocka_unit_test(a7_asserted_by_nobody_we_trust),
+		cmocka_unit_test(a7_asserted_by_the_callee),
+		cmocka_unit_test(a7_asserted_by_a_caller_who_is_asked),
 		cmocka_unit_test(a9_no_header_opens_the_door),
 		cmocka_unit_test(a7_a10_from_of_another),
 		cmocka_unit_test(a10_register_for_another),

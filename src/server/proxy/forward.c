@@ -193,26 +193,23 @@ static void drop_credentials(struct draft *d)
 
 /* ---- who the sender is said to be ---- */
 
-static void drop_all(struct draft *d, const struct td_hdr *h)
+static void drop_all(struct td_edits *ed, const struct td_msg *m, const struct td_hdr *h)
 {
-	for (; h; h = td_msg_hdr_next(d->copy->msg, h))
-		td_edit_remove_hdr(&d->ed, h);
+	for (; h; h = td_msg_hdr_next(m, h))
+		td_edit_remove_hdr(ed, h);
 }
 
 /*
  * RFC 3325 §5: what somebody asserts whom we do not trust is removed, and so is what he would like to be asserted. That he may speak for
  * his From was the gate's to see (A7).
  */
-static void drop_assertions(struct draft *d)
+TD_RARE void px_drop_assertions(struct td_edits *ed, const struct td_core *core, const struct td_msg *m,
+				const struct td_addr *sender)
 {
-	const struct td_msg *m = d->copy->msg;
-	const struct td_hdr *asserted = td_msg_hdr(m, TD_HDR_P_ASSERTED_IDENTITY);
-	const struct td_hdr *preferred = td_msg_hdr(m, TD_HDR_P_PREFERRED_IDENTITY);
-
-	if ((!asserted && !preferred) || td_config_trusts(d->copy->core->cfg, &d->copy->in->peer))
+	if (sender && td_config_trusts(core->cfg, sender))
 		return;
-	drop_all(d, asserted);
-	drop_all(d, preferred);
+	drop_all(ed, m, td_msg_hdr(m, TD_HDR_P_ASSERTED_IDENTITY));
+	drop_all(ed, m, td_msg_hdr(m, TD_HDR_P_PREFERRED_IDENTITY));
 }
 
 /* ---- 9. Content-Length for streams ---- */
@@ -244,7 +241,8 @@ int px_copy_build(struct td_buf **out, const struct px_copy *copy)
 		td_edit_via_received(&d.ed, copy->msg);
 		max_forwards(&d);
 		drop_credentials(&d);
-		drop_assertions(&d);
+		if (px_asserts(copy->msg))
+			px_drop_assertions(&d.ed, copy->core, copy->msg, &copy->in->peer);
 		px_edit_length(&d.ed, d.length, copy->msg, copy->out);
 		err = td_edits_apply(out, &d.ed);
 	}

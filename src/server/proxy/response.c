@@ -25,8 +25,8 @@ static void add_challenges(struct td_edits *ed, const struct px_context *c, cons
 	}
 }
 
-/* 9. */
-static int forward(struct px_context *c, struct td_msg *m)
+/* 9. from: NULL for a refusal, which asserts nothing of use. */
+static int forward(struct px_context *c, struct td_msg *m, const struct td_clitx *from)
 {
 	struct td_edits ed TD_UNINIT;
 	char length[PX_LENGTH_TEXT];
@@ -39,6 +39,8 @@ static int forward(struct px_context *c, struct td_msg *m)
 		add_challenges(&ed, c, m);
 	if (m->status / 100 == 3)
 		px_edit_contacts(&ed, c, m);
+	if (px_asserts(m))
+		px_drop_assertions(&ed, c->px->core, m, from ? &td_clitx_flow(from)->peer : NULL);
 	if (c->st)
 		px_edit_length(&ed, length, m, td_srvtx_flow(c->st));
 	err = td_edits_apply(&b, &ed);
@@ -117,7 +119,7 @@ void px_send_best(struct px_context *c)
 		stay_silent(c);
 	else if (best->status == 503 || best->status < 300) /* a 2xx we had no memory to pass on */
 		px_reply(c, 500, TD_STR_NULL);              /* "should not forward it upstream": we are not out of service */
-	else if (!best->final || forward(c, best->final))
+	else if (!best->final || forward(c, best->final, NULL))
 		px_reply(c, best->status, TD_STR_NULL);
 	else if (c->invite)
 		td_count(&c->px->core->counters->calls_failed);
@@ -136,7 +138,7 @@ static void provisional(struct px_branch *b, struct td_msg *m)
 	if (c->invite && !c->cancelled && !c->final_sent)
 		px_branch_rings(b);
 	if (c->invite && !c->final_sent)
-		forward(c, m);
+		forward(c, m, b->ct);
 }
 
 static void success(struct px_branch *b, struct td_msg *m)
@@ -148,13 +150,13 @@ static void success(struct px_branch *b, struct td_msg *m)
 	td_timer_stop(c->px->core->loop, &b->timer_c);
 	if (!c->invite) {
 		if (!c->final_sent)
-			forward(c, m);
+			forward(c, m, b->ct);
 		px_branch_end(b);
 		return;
 	}
 	if (first)
 		td_count(&c->px->core->counters->calls_answered);
-	forward(c, m); /* 5. every 2xx to an INVITE, also after another final response */
+	forward(c, m, b->ct); /* 5. every 2xx to an INVITE, also after another final response */
 	px_cancel_branches(c, TD_STR(ELSEWHERE));
 }
 

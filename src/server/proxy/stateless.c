@@ -334,6 +334,24 @@ static bool own_via(struct td_str *out, const struct td_msg *m)
 	return true;
 }
 
+/* The same of a response that asserts something of who sent it. */
+static TD_RARE struct td_buf *response_of_stranger(const struct td_core *core, const struct td_msg *m, const struct td_flow *from,
+						   const struct td_flow *to)
+{
+	struct td_edits ed TD_UNINIT;
+	char length[PX_LENGTH_TEXT];
+	struct td_buf *b = NULL;
+
+	td_edits_init(&ed, m);
+	td_edit_remove_first_value(&ed, TD_HDR_VIA);
+	px_drop_assertions(&ed, core, m, &from->peer);
+	px_edit_length(&ed, length, m, to);
+	if (td_edits_apply(&b, &ed))
+		b = NULL;
+	td_edits_free(&ed);
+	return b;
+}
+
 /* The response without our Via; for a stream with the length it may have lacked (§20.14). */
 static struct td_buf *response_copy(const struct td_msg *m, struct td_str via, const struct td_flow *to)
 {
@@ -383,7 +401,7 @@ bool td_proxy_response(struct td_proxy *p, const struct td_msg *msg, const struc
 		td_count(&p->core->counters->strays);
 		return true;
 	}
-	b = response_copy(msg, via, &back.flow);
+	b = px_asserts(msg) ? response_of_stranger(p->core, msg, from, &back.flow) : response_copy(msg, via, &back.flow);
 	if (b)
 		send_back(p, &back, b);
 	td_buf_unref(b);

@@ -34,7 +34,6 @@ static struct td_config *good(const char *yaml)
 	return c;
 }
 
-/* Proves RFC 3608 §5-1. */
 static void full_file(void **state)
 {
 	struct td_config *c =
@@ -289,6 +288,7 @@ static const struct {
 	{ "state: \"a\\uFEFFb\"\n", "control character" },
 };
 
+/* Proves RFC 3608 §5-1. */
 static void errors_have_a_place_and_a_hint(void **state)
 {
 	struct td_config *c = NULL;
