@@ -402,6 +402,25 @@ static void address_of_one_phone(void **state)
 	rig_close(&r);
 }
 
+/* Proves RFC 5630 §5.4-1. */
+static void redirected_as_registered(void **state)
+{
+	static const char *const contacts[] = { BOB, "<sip:bob@10.0.1.2:40002;transport=tls>" };
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct td_msg *m;
+		struct rig r;
+
+		rig_open(&r, 1);
+		bob_is(&r, "there.test", contacts[i / 2]);
+		dial(&r, &r.a, i % 2 ? "sips:bob@there.test" : "sip:bob@there.test");
+		m = want_status(&r.a, 302);
+		assert_non_null(find(m, contacts[i / 2]));
+		assert_int_equal(header_count(m, TD_HDR_CONTACT), 1);
+		rig_close(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +437,7 @@ int main(void)
 		cmocka_unit_test(another_connection),
 		cmocka_unit_test(redirected_elsewhere),
 		cmocka_unit_test(address_of_one_phone),
+		cmocka_unit_test(redirected_as_registered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
