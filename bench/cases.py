@@ -21,10 +21,15 @@ class Speed(NamedTuple):
     ratio: float                                      # at least this many times Kamailio's speed
     instructions: Optional[int] = None                # of one operation, at most
     echoes: float = 0                                 # datagrams in and out, halved: the floor; 0: none is measured
+    handshakes: int = 0                               # of TLS, which are the floor where they are what is measured
     p99_ms: Optional[float] = None                    # of the answer, at most
     p99_rival: bool = False                           # of the answer, at most Kamailio's
     pinned: bool = True                               # the server alone on a core, a polling generator on the other
     unit: int = NEW_UNIT
+
+    def floor_us(self, floors):
+        """floors: of one echo and of one handshake, see rounds.py"""
+        return floors["echo"] * self.echoes + floors["handshake"] * self.handshakes
 
 
 class Memory(NamedTuple):
@@ -66,7 +71,7 @@ SPEED = [
     Speed("call_tcp", "call over TCP", "tcp", FEW + " --transport tcp", CALL + TCP, 2),
     Speed("refresh_tls", "REGISTER of a known address over TLS 1.3", "tls", MANY + TLS, REFRESH + TLS + " --conns 32", 1.5),
     Speed("connect_tls", "TLS 1.3 connection, ECDSA P-256, OPTIONS, close", "tls", None,
-          "connect --sources 60 --window 32 --duration {seconds}" + TLS, 2),
+          "connect --sources 60 --window 32 --duration {seconds}" + TLS, 2, handshakes=1),
     Speed("malformed", "7 bad datagrams and an OPTIONS", "plain", None, "malformed --quiet --window 16 --duration {seconds}", 1.6,
           None, 4.5),
     Speed("call_rate", "call, 2,000 a second offered, nothing pinned", "two", FEW,

@@ -59,7 +59,8 @@ Written by `{command}`: every row, {rounds} rounds.
 
 The server had one core, the generator the other. µs is CPU time of an operation, of all threads and processes of the server; the
 ratio is Kamailio's to tandem's, round by round: median, and range over the rounds. It is held against "at least". "Floor" is the
-same number of datagrams, echoed without any SIP. Instructions are user-space instructions of tandem (callgrind). Where "generator" is near
+same number of datagrams, echoed without any SIP; of `connect_tls` it is the server's half of the handshake by OpenSSL alone, through memory,
+without kernel and connection: what no server that uses this OpenSSL can be faster than. Instructions are user-space instructions of tandem (callgrind). Where "generator" is near
 100 %, the generator was the limit of the rate: the server then wakes up for less work at a time, so that its µs are rather too high.
 
 ![CPU time of an operation](performance-cpu.svg)

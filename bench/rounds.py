@@ -1,5 +1,5 @@
 """Paired rounds: both servers afresh in turns, so that a slow minute of the machine hits both alike."""
-import os, subprocess, sys, time
+import os, statistics, subprocess, sys, time
 
 import cases, measure, servers
 
@@ -89,6 +89,14 @@ class Bench:
             return (measure.cpu_s([server.pid]) - c0) / load["ok"] * 1e6
         finally:
             measure.end(server)
+
+    def handshake_us(self):
+        """CPU time of the server's half of a TLS handshake by OpenSSL alone"""
+        return measure.run_load([os.path.join(self.build, "bench", "tlsfloor"), str(self.seconds)], self.server_core)["us"]
+
+    def floors(self):
+        return {"echo": statistics.median(self.echo_us() for _ in range(self.rounds)),
+                "handshake": statistics.median(self.handshake_us() for _ in range(self.rounds))}
 
 
 def progress(text):

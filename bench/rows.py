@@ -47,12 +47,12 @@ def speed_misses(case, runs, instructions):
     return misses
 
 
-def speed(case, runs, instructions, echo_us):
+def speed(case, runs, instructions, floor_us):
     """the row, and whether it passed"""
     bad = broken(runs)
     misses = [bad] if bad else speed_misses(case, runs, instructions)
     at_least = "%g×" % case.ratio + (", p99 ≤ %g ms" % case.p99_ms if case.p99_ms else ", p99 ≤ Kamailio's" if case.p99_rival else "")
-    row = [case.name, case.what, "%.1f" % (echo_us * case.echoes) if case.echoes and echo_us else "–",
+    row = [case.name, case.what, "%.1f" % floor_us if floor_us else "–",
            "%.1f" % flat(runs, "tandem", "cpu_us"), "%.1f" % flat(runs, "kamailio", "cpu_us"), spread(ratios(runs)), at_least,
            "%.1f k" % (instructions / 1000) if instructions else "–", "%g k" % (case.instructions / 1000) if case.instructions else "–",
            "%.0f" % flat(runs, "tandem", "rate"), "%.0f" % flat(runs, "kamailio", "rate"),
