@@ -43,9 +43,10 @@ static X509 *certificate_of(EVP_PKEY *key)
 
 	must(c && X509_set_version(c, X509_VERSION_3) && ASN1_INTEGER_set(X509_get_serialNumber(c), 1) &&
 		     X509_gmtime_adj(X509_getm_notBefore(c), 0) && X509_gmtime_adj(X509_getm_notAfter(c), 86400) &&
-		     X509_NAME_add_entry_by_txt(X509_get_subject_name(c), "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1,
-						-1, 0) &&
-		     X509_set_issuer_name(c, X509_get_subject_name(c)) && X509_set_pubkey(c, key) && X509_sign(c, key, EVP_sha256()),
+		     X509_NAME_add_entry_by_txt(X509_get_subject_name(c), "CN", MBSTRING_ASC, (const unsigned char *)"localhost",
+						-1, -1, 0) &&
+		     X509_set_issuer_name(c, X509_get_subject_name(c)) && X509_set_pubkey(c, key) &&
+		     X509_sign(c, key, EVP_sha256()),
 	     "no certificate");
 	return c;
 }
