@@ -203,6 +203,7 @@ static void a4_all_names_look_alike(void **state)
 /* ---- A7, A10: somebody else's name ---- */
 
 /* What a user or a phone says of himself beside From is taken out on the way, also inside a call; a source under trust may say it. */
+/* Proves RFC 3325 §5-1, §5-2. */
 static void a7_asserted_by_nobody_we_trust(void **state)
 {
 	static const char lines[] =
@@ -250,6 +251,7 @@ static void a7_asserted_by_nobody_we_trust(void **state)
 }
 
 /* The callee's phone neither: who answered is not who it says, unless it is under trust. */
+/* Proves RFC 3325 §5-1. */
 static void a7_asserted_by_the_callee(void **state)
 {
 	static const char lines[] =
@@ -288,6 +290,7 @@ static void a7_asserted_by_the_callee(void **state)
 }
 
 /* The same without state, of a caller who is asked something in his call. */
+/* Proves RFC 3325 §5-1. */
 static void a7_asserted_by_a_caller_who_is_asked(void **state)
 {
 	struct td_msg *m;
