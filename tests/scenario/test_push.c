@@ -228,6 +228,83 @@ static void awake(void **state)
 	rig_close(&r);
 }
 
+/* Who was woken and says no is not waited for any longer. */
+static void woken_and_busy(void **state)
+{
+	for (int proto = TD_UDP; proto <= TD_TCP; proto++) {
+		struct rig r;
+
+		rig_open(&r, 1, (enum td_proto)proto);
+		sleeps(&r);
+		dial(&r, "INVITE");
+		reg(&r.b, bob(r.b.proto), "");
+		phone_refuse(&r.b, want_request(&r.b, "INVITE"), 486);
+		assert_non_null(maybe_status(&r.a, 486, 100));
+		rig_close(&r);
+	}
+}
+
+/* A proxy's connection says nothing of the phones behind it. */
+static void behind_a_proxy(void **state)
+{
+	struct rig r;
+
+	rig_open(&r, 1, TD_TCP);
+	assert_int_equal(reg(&r.b, BOB_TCP, "Supported: path\nPath: <sip:10.0.1.2:40002;transport=tcp;lr>\n")->status, 200);
+	dial(&r, "INVITE");
+	want_news(&r, 1, "\"event\":\"call\"");
+	want_silence(&r.b, 1000);
+	reg(&r.b, BOB_TCP, "Supported: path\nPath: <sip:10.0.1.2:40002;transport=tcp;lr>\n");
+	phone_refuse(&r.b, want_request(&r.b, "INVITE"), 486);
+	want_status(&r.a, 486);
+	rig_close(&r);
+}
+
+static void on_read(void *arg, const struct td_trace_piece *pieces, unsigned n, bool lost)
+{
+	struct td_story **s = arg;
+
+	assert_int_equal(td_story_tell(s, pieces, n, TD_STR("last"), UINT64_MAX / 2), 0);
+}
+
+static bool has_step(const struct td_story *s, const char *words)
+{
+	for (unsigned i = 0; i < s->step_n; i++)
+		if (memmem(s->steps[i].text.p, s->steps[i].text.n, words, strlen(words)))
+			return true;
+	return false;
+}
+
+/* It woke up and rings for longer than it would have been waited for; then it says no in the very words of who was not there. */
+static void the_story_of_it(void **state)
+{
+	struct td_trace_cursor cursors[MAX_WORKERS] = { 0 };
+	struct td_story *s = NULL;
+	struct td_msg *m;
+	struct rig r;
+
+	rig_open(&r, 1, TD_TCP);
+	sleeps(&r);
+	dial(&r, "INVITE");
+	world_run(&r.w, 2000);
+	reg(&r.b, BOB_TCP, "");
+	m = want_request(&r.b, "INVITE");
+	phone_answer(&r.b, m, 180, "", NULL);
+	want_status(&r.a, 180);
+	world_run(&r.w, 15000);
+	phone_refuse(&r.b, m, 480);
+	want_status(&r.a, 480);
+	assert_int_equal(td_server_trace(r.w.server, cursors, false, r.w.peers, on_read, &s), 0);
+	world_run(&r.w, 5);
+	assert_non_null(s);
+	assert_string_equal(s->outcome, "unavailable");
+	assert_true(has_step(s, "a push by acme is to wake it"));
+	assert_true(has_step(s, "the phone woke up and registered, 2"));
+	assert_false(has_step(s, "did not register"));
+	td_story_free(s);
+	rig_close(&r);
+}
+
 /* ---- and when it is not ---- */
 
 /* Proves RFC 8599 §5.6.2-2. */
@@ -565,6 +642,9 @@ int main(void)
 		cmocka_unit_test(a_phone_that_moved),
 		cmocka_unit_test(messages_wait_too),
 		cmocka_unit_test(awake),
+		cmocka_unit_test(woken_and_busy),
+		cmocka_unit_test(behind_a_proxy),
+		cmocka_unit_test(the_story_of_it),
 		cmocka_unit_test(nobody_wakes_up),
 		cmocka_unit_test(no_push),
 		cmocka_unit_test(cancelled_while_it_sleeps),

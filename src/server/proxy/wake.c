@@ -1,7 +1,7 @@
 /*
  * Phones that sleep (RFC 8599 §5.6.2). A phone that registered with a push service, and whose connection does not stand, is not sent the
  * request: the service is told (server/push), and the request waits until the phone has registered anew, which its address's watch
- * tells (fork.c), for push.wait at most. Over UDP nobody knows whether it is awake, so it is woken.
+ * tells (fork.c), for push.wait at most. Over UDP, and behind another proxy, nobody knows whether it is awake, so it is woken.
  *
  * Of one phone there may be several bindings, old ones among them. It is awake when one of them is seen that was not there when the
  * waiting began: another Call-ID, another CSeq, or another contact.
@@ -66,6 +66,8 @@ static void on_over(struct td_timer *tm, void *arg)
 	struct px_wake *w = arg;
 	struct px_context *c = w->c;
 
+	if (!px_wakes(c))
+		return; /* all are awake, or were given up before */
 	px_context_enter(c);
 	note(c, TD_NOTE_NOT_WOKEN, (int64_t)((td_loop_now_ms(c->px->core->loop) - w->since_ms) / 1000), TD_STR_NULL);
 	for (unsigned i = 0; i < w->n; i++)
@@ -186,12 +188,16 @@ bool px_sleeps(struct px_context *c, const struct td_binding *b, struct td_str u
 	struct sleeper *s, *first;
 	uint64_t id, state;
 
-	if (!c->st || (!c->invite && c->msg->method != TD_MESSAGE) || !td_push_phone_of(&phone, core->cfg, b->contact) ||
-	    (b->flow.conn && td_tp_flow_alive(core->tp, &b->flow)))
-		return false;
-	if (!w && !(w = wake_new(c)))
+	if (!c->st || (!c->invite && c->msg->method != TD_MESSAGE) || !td_push_phone_of(&phone, core->cfg, b->contact))
 		return false;
 	id = td_hash_str(&c->px->key, phone.prid);
+	if (b->flow.conn && !b->path.n && td_tp_flow_alive(core->tp, &b->flow)) {
+		if (w)
+			woken(w, id);
+		return false;
+	}
+	if (!w && !(w = wake_new(c)))
+		return false;
 	state = state_of(c, b);
 	s = find(w, id, state, &first);
 	if (s)
