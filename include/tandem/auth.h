@@ -60,15 +60,23 @@ struct td_nonce_options {
 
 int td_nonces_open(struct td_nonces **out, struct td_rng *rng, const struct td_nonce_options *opt);
 void td_nonces_close(struct td_nonces *n);
-void td_nonce_make(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, struct td_str realm);
+/*
+ * source: whom it is for, as bytes that stay the same for him (his address), at most TD_NONCE_SOURCE of them. From anybody else it is foreign:
+ * who answers it has heard us there.
+ */
+enum { TD_NONCE_SOURCE = 24 };
+void td_nonce_make(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, struct td_str realm,
+		   struct td_str source);
 
 /* ---- server side ---- */
 
 enum td_auth_verdict {
 	TD_AUTH_OK,
-	TD_AUTH_NONE,  /* no credentials for this realm: challenge */
-	TD_AUTH_STALE, /* right, but the nonce is old, of before a restart, or its count was used: challenge with stale=true */
-	TD_AUTH_WRONG, /* wrong response, another target, no qop: challenge */
+	TD_AUTH_NONE, /* no credentials for this realm: challenge */
+	/* Challenge with stale=true: the nonce is old, of before a restart, or another's, and nobody learns whether the rest was right; or it
+	 * was right, and its count was used. */
+	TD_AUTH_STALE,
+	TD_AUTH_WRONG,     /* wrong response to a nonce that is good, another target, no qop: challenge */
 	TD_AUTH_MALFORMED, /* 400 */
 };
 
@@ -80,7 +88,7 @@ enum td_auth_verdict td_auth_find(struct td_auth *out, enum td_digest_alg *alg, 
  * name the request's target (equal URI, or equal text), qop must be auth, nc fit the window (A1, A2).
  */
 enum td_auth_verdict td_auth_check(struct td_nonces *n, const struct td_auth *cred, enum td_digest_alg alg,
-				   const struct td_ha1 *ha1, const struct td_msg *m, uint64_t now_ms);
+				   const struct td_ha1 *ha1, const struct td_msg *m, uint64_t now_ms, struct td_str source);
 /*
  * The same in two steps: what needs no secret first, so that one that is far away can be on its way meanwhile. After TD_AUTH_OK
  * td_auth_end() has the verdict; any other is final. cred is borrowed until then.
@@ -90,7 +98,7 @@ struct td_auth_trial {
 	const struct td_auth *cred;
 	enum td_digest_alg alg;
 	bool here;                          /* the credentials name the request's target */
-	bool fresh;                         /* the nonce is ours and not too old */
+	bool fresh;                         /* the nonce is ours, for this source, and not too old */
 	uint64_t nonce_issued_ms, nonce_id; /* of a fresh one */
 	uint64_t now_ms;
 	uint8_t ha2[32];
@@ -105,7 +113,8 @@ struct td_ha2_memo {
 
 /* memo may be NULL. */
 enum td_auth_verdict td_auth_begin(struct td_auth_trial *out, struct td_nonces *n, const struct td_auth *cred,
-				   enum td_digest_alg alg, const struct td_msg *m, uint64_t now_ms, struct td_ha2_memo *memo);
+				   enum td_digest_alg alg, const struct td_msg *m, uint64_t now_ms, struct td_str source,
+				   struct td_ha2_memo *memo);
 enum td_auth_verdict td_auth_end(const struct td_auth_trial *t, const struct td_ha1 *ha1);
 enum { TD_AUTH_CHALLENGE_MAX = 160 };
 /*
@@ -113,7 +122,7 @@ enum { TD_AUTH_CHALLENGE_MAX = 160 };
  * TD_AUTH_CHALLENGE_MAX bytes long, and the realm's.
  */
 void td_auth_put_challenges(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, bool proxy,
-			    struct td_str realm, unsigned algs, bool stale);
+			    struct td_str realm, struct td_str source, unsigned algs, bool stale);
 
 /* ---- client side ---- */
 

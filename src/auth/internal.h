@@ -46,7 +46,7 @@ enum { TD_NONCE_TEXT = 20 }; /* characters of a nonce */
 enum td_nonce_state {
 	TD_NONCE_GOOD,
 	TD_NONCE_OLD,     /* ours, but past its lifetime */
-	TD_NONCE_FOREIGN, /* not made by this object for this realm */
+	TD_NONCE_FOREIGN, /* not made by this object for this realm and source */
 };
 
 struct td_nonce {
@@ -55,7 +55,7 @@ struct td_nonce {
 };
 
 enum td_nonce_state td_nonce_check(struct td_nonce *out, const struct td_nonces *n, uint64_t now_ms, struct td_str text,
-				   struct td_str realm);
+				   struct td_str realm, struct td_str source);
 /* It will be used soon: what is remembered of it may be far away. */
 void td_nonce_expect(const struct td_nonces *n, const struct td_nonce *nonce);
 /* Uses up one count. False: it was used, or it may have been (the nonce's window was forgotten). */

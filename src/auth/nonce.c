@@ -1,7 +1,7 @@
 /*
  * Nonces that need no memory, and the little memory that makes each use of one count only once (RFC 7616 §3.3, §5.12).
  *
- * A nonce is base64 of: 5 bytes of issue time in ms, 3 random bytes, 7 bytes of MAC over both and the realm. The MAC is
+ * A nonce is base64 of: 5 bytes of issue time in ms, 3 random bytes, 7 bytes of MAC over both, the realm and the address it is for. The MAC is
  * SipHash-2-4 with a 128-bit key drawn at start: a MAC made for inputs of this size, and thirty times cheaper than
  * HMAC-SHA256, which would cost more than all other work of a challenge. What it protects is freshness only: who forged a
  * nonce (2^55 tries, each of them a request) would still need the password to answer it. It is this short because clients and
@@ -17,6 +17,7 @@
  * tags, two workers inserting the same nonce at once) makes a nonce stale, which costs a client one round trip; nothing
  * makes a count usable twice.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include "auth/internal.h"
@@ -89,19 +90,27 @@ void td_nonces_close(struct td_nonces *n)
 	free(n);
 }
 
-/* The MAC of the head, whose length is fixed, and the realm behind it; of one too long for here, its MAC. */
-static uint64_t seal(const struct td_nonces *n, const uint8_t *head, struct td_str realm)
+/*
+ * The MAC of the head, whose length is fixed, the source, and the realm behind it; of one too long for here, its MAC. What separates the two is
+ * the source's length.
+ */
+static uint64_t seal(const struct td_nonces *n, const uint8_t *head, struct td_str realm, struct td_str source)
 {
-	uint8_t text[HEAD_BYTES + REALM_MAX], inner[16];
+	uint8_t text[HEAD_BYTES + 1 + TD_NONCE_SOURCE + REALM_MAX], inner[16], *p = text + HEAD_BYTES;
 
 	if (realm.n > REALM_MAX) {
 		td_siphash128(inner, n->key, realm.p, realm.n);
 		realm = td_str_n((char *)inner, sizeof(inner));
 	}
+	assert(source.n <= TD_NONCE_SOURCE);
 	memcpy(text, head, HEAD_BYTES);
+	*p++ = (uint8_t)source.n;
+	if (source.n)
+		memcpy(p, source.p, source.n);
+	p += source.n;
 	if (realm.n)
-		memcpy(text + HEAD_BYTES, realm.p, realm.n);
-	return td_siphash64(n->key, text, HEAD_BYTES + realm.n);
+		memcpy(p, realm.p, realm.n);
+	return td_siphash64(n->key, text, (size_t)(p - text) + realm.n);
 }
 
 static void put_bytes(uint8_t *out, uint64_t v, int n)
@@ -110,18 +119,19 @@ static void put_bytes(uint8_t *out, uint64_t v, int n)
 		out[i] = (uint8_t)(v >> (8 * i));
 }
 
-void td_nonce_make(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, struct td_str realm)
+void td_nonce_make(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, struct td_str realm,
+		   struct td_str source)
 {
 	uint8_t b[NONCE_BYTES];
 
 	put_bytes(b, now_ms, TIME_BYTES);
 	td_rng_bytes(rng, b + TIME_BYTES, RANDOM_BYTES);
-	put_bytes(b + HEAD_BYTES, seal(n, b, realm), SEAL_BYTES);
+	put_bytes(b + HEAD_BYTES, seal(n, b, realm, source), SEAL_BYTES);
 	td_base64_encode(o, b, sizeof(b));
 }
 
 enum td_nonce_state td_nonce_check(struct td_nonce *out, const struct td_nonces *n, uint64_t now_ms, struct td_str text,
-				   struct td_str realm)
+				   struct td_str realm, struct td_str source)
 {
 	uint8_t b[NONCE_BYTES], want[SEAL_BYTES];
 	struct td_out o;
@@ -130,7 +140,7 @@ enum td_nonce_state td_nonce_check(struct td_nonce *out, const struct td_nonces 
 	td_out_init_fixed(&o, b, sizeof(b));
 	if (text.n != TD_NONCE_TEXT || td_base64_decode(&o, text) || o.failed || o.n != NONCE_BYTES)
 		return TD_NONCE_FOREIGN;
-	mac = seal(n, b, realm);
+	mac = seal(n, b, realm, source);
 	put_bytes(want, mac, SEAL_BYTES);
 	if (!td_str_eq_secret(td_str_n((char *)want, SEAL_BYTES), td_str_n((char *)b + HEAD_BYTES, SEAL_BYTES)))
 		return TD_NONCE_FOREIGN;

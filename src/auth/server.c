@@ -100,7 +100,8 @@ static void ha2_of(uint8_t out[32], const struct td_digest_input *in, const stru
 }
 
 enum td_auth_verdict td_auth_begin(struct td_auth_trial *out, struct td_nonces *n, const struct td_auth *cred,
-				   enum td_digest_alg alg, const struct td_msg *m, uint64_t now_ms, struct td_ha2_memo *memo)
+				   enum td_digest_alg alg, const struct td_msg *m, uint64_t now_ms, struct td_str source,
+				   struct td_ha2_memo *memo)
 {
 	struct td_digest_input in = input_of(cred, alg, m->method_name);
 	struct td_nonce nonce = { 0 };
@@ -109,7 +110,7 @@ enum td_auth_verdict td_auth_begin(struct td_auth_trial *out, struct td_nonces *
 		return TD_AUTH_MALFORMED;
 	if (!td_str_ieq(cred->qop, TD_STR("auth")))
 		return TD_AUTH_WRONG; /* without qop there is no count: replays would pass (A2) */
-	out->fresh = td_nonce_check(&nonce, n, now_ms, cred->nonce, cred->realm) == TD_NONCE_GOOD;
+	out->fresh = td_nonce_check(&nonce, n, now_ms, cred->nonce, cred->realm, source) == TD_NONCE_GOOD;
 	if (out->fresh)
 		td_nonce_expect(n, &nonce);
 	out->nonces = n;
@@ -129,25 +130,28 @@ enum td_auth_verdict td_auth_end(const struct td_auth_trial *t, const struct td_
 	struct td_digest_input in = input_of(t->cred, t->alg, TD_STR_NULL);
 	struct td_nonce nonce = { t->nonce_issued_ms, t->nonce_id };
 	char want[TD_DIGEST_HEX_MAX];
-	size_t len = td_digest_answer(want, ha1 ? ha1 : &dummy, t->ha2, &in);
-	bool right = td_str_eq_secret(td_str_n(want, len), t->cred->response);
+	size_t len;
+	bool right;
 
-	if (!right || !t->here || !ha1)
-		return TD_AUTH_WRONG;
 	/*
-	 * Whoever answers a foreign nonce rightly knows the password and holds a nonce from before our restart: stale, so
-	 * that phones try again by themselves (RFC 7616 §3.3).
+	 * A nonce from before our restart, or of another network the phone was in, is stale, so that phones try again by themselves
+	 * (RFC 7616 §3.3). So is whatever comes with a nonce that we cannot have given to this source, right or wrong: who guesses has to
+	 * answer us, from where he can be held to it (A5).
 	 */
 	if (!t->fresh)
 		return TD_AUTH_STALE;
+	len = td_digest_answer(want, ha1 ? ha1 : &dummy, t->ha2, &in);
+	right = td_str_eq_secret(td_str_n(want, len), t->cred->response);
+	if (!right || !t->here || !ha1)
+		return TD_AUTH_WRONG;
 	return td_nonce_use(t->nonces, &nonce, count_of(t->cred->nc), t->now_ms) ? TD_AUTH_OK : TD_AUTH_STALE;
 }
 
 enum td_auth_verdict td_auth_check(struct td_nonces *n, const struct td_auth *cred, enum td_digest_alg alg,
-				   const struct td_ha1 *ha1, const struct td_msg *m, uint64_t now_ms)
+				   const struct td_ha1 *ha1, const struct td_msg *m, uint64_t now_ms, struct td_str source)
 {
 	struct td_auth_trial t;
-	enum td_auth_verdict v = td_auth_begin(&t, n, cred, alg, m, now_ms, NULL);
+	enum td_auth_verdict v = td_auth_begin(&t, n, cred, alg, m, now_ms, source, NULL);
 
 	return v == TD_AUTH_OK ? td_auth_end(&t, ha1) : v;
 }
@@ -165,13 +169,13 @@ static const struct td_str after_nonce[TD_DIGEST_ALGS][2] = {
 };
 
 void td_auth_put_challenges(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, bool proxy,
-			    struct td_str realm, unsigned algs, bool stale)
+			    struct td_str realm, struct td_str source, unsigned algs, bool stale)
 {
 	char text[TD_NONCE_TEXT];
 	struct td_out nonce;
 
 	td_out_init_fixed(&nonce, text, sizeof(text));
-	td_nonce_make(&nonce, n, rng, now_ms, realm); /* one for all algorithms: only one will be answered */
+	td_nonce_make(&nonce, n, rng, now_ms, realm, source); /* one for all algorithms: only one will be answered */
 	for (unsigned a = 0; a < TD_DIGEST_ALGS; a++) {
 		if (!(algs & 1u << a))
 			continue;

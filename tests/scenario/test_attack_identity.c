@@ -45,7 +45,7 @@ static void a1_replay_at_every_worker(void **state)
 		cred = (free(cred), credentials(&r.mallory, rows[i].method, rows[i].uri));
 		m = say(&thief, "SUBSCRIBE", rows[i].uri, MALLORY, MALLORY, "method", cred);
 		assert_true(!m || m->status >= 400);
-		m = say(&thief, rows[i].method, "sip:alice@example.test", MALLORY, MALLORY, "target", cred);
+		m = say(&r.mallory, rows[i].method, "sip:alice@example.test", MALLORY, MALLORY, "target", cred);
 		assert_int_equal(m->status, reg ? 401 : 407);
 		assert_null(find(m, "stale=true"));
 		free(cred);

@@ -4,6 +4,8 @@
  */
 #include "server/gate/gate.h"
 
+#include "server/guard/guard.h"
+
 #include <errno.h>
 
 /* A request that is asked who sent it. */
@@ -15,6 +17,7 @@ struct asked {
 	const struct td_uri *speaker; /* who it says it is from; a REGISTER, who it speaks for (RFC 3261 §10.3 step 4) */
 	const struct td_domain *own;  /* the speaker's, if it is ours */
 	struct td_str realm;
+	struct td_str source;         /* whom nonces are for */
 	struct td_users_key expected; /* the user whose credentials they should be: the speaker. No aor: it has none */
 };
 
@@ -70,7 +73,7 @@ static int challenge(const struct asked *q, bool stale)
 
 	if (!text_begin(&o, q->msg, TD_DIGEST_ALGS * (TD_AUTH_CHALLENGE_MAX + q->realm.n)))
 		return -ENOMEM;
-	td_auth_put_challenges(&o, core->nonces, td_loop_rng(core->loop), td_loop_now_ms(core->loop), proxy, q->realm,
+	td_auth_put_challenges(&o, core->nonces, td_loop_rng(core->loop), td_loop_now_ms(core->loop), proxy, q->realm, q->source,
 			       algs_for(core, q->msg), stale);
 	q->out->extra = td_out_view(&o);
 	td_count(&core->counters->challenged);
@@ -180,7 +183,7 @@ static int check_user(const struct asked *q, const struct td_auth *cred, enum td
 		return err;
 	if (q->expected.aor.n && !td_core_registrant(q->msg))
 		td_users_approach(core->users, &q->expected);
-	verdict = td_auth_begin(&trial, core->nonces, cred, alg, q->msg, td_loop_now_ms(core->loop), core->ha2);
+	verdict = td_auth_begin(&trial, core->nonces, cred, alg, q->msg, td_loop_now_ms(core->loop), q->source, core->ha2);
 	if (verdict == TD_AUTH_OK) {
 		user = find_user(q, aor);
 		if (user && !user->has[alg])
@@ -224,6 +227,7 @@ int td_gate_check(struct td_gate *out, const struct td_core *core, struct td_msg
 {
 	struct asked q TD_UNINIT;
 	bool proxy = msg->method != TD_REGISTER;
+	uint8_t source[TD_SOURCE_MAX];
 
 	*out = (struct td_gate){ 0 };
 	if (td_config_trusts(core->cfg, &from->peer)) {
@@ -232,6 +236,7 @@ int td_gate_check(struct td_gate *out, const struct td_core *core, struct td_msg
 		return 0;
 	}
 	q = (struct asked){ .out = out, .core = core, .msg = msg, .from = from };
+	q.source = td_guard_source(source, &from->peer);
 	q.speaker = proxy ? &msg->from.uri : &msg->to.uri;
 	q.own = td_core_domain(core, q.speaker);
 	q.realm = q.own ? q.own->name : domain.n ? domain : core->cfg->domains[0].name;

@@ -11,6 +11,10 @@
 
 struct td_guard;
 
+/* What a source is, as bytes: a v4 address, or the /64 of a v6 one, which one host can fill at will. */
+enum { TD_SOURCE_MAX = 9 };
+struct td_str td_guard_source(uint8_t out[TD_SOURCE_MAX], const struct td_addr *a);
+
 struct td_guard_stats {
 	uint64_t admitted, junk, limited, replies_limited;
 };

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include "auth/internal.h"
 
-static const struct td_str realm = TD_STR_INIT("example.test");
+static const struct td_str realm = TD_STR_INIT("example.test"), who = TD_STR_INIT("\4\xc0\0\2\7");
 
 /* Values of `openssl mac -macopt size:16 SIPHASH`, and size:8, key 00..0f, input 00 01 02 … */
 static void siphash_vectors(void **state)
@@ -57,8 +57,8 @@ static struct td_nonce issue(struct fix *f, uint64_t now_ms)
 	struct td_out o;
 
 	td_out_init(&o);
-	td_nonce_make(&o, f->n, &f->rng, now_ms, realm);
-	assert_int_equal(td_nonce_check(&nonce, f->n, now_ms, td_out_view(&o), realm), TD_NONCE_GOOD);
+	td_nonce_make(&o, f->n, &f->rng, now_ms, realm, who);
+	assert_int_equal(td_nonce_check(&nonce, f->n, now_ms, td_out_view(&o), realm, who), TD_NONCE_GOOD);
 	assert_int_equal(nonce.issued_ms, now_ms);
 	td_out_free(&o);
 	return nonce;
@@ -72,24 +72,26 @@ static void lifetime_and_forgery(void **state)
 
 	open_with(&f, 300, 64);
 	td_out_init(&o);
-	td_nonce_make(&o, f.n, &f.rng, 1000, realm);
-	assert_int_equal(td_nonce_check(&nonce, f.n, 301000, td_out_view(&o), realm), TD_NONCE_GOOD);
-	assert_int_equal(td_nonce_check(&nonce, f.n, 301001, td_out_view(&o), realm), TD_NONCE_OLD);
-	assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), TD_STR("other.test")), TD_NONCE_FOREIGN);
+	td_nonce_make(&o, f.n, &f.rng, 1000, realm, who);
+	assert_int_equal(td_nonce_check(&nonce, f.n, 301000, td_out_view(&o), realm, who), TD_NONCE_GOOD);
+	assert_int_equal(td_nonce_check(&nonce, f.n, 301001, td_out_view(&o), realm, who), TD_NONCE_OLD);
+	assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), TD_STR("other.test"), who), TD_NONCE_FOREIGN);
+	assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), realm, TD_STR("\4\xc0\0\2\x8")), TD_NONCE_FOREIGN);
+	assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), realm, TD_STR_NULL), TD_NONCE_FOREIGN);
 	for (size_t i = 0; i < o.n; i++) {
 		struct td_str cut = exact_copy(td_str_n(o.p, i));
 		char was = o.p[i];
 
-		assert_int_equal(td_nonce_check(&nonce, f.n, 1000, cut, realm), TD_NONCE_FOREIGN);
+		assert_int_equal(td_nonce_check(&nonce, f.n, 1000, cut, realm, who), TD_NONCE_FOREIGN);
 		exact_free(cut);
 		o.p[i] = was == 'A' ? 'B' : 'A';
-		assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), realm), TD_NONCE_FOREIGN);
+		assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), realm, who), TD_NONCE_FOREIGN);
 		o.p[i] = was;
 	}
-	assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), realm), TD_NONCE_GOOD);
+	assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), realm, who), TD_NONCE_GOOD);
 	struct fix restarted = f;
 	assert_int_equal(td_nonces_open(&restarted.n, &restarted.rng, NULL), 0);
-	assert_int_equal(td_nonce_check(&nonce, restarted.n, 1000, td_out_view(&o), realm), TD_NONCE_FOREIGN);
+	assert_int_equal(td_nonce_check(&nonce, restarted.n, 1000, td_out_view(&o), realm, who), TD_NONCE_FOREIGN);
 	td_nonces_close(restarted.n);
 	td_out_free(&o);
 	td_nonces_close(f.n);
@@ -261,9 +263,9 @@ static void realms_of_any_length(void **state)
 		text[lengths[i] ? lengths[i] - 1 : 0] = 's';
 		other = exact_copy(td_str_n(text, lengths[i] ? lengths[i] : 1));
 		td_out_init(&o);
-		td_nonce_make(&o, f.n, &f.rng, 1000, name);
-		assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), name), TD_NONCE_GOOD);
-		assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), other), TD_NONCE_FOREIGN);
+		td_nonce_make(&o, f.n, &f.rng, 1000, name, who);
+		assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), name, who), TD_NONCE_GOOD);
+		assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), other, who), TD_NONCE_FOREIGN);
 		td_out_free(&o);
 		exact_free(name);
 		exact_free(other);
