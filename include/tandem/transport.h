@@ -70,6 +70,8 @@ struct td_tp_stats {
 struct td_tp_events {
 	/* Asked with the raw bytes before anything is parsed (guard); false drops. May be NULL. bytes may be 0 long: a new connection. */
 	bool (*admit)(void *arg, const struct td_flow *from, struct td_str bytes);
+	/* Bytes came over a connection that are no SIP; it is closed. May be NULL. */
+	void (*junk)(void *arg, const struct td_flow *from);
 	/* A datagram's message that `message` will be called with, after those before it: what will be read of far memory may be fetched
 	 * meanwhile. May be NULL. */
 	void (*coming)(void *arg, struct td_msg *msg);

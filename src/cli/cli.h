@@ -28,8 +28,8 @@ struct cli_command {
 	int (*run)(const struct cli_command *cmd, int argc, char **argv); /* argv[0] is the command's name */
 };
 
-extern const struct cli_command cli_serve, cli_init, cli_user, cli_status, cli_registrations, cli_calls, cli_reload, cli_ping,
-	cli_register, cli_call, cli_answer, cli_message, cli_why, cli_trace, cli_drain;
+extern const struct cli_command cli_serve, cli_init, cli_user, cli_status, cli_registrations, cli_calls, cli_bans, cli_reload,
+	cli_ping, cli_register, cli_call, cli_answer, cli_message, cli_why, cli_trace, cli_drain;
 
 /* ---- options: long ones with values, short aliases; what is left over are the arguments ---- */
 

@@ -4,8 +4,8 @@
 #include "cli/cli.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_serve,  &cli_init,  &cli_user, &cli_status,   &cli_registrations, &cli_calls,  &cli_why,     &cli_trace,
-	&cli_reload, &cli_drain, &cli_ping, &cli_register, &cli_call,          &cli_answer, &cli_message,
+	&cli_serve, &cli_init,   &cli_user,  &cli_status, &cli_registrations, &cli_calls, &cli_bans,   &cli_why,
+	&cli_trace, &cli_reload, &cli_drain, &cli_ping,   &cli_register,      &cli_call,  &cli_answer, &cli_message,
 };
 
 static void print_overview(FILE *to)

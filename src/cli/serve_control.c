@@ -84,6 +84,9 @@ static json_t *status_json(const struct serve *s, const struct td_server_status 
 				      N(st->count.refused_relay), "rate_limited", N(st->count.rate_limited), "loops",
 				      N(st->count.loops), "junk", N(st->tp.dropped_junk + st->tp.dropped_syntax), "overload",
 				      N(st->count.overload)));
+	json_object_set_new(o, "bans",
+			    json_pack("{s:I,s:I,s:I}", "made", N(st->bans.made), "dropped", N(st->guard.banned), "uncounted",
+				      N(st->bans.lost)));
 	json_object_set_new(o, "transport",
 			    json_pack("{s:I,s:I,s:I,s:I}", "messages", N(st->tp.messages), "sent", N(st->tp.sent), "connections",
 				      N(st->tp.conns_opened + st->tp.conns_accepted - st->tp.conns_closed), "send_failed",
@@ -219,6 +222,37 @@ static void answer_calls(struct serve *s, struct td_control_reply *r)
 		td_control_end(r, "out of memory");
 }
 
+/* ---- bans ---- */
+
+static void on_bans(void *arg, const struct td_ban *list, size_t n, int err)
+{
+	struct td_control_reply *r = arg;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		const struct td_ban *b = &list[i];
+		struct td_out source;
+
+		td_out_init(&source);
+		td_ip_print(&source, &b->source);
+		td_control_put(r, json_pack("{s:o,s:o,s:I,s:I,s:I,s:I}", "source", cli_text(td_out_view(&source)), "why",
+					    cli_text(td_offence_name(b->why)), "offences", N(b->offences), "times", N(b->times),
+					    "for_s", N(b->for_s), "left_s", N(b->left_s)));
+		td_out_free(&source);
+	}
+	td_control_end(r, err ? td_strerror(err) : NULL);
+}
+
+static void answer_bans(struct serve *s, const json_t *request, struct td_control_reply *r)
+{
+	const char *remove = json_string_value(json_object_get(request, "remove"));
+	struct td_addr source;
+
+	if (remove && td_ip_parse(&source, td_str_of(remove)))
+		td_control_end(r, "\"remove\" is no address");
+	else if (td_bans_ask(td_server_bans(s->server), remove ? &source : NULL, s->loop, on_bans, r))
+		td_control_end(r, "out of memory");
+}
+
 /* ---- users ---- */
 
 static void answer_user(struct serve *s, const json_t *request, struct td_control_reply *r)
@@ -271,6 +305,8 @@ void serve_on_request(void *arg, const json_t *request, struct td_control_reply 
 		answer_registrations(s, request, r);
 	else if (td_str_eq(cmd, TD_STR("calls")))
 		answer_calls(s, r);
+	else if (td_str_eq(cmd, TD_STR("bans")))
+		answer_bans(s, request, r);
 	else if (td_str_eq(cmd, TD_STR("user")))
 		answer_user(s, request, r);
 	else if (td_str_eq(cmd, TD_STR("users")))

@@ -94,11 +94,12 @@ static int run(const struct cli_command *cmd, int argc, char **argv)
 
 const struct cli_command cli_why = {
 	.name = "why",
-	.arguments = "[last|CALL-ID|USER] [-c FILE] [--json]",
+	.arguments = "[last|CALL-ID|USER|IP] [-c FILE] [--json]",
 	.summary = "what became of a call or registration, why, and what to do",
 	.help = "  last                  the last call, or the last request that went wrong (default)\n"
 		"  CALL-ID               that one (\"tandem calls\" and logs show it)\n"
 		"  USER                  the last of this user: a name, a number, or an address\n"
+		"  IP                    the last that came from this IP address\n"
 		"  -c, --config FILE     configuration (./tandem.yaml, or the embedded default)\n"
 		"  --json                one JSON object\n",
 	.run = run,

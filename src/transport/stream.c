@@ -124,6 +124,8 @@ static void cut(struct tp_conn *c, struct td_buf *b)
 			return;
 		if (c->crlf & 1 || !tp_starts_like_sip(b->data[at])) {
 			c->tp->stats.dropped_junk++;
+			if (c->tp->events->junk && c->shared.accepted)
+				c->tp->events->junk(c->tp->arg, &flow);
 			tp_conn_end(c, TD_ESYNTAX, true); /* answers to what came before still go */
 			return;
 		}

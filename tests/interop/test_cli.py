@@ -26,7 +26,7 @@ def register(place, server, user="alice", password=PASSWORD, *more):
 
 def it_explains_itself(place):
     r = expect(tandem(place), 0, r"tandem serve")
-    check(len(r.stdout.splitlines()) <= 19, "the overview has %d lines", len(r.stdout.splitlines()))
+    check(len(r.stdout.splitlines()) <= 20, "the overview has %d lines", len(r.stdout.splitlines()))
     expect(tandem(place, "--version"), 0, r"^tandem \d")
     expect(tandem(place, "sevre"), 1, r"no command \"sevre\"")
     for command in re.findall(r"^  tandem (\w+)", r.stdout, re.M):

@@ -120,6 +120,30 @@ static void wrong_password(void **state)
 	rig_close(&r);
 }
 
+static void banned(void **state)
+{
+	struct phone thief;
+	struct rig r;
+	struct leg l;
+
+	rig_open(&r, "guard: {tries: 3}\n");
+	for (unsigned i = 0; i < 3; i++) {
+		phone_open(&thief, &r.w, "alice", "10.0.2.9", (uint16_t)(5060 + i), TD_UDP);
+		phone_password(&thief, "looking-glass");
+		leg_new(&l, &thief, "example.test", "sip:alice@example.test");
+		leg_do(&l, "REGISTER", "Expires: 600\n", NULL);
+		phone_close(&thief);
+	}
+	WANT(&r, "banned", 401, "10.0.2.9 is banned for 10 min more because it guessed 3 passwords",
+	     "tandem bans remove 10.0.2.9");
+	assert_non_null(ask(&r, "10.0.2.9"));
+	assert_string_equal(r.story->outcome, "banned");
+	assert_null(ask(&r, "10.0.2.8"));
+	world_run(&r.w, 600000);
+	WANT(&r, "banned", 401, "10.0.2.9 was banned for 10 min, which is over");
+	rig_close(&r);
+}
+
 static void unknown_name(void **state)
 {
 	struct rig r;
@@ -349,11 +373,14 @@ static void x5_secrets_stay(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(wrong_password), cmocka_unit_test(unknown_name),      cmocka_unit_test(no_account),
-		cmocka_unit_test(unknown_user),   cmocka_unit_test(unregistered_user), cmocka_unit_test(switched_off_phone),
-		cmocka_unit_test(busy),           cmocka_unit_test(declined),          cmocka_unit_test(loop),
-		cmocka_unit_test(loop_elsewhere), cmocka_unit_test(relay_refused),     cmocka_unit_test(overload),
-		cmocka_unit_test(given_up),       cmocka_unit_test(answered),          cmocka_unit_test(x5_secrets_stay),
+		cmocka_unit_test(wrong_password),     cmocka_unit_test(banned),
+		cmocka_unit_test(unknown_name),       cmocka_unit_test(no_account),
+		cmocka_unit_test(unknown_user),       cmocka_unit_test(unregistered_user),
+		cmocka_unit_test(switched_off_phone), cmocka_unit_test(busy),
+		cmocka_unit_test(declined),           cmocka_unit_test(loop),
+		cmocka_unit_test(loop_elsewhere),     cmocka_unit_test(relay_refused),
+		cmocka_unit_test(overload),           cmocka_unit_test(given_up),
+		cmocka_unit_test(answered),           cmocka_unit_test(x5_secrets_stay),
 		cmocka_unit_test(draining),
 	};
 

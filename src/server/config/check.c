@@ -340,6 +340,28 @@ static int prefix_parse(struct td_prefix *out, struct td_str s)
 	return 0;
 }
 
+static int check_guard(struct td_config *c, const struct raw_guard *raw, struct report *r)
+{
+	char at[12];
+
+	check_number(&c->guard.tries, raw->tries, 0, 10000, r, AT("guard", "tries"));
+	check_duration(&c->guard.ban_s, raw->ban, 10, r, AT("guard", "ban"));
+	if (!raw->allow_count)
+		return 0;
+	c->guard.allow = td_arena_zalloc(&c->arena, raw->allow_count * sizeof(*c->guard.allow));
+	if (!c->guard.allow)
+		return -ENOMEM;
+	for (unsigned i = 0; i < raw->allow_count; i++) {
+		index_text(at, i);
+		if (prefix_parse(&c->guard.allow[c->guard.allow_n], td_str_of(raw->allow[i])))
+			report_at(r, AT("guard", "allow", at), "\"%s\" is no network (want ADDRESS or ADDRESS/BITS)",
+				  raw->allow[i]);
+		else
+			c->guard.allow_n++;
+	}
+	return 0;
+}
+
 static int check_trust(struct td_config *c, const struct raw_config *raw, struct report *r)
 {
 	char at[12];
@@ -534,6 +556,8 @@ int config_check(struct td_config *c, const struct raw_config *raw, struct repor
 		err = check_listen(c, raw, r);
 	if (!err)
 		err = check_trust(c, raw, r);
+	if (!err && raw->guard)
+		err = check_guard(c, raw->guard, r);
 	if (!err)
 		err = check_state(c, raw, r);
 	if (!err)

@@ -94,6 +94,12 @@ struct td_config {
 		uint32_t conns_per_source; /* 256 */
 	} limits;
 	struct {
+		struct td_prefix *allow; /* never banned; they are asked for passwords as others are */
+		unsigned allow_n;
+		uint32_t tries; /* wrong passwords in a row that a source is banned for: 20; 0: none is */
+		uint32_t ban_s; /* how long, the first time: 600 */
+	} guard;
+	struct {
 		uint32_t memory_bytes; /* of each worker, for what happened last: 1 MiB */
 		struct td_addr hep;    /* messages go there as HEP3, by UDP; family TD_AF_NONE: nowhere */
 	} trace;
@@ -139,5 +145,6 @@ const struct td_domain *td_config_domain(const struct td_config *c, struct td_st
 /* name: a user part as td_uri_aor() writes it; domain: one of ours. NULL: nothing is said of it. */
 const struct td_ring *td_config_ring(const struct td_config *c, struct td_str name, struct td_str domain);
 bool td_config_trusts(const struct td_config *c, const struct td_addr *source);
+bool td_config_allows(const struct td_config *c, const struct td_addr *source); /* guard.allow */
 
 #endif

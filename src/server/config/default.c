@@ -35,6 +35,8 @@ int config_defaults(struct td_config *c)
 	c->limits.burst = 2000;
 	c->limits.max_message = TD_SIP_MAX_MESSAGE;
 	c->limits.conns_per_source = 256;
+	c->guard.tries = 20;
+	c->guard.ban_s = 600;
 	c->trace.memory_bytes = 1 << 20;
 	c->log_level = TD_LOG_INFO;
 	return 0;

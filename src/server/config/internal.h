@@ -47,6 +47,13 @@ struct raw_limits {
 	uint32_t *rate, *burst, *max_message, *connections_per_source;
 };
 
+struct raw_guard {
+	char **allow;
+	unsigned allow_count;
+	uint32_t *tries;
+	char *ban;
+};
+
 struct raw_trace {
 	uint32_t *memory;
 	char *hep;
@@ -103,6 +110,7 @@ struct raw_config {
 	struct raw_proxy *proxy;
 	struct raw_calls *calls;
 	struct raw_limits *limits;
+	struct raw_guard *guard;
 	struct raw_trace *trace;
 	struct raw_web *web;
 	struct raw_tls *tls;

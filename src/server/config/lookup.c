@@ -38,3 +38,11 @@ bool td_config_trusts(const struct td_config *c, const struct td_addr *source)
 			return true;
 	return false;
 }
+
+bool td_config_allows(const struct td_config *c, const struct td_addr *source)
+{
+	for (unsigned i = 0; i < c->guard.allow_n; i++)
+		if (td_ip_in(source, &c->guard.allow[i].net, c->guard.allow[i].bits))
+			return true;
+	return false;
+}

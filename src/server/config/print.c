@@ -113,6 +113,17 @@ static void put_tls(struct td_out *o, const struct td_config *c)
 	}
 }
 
+static void put_guard(struct td_out *o, const struct td_config *c)
+{
+	td_out_z(o, c->guard.allow_n ? "guard:\n  allow:\n" : "guard:\n  allow: []\n");
+	for (unsigned i = 0; i < c->guard.allow_n; i++) {
+		td_out_z(o, "    - \"");
+		td_ip_print(o, &c->guard.allow[i].net);
+		td_out_fmt(o, "/%u\"\n", c->guard.allow[i].bits);
+	}
+	td_out_fmt(o, "  tries: %u\n  ban: %us\n", c->guard.tries, c->guard.ban_s);
+}
+
 static void put_trace(struct td_out *o, const struct td_config *c)
 {
 	char text[TD_ADDR_TEXT];
@@ -155,6 +166,7 @@ void td_config_print(struct td_out *o, const struct td_config *c)
 		   c->calls.keep_s);
 	td_out_fmt(o, "limits:\n  rate: %u\n  burst: %u\n  max_message: %u\n  connections_per_source: %u\n", c->limits.rate,
 		   c->limits.burst, c->limits.max_message, c->limits.conns_per_source);
+	put_guard(o, c);
 	put_trace(o, c);
 	put_web(o, c);
 	put_tls(o, c);

@@ -63,6 +63,13 @@ static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t guard_fields[] = {
+	CYAML_FIELD_SEQUENCE("allow", OPT, struct raw_guard, allow, &text, 0, CYAML_UNLIMITED),
+	NUMBER("tries", struct raw_guard, tries),
+	TEXT("ban", struct raw_guard, ban),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t trace_fields[] = {
 	NUMBER("memory", struct raw_trace, memory),
 	TEXT("hep", struct raw_trace, hep),
@@ -121,6 +128,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("proxy", OPT, struct raw_config, proxy, proxy_fields),
 	CYAML_FIELD_MAPPING_PTR("calls", OPT, struct raw_config, calls, calls_fields),
 	CYAML_FIELD_MAPPING_PTR("limits", OPT, struct raw_config, limits, limits_fields),
+	CYAML_FIELD_MAPPING_PTR("guard", OPT, struct raw_config, guard, guard_fields),
 	CYAML_FIELD_MAPPING_PTR("trace", OPT, struct raw_config, trace, trace_fields),
 	CYAML_FIELD_MAPPING_PTR("web", OPT, struct raw_config, web, web_fields),
 	CYAML_FIELD_MAPPING_PTR("tls", OPT, struct raw_config, tls, tls_fields),

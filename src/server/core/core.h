@@ -21,6 +21,8 @@ struct td_counters {
 		overload; /* messages whose worker is too far behind */
 };
 
+struct td_bans;
+
 struct td_core {
 	unsigned worker, workers;
 	struct td_loop *loop;
@@ -33,6 +35,7 @@ struct td_core {
 	struct td_config *cfg; /* replaced between turns on reload; take it fresh in every callback */
 	struct td_users *users;
 	struct td_nonces *nonces;     /* shared by all workers */
+	struct td_bans *bans;         /* the same; NULL: nobody is banned */
 	struct td_ha2_memo *ha2;      /* this worker's; NULL: none */
 	struct td_location *location; /* all shards */
 	uint8_t rr_key[16];           /* of the keyed Record-Route cookie; the same on all workers, kept over restarts */

@@ -4,9 +4,9 @@
  */
 #include "server/gate/gate.h"
 
-#include "server/guard/guard.h"
-
 #include <errno.h>
+
+#include "server/guard/guard.h"
 
 /* A request that is asked who sent it. */
 struct asked {
@@ -176,6 +176,7 @@ static int check_user(const struct asked *q, const struct td_auth *cred, enum td
 	const struct td_user *user = NULL;
 	enum td_auth_verdict verdict;
 	struct td_auth_trial trial;
+	bool tried;
 	struct td_str aor;
 	int err = aor_of_username(&aor, q, cred->username);
 
@@ -184,7 +185,8 @@ static int check_user(const struct asked *q, const struct td_auth *cred, enum td
 	if (q->expected.aor.n && !td_core_registrant(q->msg))
 		td_users_approach(core->users, &q->expected);
 	verdict = td_auth_begin(&trial, core->nonces, cred, alg, q->msg, td_loop_now_ms(core->loop), q->source, core->ha2);
-	if (verdict == TD_AUTH_OK) {
+	tried = verdict == TD_AUTH_OK;
+	if (tried) {
 		user = find_user(q, aor);
 		if (user && !user->has[alg])
 			user = NULL;
@@ -199,6 +201,8 @@ static int check_user(const struct asked *q, const struct td_auth *cred, enum td
 	}
 	td_count(&core->counters->auth_failed);
 	note_wrong(q, aor, alg);
+	if (tried) /* of a nonce that was given to this address: whoever it is, he is there (A5) */
+		td_bans_accuse(core->bans, core->cfg, TD_OFFENCE_GUESS, &q->from->peer, q->msg->call_id);
 	return challenge(q, false);
 }
 

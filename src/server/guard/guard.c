@@ -8,12 +8,16 @@
  * Entries are found by a keyed 64-bit hash of the address (v6: of the /64, which one host can fill at will); the address itself is
  * not kept. Two sources sharing all 64 bits would share a bucket; without the key nobody can arrange that.
  */
-#include "server/guard/guard.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 enum { WAYS = 4, SETS = TD_GUARD_SOURCES / WAYS, MAX_METHOD = 65 };
+/* Requests of strangers over connections that lead nowhere: so many at once, and one a second. */
+enum { PROBES = 100, PROBE_MS = 1000 };
+/* Connections that speak no SIP: so many at once, and one a minute. */
+enum { JUNKS = 20, JUNK_MS = 60000 };
 
 struct bucket {
 	uint64_t hash; /* 0: free */
@@ -23,12 +27,13 @@ struct bucket {
 enum { TABLE_BYTES = SETS * WAYS * sizeof(struct bucket) };
 
 struct td_guard {
-	struct td_hash_key key;
+	struct td_hash_key key; /* the bans', so that a source is hashed once */
+	const struct td_bans *bans;
 	struct td_guard_stats stats;
 	struct bucket *sets; /* SETS × WAYS, cache-line aligned */
 };
 
-int td_guard_open(struct td_guard **out, struct td_rng *rng)
+int td_guard_open(struct td_guard **out, struct td_rng *rng, struct td_bans *bans)
 {
 	struct td_guard *g = calloc(1, sizeof(*g));
 
@@ -40,7 +45,11 @@ int td_guard_open(struct td_guard **out, struct td_rng *rng)
 		free(g);
 		return -ENOMEM;
 	}
-	td_hash_key_init(&g->key, rng);
+	g->bans = bans;
+	if (bans)
+		g->key = *bans_key(bans);
+	else
+		td_hash_key_init(&g->key, rng);
 	*out = g;
 	return 0;
 }
@@ -67,15 +76,14 @@ struct td_str td_guard_source(uint8_t out[TD_SOURCE_MAX], const struct td_addr *
 	return td_str_n((char *)out, 1 + n);
 }
 
-/* What a bucket belongs to: the leading bits of an address, and what is counted. */
-static uint64_t bucket_hash(const struct td_guard *g, const struct td_addr *a, unsigned bits, char what)
+uint64_t guard_hash(const struct td_hash_key *key, const struct td_addr *a, unsigned bits, char what)
 {
 	uint8_t k[18] = { a->family, (uint8_t)what };
 	unsigned bytes = bits / 8;
 	uint64_t h;
 
 	memcpy(k + 2, a->ip, bytes);
-	h = td_hash(&g->key, k, 2 + bytes);
+	h = td_hash(key, k, 2 + bytes);
 	return h ? h : 1;
 }
 
@@ -93,9 +101,9 @@ static struct bucket *find_or_evict(struct td_guard *g, uint64_t hash)
 	return idle;
 }
 
-static bool take(struct td_guard *g, uint64_t hash, uint32_t rate, uint32_t burst, uint64_t now_us)
+static bool take_step(struct td_guard *g, uint64_t hash, uint64_t step, uint32_t burst, uint64_t now_us)
 {
-	uint64_t now = now_us * 1000, step = 1000000000ULL / (rate ? rate : 1);
+	uint64_t now = now_us * 1000;
 	struct bucket *b = find_or_evict(g, hash);
 	uint64_t full_at = b->full_at_ns > now ? b->full_at_ns : now;
 
@@ -103,6 +111,11 @@ static bool take(struct td_guard *g, uint64_t hash, uint32_t rate, uint32_t burs
 		return false;
 	b->full_at_ns = full_at + step;
 	return true;
+}
+
+static bool take(struct td_guard *g, uint64_t hash, uint32_t rate, uint32_t burst, uint64_t now_us)
+{
+	return take_step(g, hash, 1000000000ULL / (rate ? rate : 1), burst, now_us);
 }
 
 /* token (RFC 3261 §25.1) */
@@ -138,34 +151,65 @@ bool td_guard_plausible(struct td_str bytes)
 	return p < end && (is_alpha(*p) || *p == '<');
 }
 
-bool td_guard_admit(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, struct td_str bytes,
-		    uint64_t now_us)
+enum td_guard_verdict td_guard_judge(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from,
+				     struct td_str bytes, uint64_t now_us)
 {
 	/* A stream is cut anywhere, so that its bytes say nothing by their beginning: its framing judges them. */
 	bool datagram = !td_proto_reliable((enum td_proto)from->proto);
+	uint64_t hash;
 
 	if (datagram && (!bytes.n || from->peer.port == 0 || td_ip_is_any(&from->peer) || td_ip_is_multicast(&from->peer) ||
 			 !td_guard_plausible(bytes))) {
 		g->stats.junk++;
-		return false;
+		return TD_GUARD_JUNK;
 	}
 	if (cfg->trust_n && td_config_trusts(cfg, &from->peer)) {
 		g->stats.admitted++;
-		return true;
+		return TD_GUARD_PASS;
 	}
-	if (!take(g, bucket_hash(g, &from->peer, from->peer.family == TD_AF_V6 ? 64 : 32, 'r'), cfg->limits.rate,
-		  cfg->limits.burst, now_us)) {
+	hash = guard_source_hash(&g->key, &from->peer);
+	if (bans_hold(g->bans, hash, now_us / 1000) && !td_config_allows(cfg, &from->peer)) {
+		g->stats.banned++;
+		return TD_GUARD_BANNED;
+	}
+	if (!take(g, hash, cfg->limits.rate, cfg->limits.burst, now_us)) {
 		g->stats.limited++;
-		return false;
+		return TD_GUARD_LIMITED;
 	}
 	g->stats.admitted++;
-	return true;
+	return TD_GUARD_PASS;
+}
+
+static uint64_t source_bucket(const struct td_guard *g, const struct td_flow *from, char what)
+{
+	return guard_hash(&g->key, &from->peer, from->peer.family == TD_AF_V6 ? 64 : 32, what);
+}
+
+bool td_guard_probe(struct td_guard *g, const struct td_flow *from, uint64_t now_us)
+{
+	return take_step(g, source_bucket(g, from, 'p'), PROBE_MS * 1000000ULL, PROBES, now_us);
+}
+
+/* A phone asks, is challenged, and shows who it is: what it took comes back. */
+void td_guard_known(struct td_guard *g, const struct td_flow *from, uint64_t now_us)
+{
+	uint64_t hash = source_bucket(g, from, 'p');
+	struct bucket *set = &g->sets[(hash % SETS) * WAYS];
+
+	for (unsigned i = 0; i < WAYS; i++)
+		if (set[i].hash == hash && set[i].full_at_ns > now_us * 1000)
+			set[i].full_at_ns -= PROBE_MS * 1000000ULL;
+}
+
+bool td_guard_junk(struct td_guard *g, const struct td_flow *from, uint64_t now_us)
+{
+	return take_step(g, source_bucket(g, from, 'j'), JUNK_MS * 1000000ULL, JUNKS, now_us);
 }
 
 /* One answer of the budget that the network of a datagram's source has for answers of this kind. */
 static bool within_budget(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, char what, uint64_t now_us)
 {
-	if (take(g, bucket_hash(g, &from->peer, from->peer.family == TD_AF_V6 ? 56 : 24, what), cfg->limits.rate,
+	if (take(g, guard_hash(&g->key, &from->peer, from->peer.family == TD_AF_V6 ? 56 : 24, what), cfg->limits.rate,
 		 cfg->limits.burst, now_us))
 		return true;
 	g->stats.replies_limited++;

@@ -17,6 +17,8 @@ struct td_str td_note_name(enum td_note_kind k)
 		[TD_NOTE_NONE] = TD_STR_INIT("none"),
 		[TD_NOTE_LEFT_OUT] = TD_STR_INIT("left-out"),
 		[TD_NOTE_LIMITED] = TD_STR_INIT("limited"),
+		[TD_NOTE_BANNED] = TD_STR_INIT("banned"),
+		[TD_NOTE_STILL_BANNED] = TD_STR_INIT("still-banned"),
 		[TD_NOTE_WORKER_BEHIND] = TD_STR_INIT("worker-behind"),
 		[TD_NOTE_BROKEN] = TD_STR_INIT("broken"),
 		[TD_NOTE_CHALLENGED] = TD_STR_INIT("challenged"),

@@ -20,10 +20,11 @@ static int parse(struct td_msg **out, const struct td_trace_piece *piece, const 
 /* ---- the one that is meant ---- */
 
 struct search {
-	struct td_str user;  /* only his; empty: anybody's */
-	uint64_t at_us;      /* the best so far */
-	bool tier;           /* it is a call, a message or a registration */
-	struct td_out found; /* its Call-ID */
+	struct td_str user;    /* only his; empty: anybody's */
+	struct td_addr source; /* what came from there and went to it; family TD_AF_NONE: user counts */
+	uint64_t at_us;        /* the best so far */
+	bool tier;             /* it is a call, a message or a registration */
+	struct td_out found;   /* its Call-ID */
 };
 
 static bool is_of(const struct td_uri *uri, struct td_str user)
@@ -75,13 +76,16 @@ static void look_at(struct search *s, const struct td_trace_piece *piece, const 
 	struct td_msg *m;
 
 	if (r->kind == TD_TRACE_NOTE) {
+		if (s->source.family != TD_AF_NONE && r->note.kind == TD_NOTE_BANNED && td_ip_eq(&s->source, &r->note.peer))
+			propose(s, r->at_us, true, r->call_id);
 		if (is_notable_note(r->note.kind) && !s->user.n)
 			propose(s, r->at_us, r->note.kind != TD_NOTE_REFUSED, r->call_id);
 		return;
 	}
 	if (parse(&m, piece, r))
 		return;
-	if (is_notable(r, m) && (!s->user.n || names(m, s->user)))
+	if (s->source.family != TD_AF_NONE ? m->request && r->kind == TD_TRACE_IN && td_ip_eq(&s->source, &r->flow.peer)
+					   : is_notable(r, m) && (!s->user.n || names(m, s->user)))
 		propose(s, r->at_us, is_weighty(m->method), m->call_id);
 	td_msg_unref(m);
 }
@@ -214,6 +218,8 @@ int tale_gather(struct tale *t, const struct td_trace_piece *pieces, unsigned n,
 		return err;
 	if (td_str_eq(which, TD_STR("last")))
 		s.user = TD_STR_NULL;
+	if (td_ip_parse(&s.source, s.user))
+		s.source.family = TD_AF_NONE;
 	td_out_init(&s.found);
 	search(&s, pieces, n);
 	err = s.found.failed ? -ENOMEM : s.found.n ? gather(t, pieces, n, td_out_view(&s.found)) : TD_ENOTFOUND;

@@ -54,6 +54,8 @@ static void put_message(struct td_out *o, const struct tale *t, unsigned i)
 static const char *const sentences[TD_NOTE_KINDS] = {
 	[TD_NOTE_LEFT_OUT] = "%a messages were not kept",
 	[TD_NOTE_LIMITED] = "%p sends too much: %a datagrams dropped unread (limits.rate)",
+	[TD_NOTE_BANNED] = "%p is banned for %a s: %t",
+	[TD_NOTE_STILL_BANNED] = "%p is banned: %a dropped unread",
 	[TD_NOTE_WORKER_BEHIND] = "the worker is too far behind: not looked at",
 	[TD_NOTE_BROKEN] = "breaks the grammar: %t",
 	[TD_NOTE_CHALLENGED] = "asked for a password",

@@ -144,6 +144,35 @@ static const char *wrong_password(struct words *w)
 	return "wrong-password";
 }
 
+static const char *banned(struct words *w)
+{
+	const struct item *it = tale_note_item(w->t, TD_NOTE_BANNED);
+	uint64_t end_us = it ? it->r.wall_us + (uint64_t)it->r.note.a * 1000000 : 0;
+
+	if (!it)
+		return NULL;
+	put_ip(&w->what, &it->r.note.peer);
+	if (end_us > w->t->now_us) {
+		SAY(" is banned for ");
+		put_span(&w->what, end_us - w->t->now_us);
+		SAY(" more because it ");
+	} else {
+		SAY(" was banned for ");
+		put_span(&w->what, (uint64_t)it->r.note.a * 1000000);
+		SAY(", which is over, because it ");
+	}
+	if (td_str_eq(it->r.note.text, TD_STR("passwords")))
+		SAY("guessed %u passwords: nothing from there is looked at meanwhile.", (unsigned)it->r.note.b);
+	else if (td_str_eq(it->r.note.text, TD_STR("probing")))
+		SAY("asked for much and never proved who it is: nothing from there is looked at meanwhile.");
+	else
+		SAY("opened connections and sent what is no SIP: nothing from there is looked at meanwhile.");
+	REMEDY("if a phone there has a wrong password, correct it, then tandem bans remove ");
+	put_ip(&w->remedy, &it->r.note.peer);
+	REMEDY("; if many share that address, name it in guard.allow");
+	return "banned";
+}
+
 static const char *not_him(struct words *w)
 {
 	const struct td_note *n = tale_note(w->t, TD_NOTE_NOT_HIM);
@@ -589,10 +618,10 @@ static const char *anything(struct words *w)
 }
 
 static teller_fn *const tellers[] = {
-	wrong_password, not_him,  unknown_user, loop,          relay,      overload,
-	too_many_calls, broken,   dns,          tls,           not_secure, not_woken,
-	not_there,      given_up, rang_out,     phone_refused, silent,     unreachable,
-	no_password,    refusal,  talked,       went_well,     under_way,  anything,
+	banned,         wrong_password, not_him,       unknown_user, loop,        relay,       overload,
+	too_many_calls, broken,         dns,           tls,          not_secure,  not_woken,   not_there,
+	given_up,       rang_out,       phone_refused, silent,       unreachable, no_password, refusal,
+	talked,         went_well,      under_way,     anything,
 };
 
 int tale_words(struct tale *t)

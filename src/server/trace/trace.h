@@ -35,6 +35,8 @@ enum td_note_kind {
 	TD_NOTE_LEFT_OUT, /* a: messages that were not kept since the last such note */
 	/* server/guard, server/worker */
 	TD_NOTE_LIMITED, /* dropped unread: its source sends more than limits.rate. peer; a: so many since the last such note */
+	TD_NOTE_BANNED,  /* peer: its source, for a seconds. text: "passwords" (b of them were guessed), "probing", "junk" */
+	TD_NOTE_STILL_BANNED,  /* peer: dropped unread; a: so many since the last such note */
 	TD_NOTE_WORKER_BEHIND, /* a: 503, or 0: dropped. Its worker is too far behind */
 	TD_NOTE_BROKEN,        /* a, text: the grammar's rule that it breaks */
 	/* server/gate */
@@ -177,7 +179,8 @@ struct td_story {
 
 /*
  * Tells the story of `which` out of what td_traces_read() brought from all zero cursors: a Call-ID; "last", the last call or the last request
- * that went wrong; or a user's name or address, whose last it is then. now_us: since 1970. TD_ENOTFOUND: nothing of it is there; -ENOMEM.
+ * that went wrong;
+ * a user's name or address, whose last it is then; or an IP address, from which it came. now_us: since 1970. TD_ENOTFOUND: nothing of it is there; -ENOMEM.
  */
 int td_story_tell(struct td_story **out, const struct td_trace_piece *pieces, unsigned n, struct td_str which, uint64_t now_us);
 void td_story_free(struct td_story *s); /* NULL is ignored */

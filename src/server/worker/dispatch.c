@@ -40,6 +40,14 @@ static void count_method(struct td_counters *c, enum td_method m)
 	}
 }
 
+/* Somebody we do not know wanted something. By datagrams nobody can be held to that: who sent them is not known (A5, X9). */
+static void probed(struct worker *w, const struct td_msg *msg, const struct td_flow *from)
+{
+	if (td_proto_reliable((enum td_proto)from->proto) && !td_config_trusts(w->core.cfg, &from->peer) &&
+	    !td_guard_probe(w->guard, from, td_loop_now_us(w->core.loop)))
+		td_bans_accuse(w->server->bans, w->core.cfg, TD_OFFENCE_PROBE, &from->peer, msg->call_id);
+}
+
 static void routed(struct worker *w, struct td_msg *msg, const struct td_flow *from, const struct td_route *r,
 		   const struct td_gate *who)
 {
@@ -49,6 +57,8 @@ static void routed(struct worker *w, struct td_msg *msg, const struct td_flow *f
 		td_trace_note(w->core.trace, msg->call_id,
 			      &(struct td_note){ .kind = TD_NOTE_REFUSED, .a = r->status, .text = r->reason, .more = r->aor });
 		answer(w, msg, from, r->status, r->reason, r->extra);
+		if ((r->status == 403 || r->status == 404) && !who->trusted && !who->aor.n)
+			probed(w, msg, from);
 		break;
 	case TD_ROUTE_OPTIONS: answer(w, msg, from, 200, TD_STR_NULL, r->extra); break;
 	case TD_ROUTE_REGISTER: td_registrar_request(w->registrar, msg, from, who); break;
@@ -117,8 +127,11 @@ static void on_request(void *arg, struct td_msg *msg, const struct td_flow *from
 		err = td_gate_check(&who, core, msg, from, r.domain);
 	if (err == TD_EDENIED) {
 		answer(w, msg, from, who.status, who.reason, who.extra);
+		probed(w, msg, from);
 		return;
 	}
+	if (who.aor.n && td_proto_reliable((enum td_proto)from->proto))
+		td_guard_known(w->guard, from, td_loop_now_us(core->loop));
 	r.sender = who.aor;
 	if (!err)
 		err = td_route_admitted(&r, core, msg);
@@ -318,15 +331,41 @@ static void note_limited(struct worker *w, const struct td_flow *from)
 	w->limited_n = 0;
 }
 
+static void note_banned(struct worker *w, const struct td_flow *from)
+{
+	uint64_t now_ms = td_loop_now_ms(w->core.loop);
+
+	w->banned_n++;
+	if (now_ms - w->banned_ms < 1000 && w->banned_ms)
+		return;
+	td_trace_note(
+		w->core.trace, TD_STR_NULL,
+		&(struct td_note){ .kind = TD_NOTE_STILL_BANNED, .a = w->banned_n, .peer = from->peer, .proto = from->proto });
+	w->banned_ms = now_ms;
+	w->banned_n = 0;
+}
+
 bool worker_admit(void *arg, const struct td_flow *from, struct td_str bytes)
 {
 	struct worker *w = arg;
 
-	if (td_guard_admit(w->guard, w->core.cfg, from, bytes, td_loop_now_us(w->core.loop)))
-		return true;
+	switch (td_guard_judge(w->guard, w->core.cfg, from, bytes, td_loop_now_us(w->core.loop))) {
+	case TD_GUARD_PASS: return true;
+	case TD_GUARD_BANNED: note_banned(w, from); return false;
+	case TD_GUARD_JUNK:
+	case TD_GUARD_LIMITED: break;
+	}
 	td_count(&w->counters.rate_limited);
 	note_limited(w, from);
 	return false;
+}
+
+void worker_junk(void *arg, const struct td_flow *from)
+{
+	struct worker *w = arg;
+
+	if (!td_config_trusts(w->core.cfg, &from->peer) && !td_guard_junk(w->guard, from, td_loop_now_us(w->core.loop)))
+		td_bans_accuse(w->server->bans, w->core.cfg, TD_OFFENCE_JUNK, &from->peer, TD_STR_NULL);
 }
 
 static bool on_may_answer(void *arg, const struct td_flow *from)
@@ -350,6 +389,7 @@ static void on_tls_failed(void *arg, const struct td_flow *flow, int err, struct
 
 const struct td_tp_events worker_tp_events = {
 	.admit = worker_admit,
+	.junk = worker_junk,
 	.coming = on_coming,
 	.message = on_message,
 	.sent = on_sent,

@@ -22,8 +22,8 @@ struct worker {
 	struct td_redirect *redirect;
 	bool attached; /* to the location */
 	/* turned away by the guard since that was noted, and when that was */
-	uint32_t limited_n;
-	uint64_t limited_ms;
+	uint32_t limited_n, banned_n;
+	uint64_t limited_ms, banned_ms;
 	pthread_t thread;
 	bool running;
 	struct td_mail stop;
@@ -49,6 +49,7 @@ struct td_server {
 	struct td_location *location;
 	struct td_calls *calls;
 	struct td_nonces *nonces;
+	struct td_bans *bans; /* owned by the first worker's loop */
 	struct td_tp_group *group;
 	struct outside *outside;      /* NULL: nothing needs it */
 	struct td_hash_key owner_key; /* of Call-ID → worker (P12) */
@@ -80,6 +81,7 @@ void outside_close(struct td_server *s); /* before the workers */
 
 /* dispatch.c */
 int worker_owner(unsigned *out, const struct td_server *s, const struct td_msg *msg);
+void worker_junk(void *arg, const struct td_flow *from);                       /* the same */
 bool worker_admit(void *arg, const struct td_flow *from, struct td_str bytes); /* arg: a worker, or half of one */
 /* From outside: msg is handed over, unless it has too much to do already (false). */
 bool worker_give(struct worker *w, struct td_msg *msg, const struct td_flow *from);

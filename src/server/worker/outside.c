@@ -94,13 +94,13 @@ int outside_bind(struct td_server *s, const struct td_server_options *opt, struc
 	if (s->simulated) {
 		o->half.core.loop = opt->outside_loop;
 		o->half.net = opt->outside_net;
-		return td_guard_open(&o->half.guard, td_loop_rng(o->half.core.loop));
+		return td_guard_open(&o->half.guard, td_loop_rng(o->half.core.loop), s->bans);
 	}
 	err = td_loop_open(&o->half.core.loop);
 	if (!err)
 		err = td_net_open(&o->half.net, o->half.core.loop);
 	if (!err)
-		err = td_guard_open(&o->half.guard, td_loop_rng(o->half.core.loop));
+		err = td_guard_open(&o->half.guard, td_loop_rng(o->half.core.loop), s->bans);
 	if (!err)
 		err = td_web_open(&o->web, o->half.core.loop, o->half.net, s->log, o->half.core.cfg, s->certs);
 	return err ? err : bind_all(o, why);

@@ -26,6 +26,8 @@ static int open_shared(struct td_server *s, const struct td_server_options *opt)
 	td_hash_key_init(&s->owner_key, rng);
 	err = td_nonces_open(&s->nonces, rng, &nonces);
 	if (!err)
+		err = td_bans_open(&s->bans, rng);
+	if (!err)
 		err = td_location_open(&s->location, rng, &location);
 	if (!err)
 		err = td_calls_open(&s->calls, rng,
@@ -33,6 +35,24 @@ static int open_shared(struct td_server *s, const struct td_server_options *opt)
 	if (!err)
 		err = td_tp_group_open(&s->group, s->worker_n);
 	return err;
+}
+
+static void on_banned(void *arg, const struct td_ban *ban, struct td_str call_id)
+{
+	const struct td_core *core = &((struct worker *)arg)->core;
+	char text[TD_ADDR_TEXT];
+	struct td_out o;
+
+	td_out_init_fixed(&o, text, sizeof(text));
+	td_ip_print(&o, &ban->source);
+	td_log(core->log, TD_LOG_INFO, "banned", TD_KS("source", td_out_view(&o)), TD_KS("why", td_offence_name(ban->why)),
+	       TD_KU("seconds", ban->for_s), TD_KU("times", ban->times));
+	td_trace_note(core->trace, call_id,
+		      &(struct td_note){ .kind = TD_NOTE_BANNED,
+					 .a = ban->for_s,
+					 .b = ban->offences,
+					 .peer = ban->source,
+					 .text = td_offence_name(ban->why) });
 }
 
 int td_server_open(struct td_server **out, const struct td_server_options *opt, struct td_out *why)
@@ -54,6 +74,8 @@ int td_server_open(struct td_server **out, const struct td_server_options *opt, 
 		err = outside_bind(s, opt, why);
 	for (unsigned i = 0; i < n && !err; i++)
 		err = worker_open(&s->workers[i], s, i, opt, why);
+	if (!err)
+		td_bans_attach(s->bans, s->workers[0]->core.loop, on_banned, s->workers[0]);
 	for (unsigned i = 1; i < n && !err && !s->simulated; i++)
 		err = td_loop_share(s->workers[i]->core.loop, s->workers[0]->core.loop);
 	if (!err)
@@ -164,6 +186,7 @@ void td_server_close(struct td_server *s)
 	td_location_close(s->location);
 	td_tp_group_close(s->group);
 	td_nonces_close(s->nonces);
+	td_bans_close(s->bans);
 	td_config_unref(s->cfg);
 	td_certs_unref(s->certs);
 	free(s);
@@ -347,6 +370,7 @@ static void answered(struct td_mail *m, void *arg)
 		add(&sum.dns, &st->dns, sizeof(sum.dns));
 	}
 	td_location_stats(&sum.location, q->server->location);
+	td_bans_stats(&sum.bans, q->server->bans);
 	q->fn(q->arg, &sum);
 	free(q);
 }
@@ -416,6 +440,11 @@ int td_server_trace(struct td_server *s, struct td_trace_cursor *cursors, bool a
 	err = td_traces_read(&(struct td_traces){ .n = s->worker_n, .rings = rings }, cursors, all, loop, fn, arg);
 	free(rings);
 	return err;
+}
+
+struct td_bans *td_server_bans(struct td_server *s)
+{
+	return s->bans;
 }
 
 struct td_location *td_server_location(struct td_server *s)

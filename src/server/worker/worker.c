@@ -80,7 +80,7 @@ static int open_stack(struct worker *w)
 	int err = td_trace_open(&w->core.trace, w->core.loop, w->core.cfg->trace.memory_bytes);
 
 	if (!err)
-		err = td_guard_open(&w->guard, td_loop_rng(w->core.loop));
+		err = td_guard_open(&w->guard, td_loop_rng(w->core.loop), s->bans);
 
 	if (!err)
 		err = td_tp_open(&w->core.tp, s->group, w->core.worker, w->net, s->log, &limits, &worker_tp_events, w);
@@ -123,7 +123,7 @@ int worker_open(struct worker **out, struct td_server *s, unsigned index, const 
 		.server = s,
 		.core = {
 			.worker = index, .workers = s->worker_n, .log = s->log, .cfg = td_config_ref(s->cfg), .users = opt->users,
-			.nonces = s->nonces, .ha2 = &w->ha2, .location = s->location, .counters = &w->counters,
+			.nonces = s->nonces, .bans = s->bans, .ha2 = &w->ha2, .location = s->location, .counters = &w->counters,
 		},
 	};
 	memcpy(w->core.rr_key, opt->rr_key, sizeof(w->core.rr_key));

@@ -61,6 +61,7 @@ struct td_server_status {
 	struct td_calls_stats calls;
 	struct td_dns_stats dns;
 	struct td_location_stats location;
+	struct td_bans_stats bans;
 };
 
 typedef void td_server_status_fn(void *arg, const struct td_server_status *st);
@@ -73,6 +74,7 @@ unsigned td_server_workers(const struct td_server *s);
 int td_server_trace(struct td_server *s, struct td_trace_cursor *cursors, bool all, struct td_loop *loop, td_traces_read_fn *fn,
 		    void *arg);
 
+struct td_bans *td_server_bans(struct td_server *s);         /* for td_bans_ask() */
 struct td_location *td_server_location(struct td_server *s); /* for td_location_each() */
 struct td_calls *td_server_calls(struct td_server *s);       /* for td_calls_each() */
 struct td_tp *td_server_outside(struct td_server *s);        /* for td_tp_adopt(), in a simulation; NULL: there is none */
