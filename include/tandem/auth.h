@@ -60,13 +60,10 @@ struct td_nonce_options {
 
 int td_nonces_open(struct td_nonces **out, struct td_rng *rng, const struct td_nonce_options *opt);
 void td_nonces_close(struct td_nonces *n);
-/*
- * source: whom it is for, as bytes that stay the same for him (his address), at most TD_NONCE_SOURCE of them. From anybody else it is foreign:
- * who answers it has heard us there.
- */
-enum { TD_NONCE_SOURCE = 24 };
+/* source: whom it is for, as a number that stays the same for him (of his address). From anybody else it is foreign: who answers it
+ * has heard us there. */
 void td_nonce_make(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, struct td_str realm,
-		   struct td_str source);
+		   uint64_t source);
 
 /* ---- server side ---- */
 
@@ -88,7 +85,7 @@ enum td_auth_verdict td_auth_find(struct td_auth *out, enum td_digest_alg *alg, 
  * name the request's target (equal URI, or equal text), qop must be auth, nc fit the window (A1, A2).
  */
 enum td_auth_verdict td_auth_check(struct td_nonces *n, const struct td_auth *cred, enum td_digest_alg alg,
-				   const struct td_ha1 *ha1, const struct td_msg *m, uint64_t now_ms, struct td_str source);
+				   const struct td_ha1 *ha1, const struct td_msg *m, uint64_t now_ms, uint64_t source);
 /*
  * The same in two steps: what needs no secret first, so that one that is far away can be on its way meanwhile. After TD_AUTH_OK
  * td_auth_end() has the verdict; any other is final. cred is borrowed until then.
@@ -113,7 +110,7 @@ struct td_ha2_memo {
 
 /* memo may be NULL. */
 enum td_auth_verdict td_auth_begin(struct td_auth_trial *out, struct td_nonces *n, const struct td_auth *cred,
-				   enum td_digest_alg alg, const struct td_msg *m, uint64_t now_ms, struct td_str source,
+				   enum td_digest_alg alg, const struct td_msg *m, uint64_t now_ms, uint64_t source,
 				   struct td_ha2_memo *memo);
 enum td_auth_verdict td_auth_end(const struct td_auth_trial *t, const struct td_ha1 *ha1);
 enum { TD_AUTH_CHALLENGE_MAX = 160 };
@@ -122,7 +119,7 @@ enum { TD_AUTH_CHALLENGE_MAX = 160 };
  * TD_AUTH_CHALLENGE_MAX bytes long, and the realm's.
  */
 void td_auth_put_challenges(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, bool proxy,
-			    struct td_str realm, struct td_str source, unsigned algs, bool stale);
+			    struct td_str realm, uint64_t source, unsigned algs, bool stale);
 
 /* ---- client side ---- */
 

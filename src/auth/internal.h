@@ -55,7 +55,7 @@ struct td_nonce {
 };
 
 enum td_nonce_state td_nonce_check(struct td_nonce *out, const struct td_nonces *n, uint64_t now_ms, struct td_str text,
-				   struct td_str realm, struct td_str source);
+				   struct td_str realm, uint64_t source);
 /* It will be used soon: what is remembered of it may be far away. */
 void td_nonce_expect(const struct td_nonces *n, const struct td_nonce *nonce);
 /* Uses up one count. False: it was used, or it may have been (the nonce's window was forgotten). */

@@ -17,7 +17,6 @@
  * tags, two workers inserting the same nonce at once) makes a nonce stale, which costs a client one round trip; nothing
  * makes a count usable twice.
  */
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include "auth/internal.h"
@@ -90,27 +89,20 @@ void td_nonces_close(struct td_nonces *n)
 	free(n);
 }
 
-/*
- * The MAC of the head, whose length is fixed, the source, and the realm behind it; of one too long for here, its MAC. What separates the two is
- * the source's length.
- */
-static uint64_t seal(const struct td_nonces *n, const uint8_t *head, struct td_str realm, struct td_str source)
+/* The MAC of the head and the source, whose length is fixed, and the realm behind them; of one too long for here, its MAC. */
+static uint64_t seal(const struct td_nonces *n, const uint8_t *head, struct td_str realm, uint64_t source)
 {
-	uint8_t text[HEAD_BYTES + 1 + TD_NONCE_SOURCE + REALM_MAX], inner[16], *p = text + HEAD_BYTES;
+	uint8_t text[HEAD_BYTES + sizeof(source) + REALM_MAX], inner[16];
 
 	if (realm.n > REALM_MAX) {
 		td_siphash128(inner, n->key, realm.p, realm.n);
 		realm = td_str_n((char *)inner, sizeof(inner));
 	}
-	assert(source.n <= TD_NONCE_SOURCE);
 	memcpy(text, head, HEAD_BYTES);
-	*p++ = (uint8_t)source.n;
-	if (source.n)
-		memcpy(p, source.p, source.n);
-	p += source.n;
+	memcpy(text + HEAD_BYTES, &source, sizeof(source));
 	if (realm.n)
-		memcpy(p, realm.p, realm.n);
-	return td_siphash64(n->key, text, (size_t)(p - text) + realm.n);
+		memcpy(text + HEAD_BYTES + sizeof(source), realm.p, realm.n);
+	return td_siphash64(n->key, text, HEAD_BYTES + sizeof(source) + realm.n);
 }
 
 static void put_bytes(uint8_t *out, uint64_t v, int n)
@@ -120,7 +112,7 @@ static void put_bytes(uint8_t *out, uint64_t v, int n)
 }
 
 void td_nonce_make(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, struct td_str realm,
-		   struct td_str source)
+		   uint64_t source)
 {
 	uint8_t b[NONCE_BYTES];
 
@@ -131,7 +123,7 @@ void td_nonce_make(struct td_out *o, struct td_nonces *n, struct td_rng *rng, ui
 }
 
 enum td_nonce_state td_nonce_check(struct td_nonce *out, const struct td_nonces *n, uint64_t now_ms, struct td_str text,
-				   struct td_str realm, struct td_str source)
+				   struct td_str realm, uint64_t source)
 {
 	uint8_t b[NONCE_BYTES], want[SEAL_BYTES];
 	struct td_out o;

@@ -100,7 +100,7 @@ static void ha2_of(uint8_t out[32], const struct td_digest_input *in, const stru
 }
 
 enum td_auth_verdict td_auth_begin(struct td_auth_trial *out, struct td_nonces *n, const struct td_auth *cred,
-				   enum td_digest_alg alg, const struct td_msg *m, uint64_t now_ms, struct td_str source,
+				   enum td_digest_alg alg, const struct td_msg *m, uint64_t now_ms, uint64_t source,
 				   struct td_ha2_memo *memo)
 {
 	struct td_digest_input in = input_of(cred, alg, m->method_name);
@@ -148,7 +148,7 @@ enum td_auth_verdict td_auth_end(const struct td_auth_trial *t, const struct td_
 }
 
 enum td_auth_verdict td_auth_check(struct td_nonces *n, const struct td_auth *cred, enum td_digest_alg alg,
-				   const struct td_ha1 *ha1, const struct td_msg *m, uint64_t now_ms, struct td_str source)
+				   const struct td_ha1 *ha1, const struct td_msg *m, uint64_t now_ms, uint64_t source)
 {
 	struct td_auth_trial t;
 	enum td_auth_verdict v = td_auth_begin(&t, n, cred, alg, m, now_ms, source, NULL);
@@ -169,7 +169,7 @@ static const struct td_str after_nonce[TD_DIGEST_ALGS][2] = {
 };
 
 void td_auth_put_challenges(struct td_out *o, struct td_nonces *n, struct td_rng *rng, uint64_t now_ms, bool proxy,
-			    struct td_str realm, struct td_str source, unsigned algs, bool stale)
+			    struct td_str realm, uint64_t source, unsigned algs, bool stale)
 {
 	char text[TD_NONCE_TEXT];
 	struct td_out nonce;

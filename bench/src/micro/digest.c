@@ -88,7 +88,7 @@ static void prepare(void *state)
 	forget(d);
 	d->now_ms += 1000; /* the windows of older nonces may go */
 	td_out_init(&nonce);
-	td_nonce_make(&nonce, d->nonces, &d->rng, d->now_ms, TD_STR("bench.test"), TD_STR("\4\x7f\0\0\1"));
+	td_nonce_make(&nonce, d->nonces, &d->rng, d->now_ms, TD_STR("bench.test"), 7);
 	for (unsigned i = 0; i < COUNTS; i++)
 		d->m[i] = request(d, td_out_view(&nonce), i + 1);
 	td_out_free(&nonce);
@@ -102,7 +102,7 @@ static void timed_check(void *state, uint64_t n)
 
 	for (uint64_t i = 0; i < n; i++)
 		if (td_auth_find(&cred, &alg, d->m[i], false, TD_STR("bench.test")) != TD_AUTH_OK ||
-		    td_auth_check(d->nonces, &cred, alg, &d->ha1, d->m[i], d->now_ms, TD_STR("\4\x7f\0\0\1")) != TD_AUTH_OK)
+		    td_auth_check(d->nonces, &cred, alg, &d->ha1, d->m[i], d->now_ms, 7) != TD_AUTH_OK)
 			die("right credentials were refused");
 }
 

@@ -17,7 +17,7 @@ struct asked {
 	const struct td_uri *speaker; /* who it says it is from; a REGISTER, who it speaks for (RFC 3261 §10.3 step 4) */
 	const struct td_domain *own;  /* the speaker's, if it is ours */
 	struct td_str realm;
-	struct td_str source;         /* whom nonces are for */
+	uint64_t source;              /* whom nonces are for */
 	struct td_users_key expected; /* the user whose credentials they should be: the speaker. No aor: it has none */
 };
 
@@ -231,7 +231,6 @@ int td_gate_check(struct td_gate *out, const struct td_core *core, struct td_msg
 {
 	struct asked q TD_UNINIT;
 	bool proxy = msg->method != TD_REGISTER;
-	uint8_t source[TD_SOURCE_MAX];
 
 	*out = (struct td_gate){ 0 };
 	if (td_config_trusts(core->cfg, &from->peer)) {
@@ -240,7 +239,7 @@ int td_gate_check(struct td_gate *out, const struct td_core *core, struct td_msg
 		return 0;
 	}
 	q = (struct asked){ .out = out, .core = core, .msg = msg, .from = from };
-	q.source = td_guard_source(source, &from->peer);
+	q.source = td_guard_source(&from->peer);
 	q.speaker = proxy ? &msg->from.uri : &msg->to.uri;
 	q.own = td_core_domain(core, q.speaker);
 	q.realm = q.own ? q.own->name : domain.n ? domain : core->cfg->domains[0].name;

@@ -67,15 +67,6 @@ const struct td_guard_stats *td_guard_stats(const struct td_guard *g)
 	return &g->stats;
 }
 
-struct td_str td_guard_source(uint8_t out[TD_SOURCE_MAX], const struct td_addr *a)
-{
-	size_t n = a->family == TD_AF_V6 ? 8 : 4;
-
-	out[0] = a->family;
-	memcpy(out + 1, a->ip, n);
-	return td_str_n((char *)out, 1 + n);
-}
-
 uint64_t guard_hash(const struct td_hash_key *key, const struct td_addr *a, unsigned bits, char what)
 {
 	uint8_t k[18] = { a->family, (uint8_t)what };

@@ -16,9 +16,14 @@
 struct td_guard;
 struct td_bans;
 
-/* What a source is, as bytes: a v4 address, or the /64 of a v6 one, which one host can fill at will. */
-enum { TD_SOURCE_MAX = 9 };
-struct td_str td_guard_source(uint8_t out[TD_SOURCE_MAX], const struct td_addr *a);
+/* What a source is, as a number: a v4 address, or the /64 of a v6 one, which one host can fill at will. */
+static inline uint64_t td_guard_source(const struct td_addr *a)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, a->ip, a->family == TD_AF_V6 ? 8 : 4);
+	return v;
+}
 
 struct td_guard_stats {
 	uint64_t admitted, junk, limited, replies_limited, banned;

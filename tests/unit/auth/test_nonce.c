@@ -4,7 +4,8 @@
 #include <pthread.h>
 #include "auth/internal.h"
 
-static const struct td_str realm = TD_STR_INIT("example.test"), who = TD_STR_INIT("\4\xc0\0\2\7");
+static const struct td_str realm = TD_STR_INIT("example.test");
+enum { who = 7 };
 
 /* Values of `openssl mac -macopt size:16 SIPHASH`, and size:8, key 00..0f, input 00 01 02 … */
 static void siphash_vectors(void **state)
@@ -76,8 +77,8 @@ static void lifetime_and_forgery(void **state)
 	assert_int_equal(td_nonce_check(&nonce, f.n, 301000, td_out_view(&o), realm, who), TD_NONCE_GOOD);
 	assert_int_equal(td_nonce_check(&nonce, f.n, 301001, td_out_view(&o), realm, who), TD_NONCE_OLD);
 	assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), TD_STR("other.test"), who), TD_NONCE_FOREIGN);
-	assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), realm, TD_STR("\4\xc0\0\2\x8")), TD_NONCE_FOREIGN);
-	assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), realm, TD_STR_NULL), TD_NONCE_FOREIGN);
+	assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), realm, 8), TD_NONCE_FOREIGN);
+	assert_int_equal(td_nonce_check(&nonce, f.n, 1000, td_out_view(&o), realm, 0), TD_NONCE_FOREIGN);
 	for (size_t i = 0; i < o.n; i++) {
 		struct td_str cut = exact_copy(td_str_n(o.p, i));
 		char was = o.p[i];

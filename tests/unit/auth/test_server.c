@@ -20,7 +20,7 @@ static int set_up(void **state)
 	for (int a = 0; a < TD_DIGEST_ALGS; a++)
 		assert_int_equal(td_ha1_make(&f->ha1[a], (enum td_digest_alg)a, TD_STR("bob"), TD_STR("d"), TD_STR("pw")), 0);
 	td_out_init_fixed(&o, f->nonce, sizeof(f->nonce));
-	td_nonce_make(&o, f->n, &f->rng, 1000, TD_STR("d"), TD_STR("who"));
+	td_nonce_make(&o, f->n, &f->rng, 1000, TD_STR("d"), 7);
 	*state = f;
 	return 0;
 }
@@ -77,7 +77,7 @@ static enum td_auth_verdict check(struct fix *f, enum td_digest_alg alg, const c
 	enum td_auth_verdict v = td_auth_find(&cred, &got, m, false, TD_STR("d"));
 	if (v == TD_AUTH_OK) {
 		assert_int_equal(got, alg);
-		v = td_auth_check(f->n, &cred, got, known ? &f->ha1[alg] : NULL, m, now_ms, TD_STR("who"));
+		v = td_auth_check(f->n, &cred, got, known ? &f->ha1[alg] : NULL, m, now_ms, 7);
 	}
 	td_msg_unref(m);
 	return v;
@@ -195,7 +195,7 @@ static void challenge_lines(void **state)
 	struct td_out o;
 
 	td_out_init(&o);
-	td_auth_put_challenges(&o, f->n, &f->rng, 0, true, TD_STR("d"), TD_STR("who"), 3, true);
+	td_auth_put_challenges(&o, f->n, &f->rng, 0, true, TD_STR("d"), 7, 3, true);
 	for (char *p = o.p; (p = memmem(p, o.n - (size_t)(p - o.p), "nonce=\"", 7));)
 		memset(p += 7, 'N', 20);
 #define N20 "NNNNNNNNNNNNNNNNNNNN"
@@ -203,7 +203,7 @@ static void challenge_lines(void **state)
 		   "Proxy-Authenticate: Digest realm=\"d\", nonce=\"" N20 "\", algorithm=SHA-256, qop=\"auth\", stale=true\r\n"
 		   "Proxy-Authenticate: Digest realm=\"d\", nonce=\"" N20 "\", algorithm=MD5, qop=\"auth\", stale=true\r\n");
 	o.n = 0;
-	td_auth_put_challenges(&o, f->n, &f->rng, 0, false, TD_STR("d"), TD_STR("who"), 1u << TD_DIGEST_MD5, false);
+	td_auth_put_challenges(&o, f->n, &f->rng, 0, false, TD_STR("d"), 7, 1u << TD_DIGEST_MD5, false);
 	assert_int_equal(o.n, strlen("WWW-Authenticate: Digest realm=\"d\", nonce=\"" N20 "\", algorithm=MD5, qop=\"auth\"\r\n"));
 	td_out_free(&o);
 }
@@ -374,7 +374,7 @@ static void client_meets_server(void **state)
 		td_auth_client_open(&c, &f->rng, &(struct td_credentials){ .user = TD_STR("bob"), .password = TD_STR("pw") }), 0);
 	for (unsigned algs = 1; algs < 4; algs++) {
 		challenge.n = 0;
-		td_auth_put_challenges(&challenge, f->n, &f->rng, 1000, false, TD_STR("d"), TD_STR("who"), algs, false);
+		td_auth_put_challenges(&challenge, f->n, &f->rng, 1000, false, TD_STR("d"), 7, algs, false);
 		td_out_char(&challenge, 0);
 		put(c, &o);
 		put(c, &o); /* so that the next challenge is no refusal */
@@ -387,7 +387,7 @@ static void client_meets_server(void **state)
 			struct td_msg *m = message(o.p);
 			assert_int_equal(td_auth_find(&cred, &alg, m, false, TD_STR("d")), TD_AUTH_OK);
 			assert_int_equal(alg, algs & 1 ? TD_DIGEST_SHA256 : TD_DIGEST_MD5);
-			assert_int_equal(td_auth_check(f->n, &cred, alg, &f->ha1[alg], m, 1001, TD_STR("who")), TD_AUTH_OK);
+			assert_int_equal(td_auth_check(f->n, &cred, alg, &f->ha1[alg], m, 1001, 7), TD_AUTH_OK);
 			td_msg_unref(m);
 		}
 	}
@@ -425,7 +425,7 @@ static void ha2_of_request(uint8_t out[32], struct fix *f, const char *method, c
 	b = td_buf_copy(td_str_of(text));
 	assert_int_equal(td_msg_parse(&m, b, 0, b->len), 0);
 	td_buf_unref(b);
-	assert_int_equal(td_auth_begin(&trial, f->n, &cred, alg, m, 1000, TD_STR("who"), memo), TD_AUTH_OK);
+	assert_int_equal(td_auth_begin(&trial, f->n, &cred, alg, m, 1000, 7, memo), TD_AUTH_OK);
 	memcpy(out, trial.ha2, sizeof(trial.ha2));
 	td_msg_unref(m);
 }
