@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/serve.h"
+#include "server/confine/confine.h"
 
 int serve_put_user(void *users, const struct td_store_user *row)
 {
@@ -220,6 +221,28 @@ static void say_ready(struct serve *s)
 	td_out_free(&o);
 }
 
+/* Before any thread starts: it holds for those that come. */
+static int confine(struct serve *s, struct td_out *why)
+{
+	char *path = cli_state_path(s->cfg, "");
+	int err = path ? td_confine(path) : -ENOMEM;
+
+	if (!err)
+		setenv("SQLITE_TMPDIR", path, 1); /* it may no longer write in /tmp */
+	free(path);
+	if (err == TD_EUNSUPPORTED) {
+		td_log(s->log, TD_LOG_WARN, "serve unconfined",
+		       TD_KZ("why", "this kernel has no Landlock, or it is not switched on"),
+		       TD_KZ("next", "it goes on; \"sandbox: no\" says that this is meant"));
+		return 0;
+	}
+	if (err)
+		td_out_fmt(why, "sandbox: the kernel refused: %s (\"sandbox: no\" does without)", td_strerror(err));
+	else
+		td_log(s->log, TD_LOG_INFO, "serve confined", TD_KS("writes", s->cfg->state), TD_KZ("executes", "nothing"));
+	return err;
+}
+
 static int open_all(struct serve *s, struct td_out *why)
 {
 	char *path;
@@ -238,6 +261,8 @@ static int open_all(struct serve *s, struct td_out *why)
 		return err;
 	}
 	err = cli_become_user(s->cfg, why);
+	if (!err && s->cfg->sandbox)
+		err = confine(s, why);
 	if (err)
 		return err;
 	path = cli_state_path(s->cfg, "control.sock");

@@ -570,6 +570,7 @@ int config_check(struct td_config *c, const struct raw_config *raw, struct repor
 		err = config_check_push(c, raw->push, r);
 	if (err)
 		return err;
+	check_yes_no(&c->sandbox, raw->sandbox, r, AT("sandbox"));
 	check_digest(c, raw, r);
 	check_numbers(c, raw, r);
 	check_calls(c, raw->calls, r);

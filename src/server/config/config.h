@@ -64,6 +64,7 @@ struct td_config {
 	struct td_listen *listen;
 	unsigned listen_n;
 	struct td_str state; /* folder */
+	bool sandbox;        /* it may write below state alone, and execute nothing: yes */
 	struct td_str user;  /* whom a server that root starts becomes; empty: nobody */
 	unsigned workers;
 	enum td_registrations registrations;

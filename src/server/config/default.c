@@ -27,6 +27,7 @@ int config_defaults(struct td_config *c)
 	c->proxy.failover_s = 3;
 	c->dns.timeout_s = 6;
 	c->push.wait_s = 20;
+	c->sandbox = true;
 	c->calls.track = true;
 	c->calls.records = true;
 	c->calls.longest_s = 43200;

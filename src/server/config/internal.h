@@ -99,6 +99,7 @@ struct raw_config {
 	unsigned listen_count;
 	char *state;
 	char *user;
+	char *sandbox;
 	uint32_t *workers;
 	char *registrations;
 	char **trust;

@@ -147,7 +147,8 @@ void td_config_print(struct td_out *o, const struct td_config *c)
 		td_out_z(o, "user: ");
 		put_text(o, c->user);
 	}
-	td_out_fmt(o, "workers: %u\nregistrations: %s\n", c->workers, c->registrations == TD_REG_MEMORY ? "memory" : "durable");
+	td_out_fmt(o, "sandbox: %s\nworkers: %u\nregistrations: %s\n", c->sandbox ? "yes" : "no", c->workers,
+		   c->registrations == TD_REG_MEMORY ? "memory" : "durable");
 	config_put_ring(o, c);
 	put_trust(o, c);
 	td_out_z(o, "digest:\n");

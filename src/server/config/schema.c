@@ -119,6 +119,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_SEQUENCE("ring", OPT, struct raw_config, ring, &ring, 0, CYAML_UNLIMITED),
 	TEXT("state", struct raw_config, state),
 	TEXT("user", struct raw_config, user),
+	TEXT("sandbox", struct raw_config, sandbox),
 	NUMBER("workers", struct raw_config, workers),
 	TEXT("registrations", struct raw_config, registrations),
 	CYAML_FIELD_SEQUENCE("trust", OPT, struct raw_config, trust, &text, 0, CYAML_UNLIMITED),

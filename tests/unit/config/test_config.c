@@ -39,7 +39,8 @@ static void full_file(void **state)
 	struct td_config *c =
 		good("domains:\n  - name: Example.TEST\n  - name: bench.test\n    users: any\n"
 		     "listen:\n  - udp:127.0.0.1:5070\n  - tcp:[::1]\n"
-		     "state: ./here\nuser: voice-1\nworkers: 3\nregistrations: memory\ntrust: [127.0.0.1/32, 2001:db8::/32, "
+		     "state: ./here\nuser: voice-1\nsandbox: no\nworkers: 3\nregistrations: memory\ntrust: [127.0.0.1/32, "
+		     "2001:db8::/32, "
 		     "192.0.2.7]\n"
 		     "digest: [MD5]\nregistrar: {min_expires: 2m, max_expires: 1d, default_expires: 90, max_contacts: 3}\n"
 		     "proxy: {timer_c: 200s, max_branches: 5, failover: 2}\nrelay: users\ncalls: {track: Yes, records: no, "
@@ -62,6 +63,7 @@ static void full_file(void **state)
 	assert_string_equal(td_addr_text(text, &c->listen[1].addr), "[::1]:5060");
 	assert_true(td_str_eq(c->state, TD_STR("./here")));
 	assert_true(td_str_eq(c->user, TD_STR("voice-1")));
+	assert_false(c->sandbox);
 	assert_int_equal(c->workers, 3);
 	assert_int_equal(c->registrations, TD_REG_MEMORY);
 	assert_int_equal(c->digest_algs, 1u << TD_DIGEST_MD5);
@@ -111,6 +113,7 @@ static void default_is_safe(void **state)
 		assert_true(td_ip_is_loopback(&c->listen[i].addr));
 	assert_true(c->state.n > 0 && c->state.p[0] == '/');
 	assert_int_equal(c->user.n, 0);
+	assert_true(c->sandbox);
 	assert_true(c->workers >= 1);
 	assert_true(c->calls.track && c->calls.records);
 	assert_int_equal(c->calls.per_user, 0);
