@@ -82,6 +82,10 @@ void td_udp_close(struct td_udp *udp); /* sends what is queued; safe in its own 
  * those let go of by its end serve the next batch. */
 typedef void td_udp_pause_fn(struct td_udp *udp, void *arg);
 void td_udp_on_pause(struct td_udp *udp, td_udp_pause_fn *fn);
+/* From then on fn is told of what the kernel hears about datagrams sent (ICMP): nobody listens at `to`, or it cannot be reached. -errno:
+ * -ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH. Of many datagrams to one address it may be told once. A simulated wire says nothing. */
+typedef void td_udp_refused_fn(struct td_udp *udp, const struct td_addr *to, int err, void *arg);
+void td_udp_on_refused(struct td_udp *udp, td_udp_refused_fn *fn);
 const struct td_addr *td_udp_local(const struct td_udp *udp);
 /*
  * Queues; leaves with the others of this turn in one sendmmsg. buf is kept (counted) until then.

@@ -81,6 +81,8 @@ struct td_tp_events {
 	void (*sent)(void *arg, const struct td_flow *to, struct td_str bytes);
 	/* May a keep-alive by STUN be answered (RFC 5626 §8)? Its source may be forged. NULL: it never is, and such a datagram is junk. */
 	bool (*may_answer)(void *arg, const struct td_flow *from);
+	/* Nobody takes datagrams there, or it cannot be reached, as ICMP says (§18.4): -errno. May be NULL: then nobody listens for it. */
+	void (*refused)(void *arg, const struct td_addr *to, int err);
 	/* A connection is gone (all flows with this conn are dead). May be NULL. */
 	void (*conn_lost)(void *arg, uint64_t conn);
 	/* TLS did not come about (TD_ETLS, TD_ECERT, TD_ENAME), and why, in words; conn_lost follows. All borrowed. May be NULL. */

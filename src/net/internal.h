@@ -29,6 +29,7 @@ enum {
 
 struct net_ops {
 	int (*udp_open)(struct td_udp **out, struct td_net *net, const struct td_addr *local, unsigned flags);
+	void (*udp_hear)(struct td_udp *u);  /* u->refused is there; NULL: nothing is heard */
 	void (*udp_flush)(struct td_udp *u); /* sends what it can; sets u->blocked when some must wait */
 	void (*udp_close)(struct td_udp *u);
 	int (*listener_open)(struct td_listener **out, struct td_net *net, const struct td_addr *local, unsigned flags);
@@ -70,7 +71,8 @@ struct td_udp {
 	struct td_link link;
 	struct td_net *net;
 	td_udp_recv_fn *fn;
-	td_udp_pause_fn *pause; /* may be NULL */
+	td_udp_pause_fn *pause;     /* may be NULL */
+	td_udp_refused_fn *refused; /* may be NULL */
 	void *arg;
 	struct td_addr local;
 	bool closed, blocked;
@@ -172,6 +174,7 @@ void net_udp_batch_free(struct net_udp_batch *b);
 
 int udp_socket_open(struct td_udp **out, struct td_net *net, const struct td_addr *local, unsigned flags);
 void udp_socket_flush(struct td_udp *u);
+void udp_socket_hear(struct td_udp *u);
 void udp_socket_close(struct td_udp *u);
 int tcp_listen(struct td_listener **out, struct td_net *net, const struct td_addr *local, unsigned flags);
 void tcp_listen_close(struct td_listener *l);

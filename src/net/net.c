@@ -148,6 +148,7 @@ static void real_close(struct td_net *net)
 
 static const struct net_ops real_ops = {
 	.udp_open = udp_socket_open,
+	.udp_hear = udp_socket_hear,
 	.udp_flush = udp_socket_flush,
 	.udp_close = udp_socket_close,
 	.listener_open = tcp_listen,

@@ -123,6 +123,13 @@ void td_udp_on_pause(struct td_udp *u, td_udp_pause_fn *fn)
 	u->pause = fn;
 }
 
+void td_udp_on_refused(struct td_udp *u, td_udp_refused_fn *fn)
+{
+	u->refused = fn;
+	if (u->net->ops->udp_hear)
+		u->net->ops->udp_hear(u);
+}
+
 void net_udp_pause(struct td_udp *u)
 {
 	if (!u->closed && u->pause)

@@ -9,6 +9,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -170,9 +171,60 @@ static void receive(struct udp_socket *s)
 	}
 }
 
+/* The kernel queues errors (ip(7), IP_RECVERR) with the address the datagram was for. What it says of itself (too long) is not meant. */
+static int error_of(const struct msghdr *m)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)m, c)) {
+		const struct sock_extended_err *e = (const void *)CMSG_DATA(c);
+
+		if (!(c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) &&
+		    !(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))
+			continue;
+		if (e->ee_origin != SO_EE_ORIGIN_ICMP && e->ee_origin != SO_EE_ORIGIN_ICMP6)
+			continue;
+		if (e->ee_errno == ECONNREFUSED || e->ee_errno == EHOSTUNREACH || e->ee_errno == ENETUNREACH)
+			return -(int)e->ee_errno;
+	}
+	return 0;
+}
+
+static TD_RARE void hear(struct udp_socket *s)
+{
+	while (!s->u.closed) {
+		struct sockaddr_storage at;
+		_Alignas(struct cmsghdr) char control[512];
+		struct msghdr m = {
+			.msg_name = &at, .msg_namelen = sizeof(at), .msg_control = control, .msg_controllen = sizeof(control)
+		};
+		struct td_addr to;
+		int err;
+
+		if (recvmsg(s->io.fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+			return;
+		err = error_of(&m);
+		if (err && !td_addr_from_sockaddr(&to, &at))
+			s->u.refused(&s->u, &to, err, s->u.arg);
+	}
+}
+
+void udp_socket_hear(struct td_udp *u)
+{
+	struct udp_socket *s = (struct udp_socket *)u;
+	bool v4 = u->local.family == TD_AF_V4;
+	int on = 1;
+
+	(void)setsockopt(s->io.fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, &on, sizeof(on));
+}
+
 static void on_io(struct td_io *io, unsigned events, void *arg)
 {
 	struct udp_socket *s = arg;
+
+	if ((events & TD_IO_HUP) && s->u.refused) {
+		hear(s);
+		if (s->u.closed)
+			return;
+	}
 
 	if ((events & TD_IO_WRITE) && s->u.blocked) {
 		s->u.blocked = false;

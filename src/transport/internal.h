@@ -101,6 +101,7 @@ struct tp_listener *tp_listener_for(const struct td_tp *tp, enum td_proto proto,
 /* udp.c */
 void tp_udp_received(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg);
 void tp_udp_paused(struct td_udp *udp, void *arg);
+void tp_udp_refused(struct td_udp *udp, const struct td_addr *to, int err, void *arg);
 
 /* stun.c */
 enum { TP_STUN_MAX = 64 };

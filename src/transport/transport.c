@@ -113,6 +113,8 @@ int td_tp_listen(struct td_tp *tp, unsigned *index, enum td_proto proto, const s
 	}
 	if (ln->udp)
 		td_udp_on_pause(ln->udp, tp_udp_paused);
+	if (ln->udp && tp->events->refused)
+		td_udp_on_refused(ln->udp, tp_udp_refused);
 	ln->addr = ln->udp ? *td_udp_local(ln->udp) : ln->stream ? *td_listener_local(ln->stream) : *local;
 	tp->listeners[tp->n_listeners++] = ln;
 	*index = ln->index;

@@ -66,6 +66,13 @@ void tp_udp_received(struct td_udp *udp, struct td_buf *buf, const struct td_add
 	tp->held_from = flow;
 }
 
+void tp_udp_refused(struct td_udp *udp, const struct td_addr *to, int err, void *arg)
+{
+	struct tp_listener *ln = arg;
+
+	ln->tp->events->refused(ln->tp->arg, to, err);
+}
+
 void tp_udp_paused(struct td_udp *udp, void *arg)
 {
 	struct tp_listener *ln = arg;

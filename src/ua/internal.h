@@ -61,6 +61,9 @@ bool ua_auth_again(struct td_ua *ua, struct ua_auth *au, const struct td_flow *t
 
 /* ---- requests ---- */
 
+/* Nobody is there: the oldest request that waits for an answer from there fails (RFC 3261 §18.4). Each datagram is told of by itself. */
+void ua_requests_refused(struct td_ua *ua, const struct td_addr *peer, int err);
+
 struct td_request {
 	struct td_link link;
 	struct td_ua *ua;

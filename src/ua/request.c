@@ -111,6 +111,29 @@ static void on_ended(struct td_clitx *ct, int why, void *arg)
 
 static const struct td_clitx_events request_events = { on_response, on_ended };
 
+/* The first that waits for an answer from there over UDP. */
+static struct td_request *waiting_for(const struct td_ua *ua, const struct td_addr *peer)
+{
+	for (struct td_link *l = ua->requests.next; l != &ua->requests; l = l->next) {
+		struct td_request *r = TD_CONTAINER_OF(l, struct td_request, link);
+
+		if (r->ct && r->flow.proto == TD_UDP && td_addr_eq(&r->flow.peer, peer))
+			return r;
+	}
+	return NULL;
+}
+
+void ua_requests_refused(struct td_ua *ua, const struct td_addr *peer, int err)
+{
+	struct td_request *r;
+
+	/* One after the other: what is told of the first may close others, or the agent. */
+	if ((r = waiting_for(ua, peer))) {
+		drop_transaction(r);
+		finish(r, err, NULL);
+	}
+}
+
 static struct td_request *make(struct td_ua *ua, td_request_fn *fn, void *arg)
 {
 	struct td_request *r = calloc(1, sizeof(*r));

@@ -247,7 +247,14 @@ static void on_tls_failed(void *arg, const struct td_flow *flow, int err, struct
 	td_out_str(&ua->trouble, why);
 }
 
-static const struct td_tp_events tp_events = { .message = on_bytes, .conn_lost = on_conn_lost, .tls_failed = on_tls_failed };
+static void on_refused(void *arg, const struct td_addr *to, int err)
+{
+	ua_requests_refused(arg, to, err);
+}
+
+static const struct td_tp_events tp_events = {
+	.message = on_bytes, .refused = on_refused, .conn_lost = on_conn_lost, .tls_failed = on_tls_failed
+};
 
 /* ---- opening and closing ---- */
 

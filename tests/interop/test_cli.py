@@ -312,6 +312,10 @@ def ping(place):
         e = json.loads(r.stdout)
         check(e["event"] == "answered" and e["status"] == 200 and 0 < e["ms"] < 10000, "ping: %s", e)
     expect(tandem(place, "ping", "sip:" + server.address), 0, r"^200 OK in [\d.]+ ms")
+    start = time.monotonic()
+    expect(tandem(place, "ping", "sip:%s:%d" % (HOST, harness.free_port())), 4, r"Connection refused")
+    expect(tandem(place, "ping", "sip:[::1]:%d" % harness.free_port()), 4, r"Connection refused")
+    check(time.monotonic() - start < 10, "that nobody listens took %.1f s to tell", time.monotonic() - start)
     expect(tandem(place, "ping", "alice@" + DOMAIN, "--proxy", "udp:" + server.address), 3, r"40[17]")
     expect(tandem(place, "ping", "alice@" + DOMAIN, *server.account("alice"), env={"PW": PASSWORD}), 3, r"480")
 
