@@ -22,16 +22,16 @@ int td_core_aor(struct td_out *o, const struct td_uri *uri, const struct td_doma
 	return 0;
 }
 
-struct td_str td_core_come_again(const struct td_core *core, struct td_msg *msg)
+struct td_str td_core_come_again(const struct td_core *core, struct td_msg *msg, unsigned least_s)
 {
-	enum { ROOM = sizeof("Retry-After: 4294967295\r\n"), LEAST_S = 20, SPREAD_S = 20 };
+	enum { ROOM = sizeof("Retry-After: 4294967295\r\n") };
 	char *text = td_arena_alloc(&msg->arena, ROOM);
 	struct td_out o;
 
 	if (!text)
 		return TD_STR_NULL;
 	td_out_init_fixed(&o, text, ROOM);
-	td_out_fmt(&o, "Retry-After: %u\r\n", LEAST_S + (unsigned)td_rng_below(td_loop_rng(core->loop), SPREAD_S));
+	td_out_fmt(&o, "Retry-After: %u\r\n", least_s + (unsigned)td_rng_below(td_loop_rng(core->loop), least_s));
 	return td_out_view(&o);
 }
 

@@ -49,10 +49,14 @@ static inline bool td_core_drains(const struct td_core *core)
 	return atomic_load_explicit(&core->draining, memory_order_relaxed);
 }
 
-/* What those are told who come while the server drains: "Draining", and when to come again, which is not the same for all. In msg's arena;
- * empty when memory is out. */
-#define TD_CORE_DRAINING TD_STR("Draining")
-TD_RARE struct td_str td_core_come_again(const struct td_core *core, struct td_msg *msg);
+#define TD_CORE_DRAINING TD_STR("Draining") /* the reason given to those who come while the server drains */
+
+/*
+ * A Retry-After for who is turned away with 503: between least_s and twice that, so that those who were sent away together do not come
+ * back together. In msg's arena; empty when memory is out.
+ */
+enum { TD_CORE_SOON_S = 8, TD_CORE_LATER_S = 20 }; /* there is too much to do; somebody else is to serve */
+TD_RARE struct td_str td_core_come_again(const struct td_core *core, struct td_msg *msg, unsigned least_s);
 
 /* The domain of ours that a SIP URI means: by its name, whatever the port, or by our own address, which stands for the first one.
  * NULL: none. */

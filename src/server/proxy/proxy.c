@@ -501,7 +501,7 @@ static int take_on(struct px_context *c)
 				.kind = TD_NOTE_TOO_MANY, .a = 503, .peer = c->setup->from.peer, .proto = c->setup->from.proto });
 	if (err)
 		td_reply_stateless(core->txl, c->msg, &c->setup->from, err == TD_ELIMIT ? 503 : 500, TD_STR_NULL,
-				   err == TD_ELIMIT ? TD_STR("Retry-After: 10\r\n") : TD_STR_NULL);
+				   err == TD_ELIMIT ? td_core_come_again(core, c->msg, TD_CORE_SOON_S) : TD_STR_NULL);
 	return err;
 }
 

@@ -33,9 +33,9 @@ struct pending {
 	struct td_loc_call *call;    /* NULL while the call that makes it runs */
 };
 
-static struct verdict no_later(void)
+static struct verdict no_later(const struct td_registrar *r, struct td_msg *msg)
 {
-	return (struct verdict){ .status = 503, .extra = TD_STR("Retry-After: 10\r\n") };
+	return (struct verdict){ .status = 503, .extra = td_core_come_again(r->core, msg, TD_CORE_SOON_S) };
 }
 
 static void answer(struct td_registrar *r, const struct td_msg *msg, const struct td_flow *from, const struct verdict *v)
@@ -343,13 +343,13 @@ static int put_bindings(struct td_str *out, struct pending *p, const struct td_b
 	return 0;
 }
 
-static struct verdict verdict_of(int err)
+static struct verdict verdict_of(const struct pending *p, int err)
 {
 	switch (err) {
 	case 0: return no(200, TD_STR_NULL);
 	case TD_EORDER: return no(500, TD_STR("Out of order")); /* as §12.2.2 answers a CSeq that is too low */
 	case TD_ELIMIT: return no(403, TD_STR("Too many contacts"));
-	case -EAGAIN: return no_later();
+	case -EAGAIN: return no_later(p->registrar, p->msg);
 	default: return no(500, TD_STR_NULL); /* the store has logged why */
 	}
 }
@@ -357,12 +357,12 @@ static struct verdict verdict_of(int err)
 static void on_location(void *arg, int err, const struct td_binding *b, unsigned n)
 {
 	struct pending *p = arg;
-	struct verdict v = verdict_of(err);
+	struct verdict v = verdict_of(p, err);
 
 	if (err == TD_ELIMIT && p->draining)
 		v = (struct verdict){ .status = 503,
 				      .reason = TD_CORE_DRAINING,
-				      .extra = td_core_come_again(p->registrar->core, p->msg) };
+				      .extra = td_core_come_again(p->registrar->core, p->msg, TD_CORE_LATER_S) };
 	if (!err && put_bindings(&v.extra, p, b, n))
 		v = no(500, TD_STR_NULL);
 	answer(p->registrar, p->msg, p->from, &v);
@@ -383,13 +383,13 @@ static struct verdict submit(struct td_registrar *r, struct td_msg *msg, const s
 	int err;
 
 	if (r->pending_n >= MAX_PENDING)
-		return no_later();
+		return no_later(r, msg);
 	if (!p)
 		return no(500, TD_STR_NULL);
 	*p = (struct pending){ .registrar = r, .msg = msg, .from = from, .extension = x, .draining = !up->max_contacts };
 	err = td_location_update(&p->call, core->location, core->worker, up, on_location, p);
 	if (err)
-		return verdict_of(err);
+		return verdict_of(p, err);
 	if (!p->call) /* answered */
 		return fine;
 	p->flow = *from;

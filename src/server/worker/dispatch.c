@@ -106,7 +106,7 @@ TD_RARE static void turn_away(struct td_route *r, const struct td_core *core, st
 	r->challenge = false;
 	r->status = 503;
 	r->reason = TD_CORE_DRAINING;
-	r->extra = td_core_come_again(core, msg);
+	r->extra = td_core_come_again(core, msg, TD_CORE_LATER_S);
 }
 
 static void on_request(void *arg, struct td_msg *msg, const struct td_flow *from)
@@ -257,7 +257,8 @@ static void hand_over(struct worker *w, struct worker *to, struct td_msg *msg, c
 		td_trace_note(w->core.trace, msg->call_id,
 			      &(struct td_note){ .kind = TD_NOTE_WORKER_BEHIND, .a = answered ? 503 : 0 });
 		if (answered)
-			td_reply_stateless(w->core.txl, msg, from, 503, TD_STR_NULL, TD_STR("Retry-After: 10\r\n"));
+			td_reply_stateless(w->core.txl, msg, from, 503, TD_STR_NULL,
+					   td_core_come_again(&w->core, msg, TD_CORE_SOON_S));
 		td_msg_unref(msg);
 		return;
 	}

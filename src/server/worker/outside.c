@@ -19,7 +19,7 @@ bool worker_outside(enum td_proto p)
 /* ---- messages ---- */
 
 /* Its worker has too much to do, and would never look at it. The sender does not repeat it (§18: reliable), so it is told. */
-static void turn_away(struct outside *o, const struct td_msg *m, const struct td_flow *from)
+static void turn_away(struct outside *o, struct td_msg *m, const struct td_flow *from)
 {
 	struct td_out out;
 	struct td_buf *b;
@@ -30,7 +30,7 @@ static void turn_away(struct outside *o, const struct td_msg *m, const struct td
 	td_rng_token(td_loop_rng(o->half.core.loop), tag, sizeof(tag));
 	td_out_init(&out);
 	td_put_response_head(&out, m, 503, TD_STR("Service Unavailable"), td_str_n(tag, sizeof(tag)), false);
-	td_out_z(&out, "Retry-After: 10\r\n");
+	td_out_str(&out, td_core_come_again(&o->half.core, m, TD_CORE_SOON_S));
 	td_put_body(&out, TD_STR_NULL, TD_STR_NULL);
 	b = td_out_buf(&out);
 	if (b)
