@@ -72,7 +72,7 @@ static double once(SSL_CTX *ours, SSL_CTX *theirs)
 {
 	struct ends e = { .client = SSL_new(theirs) };
 	char text[MESSAGE_BYTES] = { 0 };
-	BIO *a, *b;
+	BIO *a = NULL, *b = NULL;
 	double us = 0, from;
 
 	must(e.client && BIO_new_bio_pair(&a, PIPE_BYTES, &b, PIPE_BYTES), "out of memory");

@@ -41,6 +41,8 @@ static struct td_str next_word(struct td_str *text)
 	struct td_str word;
 	size_t i = 0;
 
+	if (!text->n)
+		return TD_STR_NULL;
 	while (text->n && is_between(*text->p))
 		*text = td_str_n(text->p + 1, text->n - 1);
 	while (i < text->n && !is_between(text->p[i]))
