@@ -324,10 +324,14 @@ static int send_long(struct udp_socket *s)
 /*
  * sendmmsg stops at the first datagram that fails and tells its error with the next call; that one is dropped, and
  * counted, and the others go on. UDP may lose it anyway: who needs an answer has a timer.
+ *
+ * It is tried twice: where errors are heard of (udp_socket_hear) the first attempt may fail with what ICMP said of another datagram, sent
+ * before; the kernel tells that with the next send, once, and sends nothing. hear() tells whom it was about.
  */
 void udp_socket_flush(struct td_udp *u)
 {
 	struct udp_socket *s = (struct udp_socket *)u;
+	bool again = false;
 
 	while (u->count > 0) {
 		int sent = send_some(s, u->count < NET_UDP_BATCH ? u->count : NET_UDP_BATCH);
@@ -341,6 +345,11 @@ void udp_socket_flush(struct td_udp *u)
 			td_io_want(&s->io, TD_IO_READ | TD_IO_WRITE);
 			return;
 		}
+		if (sent < 0 && !again) {
+			again = true;
+			continue;
+		}
+		again = false;
 		if (sent < 0) {
 			u->stats.send_errors++;
 			net_udp_pop(u);

@@ -18,7 +18,7 @@ struct box {
 	struct td_buf *kept[64];
 	unsigned n_kept, keep_every;
 	bool echo, close, in_order;
-	unsigned wanted;
+	unsigned wanted, refused;
 };
 
 static void on_datagram(struct td_udp *udp, struct td_buf *buf, const struct td_addr *from, void *arg)
@@ -351,6 +351,45 @@ static void nowhere(void **state)
 	world_close(&w);
 }
 
+static void on_refused(struct td_udp *udp, const struct td_addr *to, int err, void *arg)
+{
+	((struct box *)arg)->refused += td_ip_eq(to, td_udp_local(udp)) && err == -ECONNREFUSED;
+}
+
+static void send_now(struct box *from, const struct td_addr *to, unsigned seed)
+{
+	struct td_buf *b = pattern(50, seed);
+
+	assert_int_equal(td_udp_send(from->udp, to, b), 0);
+	from->udp->net->ops->udp_flush(from->udp);
+	td_buf_unref(b);
+}
+
+/* The kernel tells with the next send what ICMP said of the one before: that next one leaves all the same. */
+static void refused_before(void **state)
+{
+	struct box server = { .wanted = 3 }, client = { 0 }, gone = { 0 };
+	struct td_addr at;
+	struct world w;
+
+	world_open(&w, state);
+	open_pair(&w, &server, &client);
+	td_udp_on_refused(client.udp, on_refused);
+	assert_int_equal(td_udp_open(&gone.udp, w.server_net, &w.server_ip, 0, on_datagram, &gone), 0);
+	at = *td_udp_local(gone.udp);
+	td_udp_close(gone.udp);
+	for (unsigned i = 0; i < 3; i++) {
+		send_now(&client, &at, 0);
+		send_now(&client, td_udp_local(server.udp), i);
+	}
+	assert_true(world_run(&w, got_wanted, &server));
+	assert_true(server.in_order);
+	assert_int_equal(td_udp_stats(client.udp)->send_errors, 0);
+	world_settle(&w);
+	assert_int_equal(client.refused, w.mode->sim ? 0 : 3);
+	close_pair(&w, &server, &client);
+}
+
 /* A network of our own whose loopback carries no more than an Ethernet would. False: this user may not make one. */
 static bool narrow_network(void)
 {
@@ -401,6 +440,7 @@ int main(void)
 		FOUR_MODES(shared_port),
 		FOUR_MODES(bounded_queue),
 		FOUR_MODES(nowhere),
+		FOUR_MODES(refused_before),
 		{ "too_long_for_the_path", too_long_for_the_path, NULL, NULL, &modes[0] },
 	};
 
