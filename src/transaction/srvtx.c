@@ -134,15 +134,17 @@ static TD_RARE int send_back(struct td_srvtx *st, struct td_buf *bytes)
 {
 	struct td_txl *txl = st->t.txl;
 	bool final = st->last_status >= 200;
+	struct td_via via = st->msg->via;
 	struct td_flow to;
 
+	via.transport = td_proto_name((enum td_proto)st->t.flow.proto); /* what it came by, whatever it says */
 	if (td_tp_reconnect_flow(&to, txl->tp, st->msg, &st->t.flow))
-		return final ? way_back(txl, &st->msg->via, NULL, bytes) : TD_ECLOSED;
+		return final ? way_back(txl, &via, NULL, bytes) : TD_ECLOSED;
 	txn_unwatch(&st->t);
 	st->gone = false;
 	st->t.flow = to;
 	st->reply_port = to.peer.port;
-	return final && !way_back(txl, &st->msg->via, &to, bytes) ? 0 : td_tp_send(txl->tp, &to, bytes);
+	return final && !way_back(txl, &via, &to, bytes) ? 0 : td_tp_send(txl->tp, &to, bytes);
 }
 
 static int send_response(struct td_srvtx *st, struct td_buf *bytes)

@@ -7,6 +7,8 @@ static const struct zone_row rows[] = {
 	{ "_sip._tcp.alice.test", "SRV", 60, "20 1 5070 twin.alice.test" },
 	{ "dead.alice.test", "A", 60, "10.0.1.1" },
 	{ "twin.alice.test", "A", 60, "10.0.1.3" },
+	{ "_sip._udp.alice.test", "SRV", 60, "10 1 5060 third.alice.test" },
+	{ "third.alice.test", "A", 60, "10.0.1.4" },
 	{ "evil.test", "A", 60, "127.0.0.1" },
 	{ "evil.test", "A", 60, "169.254.1.1" },
 };
@@ -39,23 +41,28 @@ static void rig_close(struct rig *r)
 }
 
 /* Alice's request, and bob's answer when her connection is gone. */
-static void ask(struct rig *r, const char *sent_by, const char *method, unsigned status)
+static void ask_via(struct rig *r, const char *transport, const char *sent_by, const char *method, unsigned status)
 {
 	unsigned serial = ++r->w.serial;
 	struct td_msg *m;
 
 	phone_send(
 		&r->a,
-		"%s sip:bob@any.test SIP/2.0\nVia: SIP/2.0/TCP %s;branch=z9hG4bK%u\nMax-Forwards: 70\nTo: <sip:bob@any.test>\n"
+		"%s sip:bob@any.test SIP/2.0\nVia: SIP/2.0/%s %s;branch=z9hG4bK%u\nMax-Forwards: 70\nTo: <sip:bob@any.test>\n"
 		"From: <sip:alice@any.test>;tag=1\nCall-ID: %u\nCSeq: 1 %s\nContact: <sip:alice@10.0.1.1:40001;transport=tcp>\n"
 		"Content-Length: 0\n\n",
-		method, sent_by, serial, serial, method);
+		method, transport, sent_by, serial, serial, method);
 	m = want_request(&r->b, method);
 	phone_drop(&r->a);
 	world_run(&r->w, 100);
 	phone_answer(&r->b, m, status, "", NULL);
 	if (status >= 300)
 		want_request(&r->b, "ACK");
+}
+
+static void ask(struct rig *r, const char *sent_by, const char *method, unsigned status)
+{
+	ask_via(r, "TCP", sent_by, method, status);
 }
 
 /* Proves RFC 3263 §5-1. */
@@ -81,6 +88,25 @@ static void by_the_name(void **state)
 			want_silence(&r.twin, 2000);
 			rig_close(&r);
 		}
+}
+
+/* What came by a connection goes back by one, whatever its Via names: no datagram to whom the name leads by UDP. */
+static void by_what_it_came_by(void **state)
+{
+	static const char *const transports[] = { "UDP", "TLS", "WS", "SCTP" };
+
+	for (size_t i = 0; i < TD_ARRAY_LEN(transports); i++) {
+		struct phone third;
+		struct rig r;
+
+		rig_open(&r, 1);
+		phone_open(&third, &r.w, "alice", "10.0.1.4", 5060, TD_UDP);
+		ask_via(&r, transports[i], "alice.test", "INVITE", 200);
+		want_status(&r.twin, 200);
+		want_silence(&third, 2000);
+		phone_close(&third);
+		rig_close(&r);
+	}
 }
 
 /* Somebody listens where the request came from: nobody is looked for elsewhere. */
@@ -119,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_the_name),
+		cmocka_unit_test(by_what_it_came_by),
 		cmocka_unit_test(first_where_it_came_from),
 		cmocka_unit_test(p5_and_nowhere_else),
 	};
