@@ -205,7 +205,10 @@ bool txn_ack_fits(const struct td_srvtx *st, const struct td_msg *ack);
 
 /* ---- way_back.c ---- */
 
-/* bytes answer a request with this Via. first: over a new connection to where it came from; NULL: there can be none. -ENOMEM. */
+/*
+ * bytes answer a request with this Via, whose transport is to be what the request came by. first: over a new connection to where it came
+ * from; NULL: there can be none. Not 0 (TD_ECLOSED, TD_EUNSUPPORTED, -ENOMEM): its sent-by leads nowhere else.
+ */
 int way_back(struct td_txl *txl, const struct td_via *via, const struct td_flow *first, struct td_buf *bytes);
 void ways_back_end(struct td_txl *txl);
 

@@ -45,8 +45,8 @@ static void tell(const struct way_back *w, const char *what, int err)
 	       TD_KERR(err));
 }
 
-/* The next target of the name. */
-static void way_on(struct way_back *w);
+/* The next target of the name. Not 0: there can be none, and w is gone. */
+static int way_on(struct way_back *w);
 
 static void on_lost(struct td_flow_watch *watch, int err, void *arg)
 {
@@ -98,30 +98,32 @@ static void on_found(void *arg, int err, const struct td_hop *hop)
 
 static const struct td_locate_events locate_events = { .found = on_found };
 
-static void way_on(struct way_back *w)
+static int way_on(struct way_back *w)
 {
-	struct td_addr numeric;
 	int err = 0;
 
 	w->flow.conn = 0;
 	if (!w->locate)
-		err = !w->txl->locator || !td_ip_parse(&numeric, w->via.host)
-			      ? TD_ECLOSED
-			      : td_locate_open_via(&w->locate, w->txl->locator, &w->via, &locate_events, w);
+		err = td_locate_open_via(&w->locate, w->txl->locator, &w->via, &locate_events, w);
 	if (err) {
 		tell(w, "txn response-lost", err);
 		way_end(w);
 	} else {
 		td_locate_next(w->locate);
 	}
+	return err;
 }
 
 int way_back(struct td_txl *txl, const struct td_via *via, const struct td_flow *first, struct td_buf *bytes)
 {
 	size_t n = via->transport.n + via->host.n;
-	struct way_back *w = txl->way_n < WAYS_MAX ? calloc(1, sizeof(*w) + n) : NULL;
+	struct td_addr numeric;
+	struct way_back *w;
 	struct td_out o;
 
+	if (!txl->locator || !td_ip_parse(&numeric, via->host))
+		return TD_ECLOSED;
+	w = txl->way_n < WAYS_MAX ? calloc(1, sizeof(*w) + n) : NULL;
 	if (!w)
 		return -ENOMEM;
 	td_out_init_fixed(&o, w->text, n);
@@ -141,9 +143,7 @@ int way_back(struct td_txl *txl, const struct td_via *via, const struct td_flow 
 	txl->way_n++;
 	if (first)
 		w->flow = *first;
-	if (!first || try_flow(w))
-		way_on(w);
-	return 0;
+	return !first || try_flow(w) ? way_on(w) : 0;
 }
 
 void ways_back_end(struct td_txl *txl)
