@@ -557,6 +557,26 @@ static void kept_by_pushes(void **state)
 	}
 }
 
+/* Another phone of the address registers meanwhile: that is no reason to be told again. */
+static void told_once(void **state)
+{
+	struct rig r;
+
+	rig_open(&r, 1, TD_UDP);
+	reg(&r.b, BOB_UDP, "Expires: 300\n");
+	world_run(&r.w, 190000);
+	assert_int_equal(r.s.told, 1);
+	for (int i = 0; i < 3; i++) {
+		reg(&r.c, NULL, "");
+		world_run(&r.w, 10000);
+		assert_int_equal(r.s.told, 1);
+	}
+	reg(&r.b, BOB_UDP, "Expires: 300\n"); /* anew: there is another end to be told of */
+	world_run(&r.w, 190000);
+	assert_int_equal(r.s.told, 2);
+	rig_close(&r);
+}
+
 /* A refresh under the same Call-ID stays where it is in memory, and is told of again. */
 static void refreshed_in_place(void **state)
 {
@@ -655,6 +675,7 @@ int main(void)
 		cmocka_unit_test(bounded),
 		cmocka_unit_test(what_phones_are_told),
 		cmocka_unit_test(kept_by_pushes),
+		cmocka_unit_test(told_once),
 		cmocka_unit_test(refreshed_in_place),
 		cmocka_unit_test(many_end_at_once),
 		cmocka_unit_test(not_configured),

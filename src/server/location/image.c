@@ -51,7 +51,9 @@ static char *put_binding(char *p, const struct td_binding *b, uint64_t stored_un
 		.stored_until_s = clip_time(stored_until_s),
 		.cseq = b->cseq,
 		.q = b->q,
-		.ending = b->wakes ? TO_BE_TOLD : NOBODY_TOLD,
+		.ending = !b->wakes ? NOBODY_TOLD
+			  : b->told ? TOLD
+				    : TO_BE_TOLD,
 		.contact_n = (uint16_t)b->contact.n,
 		.params_n = (uint16_t)b->params.n,
 		.call_id_n = (uint16_t)b->call_id.n,
@@ -222,7 +224,8 @@ bool image_next(struct td_binding *out, const struct image *im, size_t *at)
 	out->user_agent = take(&p, h.agent_n);
 	out->cseq = h.cseq;
 	out->q = h.q;
-	out->wakes = h.ending;
+	out->wakes = h.ending != NOBODY_TOLD;
+	out->told = h.ending == TOLD;
 	out->expires_at_s = h.expires_at_s;
 	*at = (index + 1) << 32 | (size_t)(p - im->bytes);
 	return true;

@@ -22,7 +22,8 @@ struct td_binding {
 	struct td_str path; /* the values of Path, commas between them: a Route towards the contact (RFC 3327); mostly empty */
 	uint32_t cseq;
 	int16_t q;             /* 0..1000 */
-	bool wakes;            /* its phone is told when it ends (td_location_on_ending()) */
+	bool wakes;            /* its phone sleeps, and is woken by a push: told when it ends (td_location_on_ending()) */
+	bool told;             /* and has been */
 	uint64_t expires_at_s; /* wall clock */
 	struct td_flow flow;   /* it registered by this: reached here, NAT or not */
 };
@@ -136,7 +137,8 @@ void td_location_approach(const struct td_location *loc, unsigned worker, uint64
 
 /*
  * For phones that sleep until they are told to register anew (RFC 8599 §5.5): fn is called once for each binding with `wakes`, on the loop
- * of the worker whose shard has it, TD_LOC_ENDING_S seconds before it ends. False: not now; it is called again two seconds later.
+ * of the worker whose shard has it, TD_LOC_ENDING_S seconds before it ends. False: not now; it is called again two seconds later. True: it
+ * is not called again before the phone has registered anew, whatever came of what fn began.
  */
 enum { TD_LOC_ENDING_S = 120 };
 typedef bool td_loc_ending_fn(void *arg, struct td_str aor, const struct td_binding *b);
