@@ -260,6 +260,31 @@ static void behind_a_proxy(void **state)
 	rig_close(&r);
 }
 
+/* That proxy, or another one on the way, wakes the phone itself; said in the first field of several or in a later one. */
+/* Proves RFC 8599 §5.6.1.1-4. */
+static void woken_by_another(void **state)
+{
+	static const char *const lines[] = {
+		"Feature-Caps: *;+sip.pns=\"acme\"\n",
+		"Feature-Caps: *;+g.x\nX-A: b\nfeature-caps: *;+sip.pns=\"acme\"\n",
+	};
+
+	for (size_t i = 0; i < TD_ARRAY_LEN(lines); i++) {
+		struct td_msg *m;
+		struct rig r;
+
+		rig_open(&r, 1, TD_UDP);
+		m = reg(&r.b, BOB_UDP, lines[i]);
+		assert_int_equal(m->status, 200);
+		assert_null(find(m, "Feature-Caps"));
+		dial(&r, "INVITE");
+		phone_refuse(&r.b, want_request(&r.b, "INVITE"), 486);
+		want_status(&r.a, 486);
+		assert_int_equal(r.s.told, 0);
+		rig_close(&r);
+	}
+}
+
 static void on_read(void *arg, const struct td_trace_piece *pieces, unsigned n, bool lost)
 {
 	struct td_story **s = arg;
@@ -664,6 +689,7 @@ int main(void)
 		cmocka_unit_test(awake),
 		cmocka_unit_test(woken_and_busy),
 		cmocka_unit_test(behind_a_proxy),
+		cmocka_unit_test(woken_by_another),
 		cmocka_unit_test(the_story_of_it),
 		cmocka_unit_test(nobody_wakes_up),
 		cmocka_unit_test(no_push),

@@ -15,6 +15,19 @@ static bool fits(struct td_str aor)
 	return aor.n <= LOC_MAX_FIELD;
 }
 
+/*
+ * The row does not say it. After a restart a phone that another proxy wakes (RFC 8599 §5.6.1.1) is therefore woken here too, until it
+ * registers anew; one push too many does less harm than one too few.
+ */
+static bool wakes(struct td_str contact)
+{
+	struct td_uri uri TD_UNINIT;
+	struct td_param prid;
+
+	return td_str_chr(contact, ';') && !td_uri_parse(&uri, contact) && td_param_find(&prid, uri.params, TD_STR("pn-prid")) &&
+	       prid.value.n;
+}
+
 /* The bindings of a row that live. -1: not written by us, or no memory for so many (*err). */
 static int unpack(struct td_binding **b, struct td_binding *inline_b, struct td_str rest, uint64_t wall_s, int *err)
 {
@@ -47,7 +60,7 @@ static int unpack(struct td_binding **b, struct td_binding *inline_b, struct td_
 			.path = row.path,
 			.cseq = row.cseq,
 			.q = (int16_t)row.q,
-			.wakes = memmem(row.contact.p, row.contact.n, "pn-prid=", 8), /* as nearly all write it */
+			.wakes = wakes(row.contact),
 			.expires_at_s = row.expires_at_s,
 			.flow = row.flow,
 		};

@@ -1,7 +1,8 @@
 /*
  * Phones that sleep (RFC 8599 §5.6.2). A phone that registered with a push service, and whose connection does not stand, is not sent the
  * request: the service is told (server/push), and the request waits until the phone has registered anew, which its address's watch
- * tells (fork.c), for push.wait at most. Over UDP, and behind another proxy, nobody knows whether it is awake, so it is woken.
+ * tells (fork.c), for push.wait at most. Over UDP, and behind another proxy, nobody knows whether it is awake, so it is woken; unless
+ * that proxy said that it does so itself (§5.6.1.1), which the binding remembers (`wakes`).
  *
  * Of one phone there may be several bindings, old ones among them. It is awake when one of them is seen that was not there when the
  * waiting began: another Call-ID, another CSeq, or another contact.
@@ -188,7 +189,8 @@ bool px_sleeps(struct px_context *c, const struct td_binding *b, struct td_str u
 	struct sleeper *s, *first;
 	uint64_t id, state;
 
-	if (!c->st || (!c->invite && c->msg->method != TD_MESSAGE) || !td_push_phone_of(&phone, core->cfg, b->contact))
+	if (!c->st || !b->wakes || (!c->invite && c->msg->method != TD_MESSAGE) ||
+	    !td_push_phone_of(&phone, core->cfg, b->contact))
 		return false;
 	id = td_hash_str(&c->px->key, phone.prid);
 	if (b->flow.conn && !b->path.n && td_tp_flow_alive(core->tp, &b->flow)) {

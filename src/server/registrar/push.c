@@ -9,12 +9,14 @@ enum {
 	LEAST_S = TD_LOC_ENDING_S + 60, /* a binding that ends sooner could not be kept by a push */
 };
 
-/* A proxy on the way does it. */
+/* A proxy on the way does it. Each on the way may have said something, in a field of its own. */
 static bool is_done_elsewhere(const struct td_msg *msg)
 {
-	const struct td_hdr *h = td_msg_hdr_named(msg, TD_STR("Feature-Caps"));
-
-	return h && memmem(td_hdr_value(msg, h).p, h->value_n, "sip.pns", 7);
+	for (const struct td_hdr *h = td_msg_hdr(msg, TD_HDR_OTHER); h; h = td_msg_hdr_next(msg, h))
+		if (td_str_ieq(td_str_n(msg->bytes.p + h->at, h->name_n), TD_STR("Feature-Caps")) &&
+		    memmem(td_hdr_value(msg, h).p, h->value_n, "sip.pns", 7))
+			return true;
+	return false;
 }
 
 static void put_caps(struct td_out *o, struct td_str provider, bool wakes_itself)

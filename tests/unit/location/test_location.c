@@ -284,6 +284,46 @@ static void paths(void **state)
 	lookup(f, 1, "a@d", "sip:a@h1[<sip:q;lr>,<sip:p;lr>]:162 sip:a@h2:195 sip:a@h3[<sip:p;lr>]:162 ");
 }
 
+static void on_wakes(void *arg, int err, const struct td_binding *b, unsigned n)
+{
+	assert_int_equal(n, 1);
+	*(int *)arg = b[0].wakes;
+}
+
+/* A phone that asked for pushes is known for it after a restart, however it wrote that (RFC 8599 §5.1). */
+static void pushes_after_a_restart(void **state)
+{
+	static const struct {
+		const char *contact;
+		int wakes;
+	} asked[] = {
+		{ "sip:a@h;pn-provider=x;pn-prid=1", 1 },
+		{ "sip:a@h;PN-Prid=1;pn-provider=x", 1 },
+		{ "sip:a@h;pn-provider=x", 0 },
+		{ "sip:a;pn-prid=1@h", 0 },
+		{ "sip:a@h;x=y", 0 },
+	};
+	struct td_loc_call *call;
+	struct fix *f = *state;
+	char aor[16];
+
+	for (size_t i = 0; i < TD_ARRAY_LEN(asked); i++) {
+		snprintf(aor, sizeof(aor), "a%zu@d", i);
+		send(f, 0, aor, "c1", 1, CHANGES({ asked[i].contact, 600 }));
+		td_sim_run(f->sim, 1);
+	}
+	restart(f);
+	for (size_t i = 0; i < TD_ARRAY_LEN(asked); i++) {
+		int wakes = -1;
+
+		snprintf(aor, sizeof(aor), "a%zu@d", i);
+		assert_int_equal(td_location_lookup(&call, f->loc, 0, td_str_of(aor), on_wakes, &wakes), 0);
+		td_sim_run(f->sim, 1);
+		if (wakes != asked[i].wakes)
+			fail_msg("%s: %d", asked[i].contact, wakes);
+	}
+}
+
 static void on_each(void *arg, struct td_str aor, const struct td_binding *b)
 {
 	if (b)
@@ -522,6 +562,7 @@ int main(void)
 		DURABLE(refreshes_are_written_seldom),
 		DURABLE(changes_are_written),
 		DURABLE(order_after_a_restart),
+		DURABLE(pushes_after_a_restart),
 		BOTH(paths),
 		DURABLE(asked_while_loading),
 		DURABLE(stopped_while_loading),
