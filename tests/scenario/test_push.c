@@ -465,6 +465,32 @@ static void one_push_for_a_phone(void **state)
 	rig_close(&r);
 }
 
+/* A phone in two addresses of one number: in each it sleeps until it has registered there. */
+static void in_two_addresses(void **state)
+{
+	struct rig r;
+
+	rig_open_with(&r, 1, TD_TCP, PUSH "ring: [{number: \"team@any.test\", to: [bob, carol]}]\n");
+	for (int i = 0; i < 2; i++) {
+		phone_registers(&r.b, "sip:bob@any.test", "Contact: " BOB_TCP "\n");
+		phone_registers(&r.b, "sip:carol@any.test", "Contact: <sip:carol@10.0.1.2:40002;transport=tcp" PN ">\n");
+		if (i)
+			break;
+		phone_drop(&r.b);
+		world_run(&r.w, 100);
+		leg_new(&r.l, &r.a, "any.test", "sip:team@any.test");
+		leg_send(&r.l, "INVITE", NULL, SDP);
+		world_run(&r.w, 100);
+		want_news(&r, 2, "\"user\":\"carol@any.test\"");
+		want_silence(&r.b, 1000);
+	}
+	phone_refuse(&r.b, want_request(&r.b, "INVITE"), 486);
+	phone_refuse(&r.b, want_request(&r.b, "INVITE"), 486);
+	assert_non_null(maybe_status(&r.a, 486, 100));
+	assert_int_equal(r.s.told, 2);
+	rig_close(&r);
+}
+
 /* In turn: the next group is not held up by one that sleeps. */
 static void in_turn(void **state)
 {
@@ -697,6 +723,7 @@ int main(void)
 		cmocka_unit_test(others_ring_meanwhile),
 		cmocka_unit_test(declined_everywhere),
 		cmocka_unit_test(one_push_for_a_phone),
+		cmocka_unit_test(in_two_addresses),
 		cmocka_unit_test(in_turn),
 		cmocka_unit_test(bounded),
 		cmocka_unit_test(what_phones_are_told),

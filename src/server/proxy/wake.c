@@ -137,6 +137,17 @@ static void tell(struct sleeper *s, const struct td_push_phone *phone, struct td
 	s->failed = err;
 }
 
+/* A phone may be in several of the addresses that a number rings, and moves in each by itself. */
+static uint64_t phone_id(const struct px_context *c, struct td_str user, struct td_str prid)
+{
+	struct td_hasher h;
+
+	td_hasher_init(&h, &c->px->key);
+	td_hasher_add(&h, user);
+	td_hasher_add(&h, prid);
+	return td_hasher_end(&h);
+}
+
 static uint64_t state_of(const struct px_context *c, const struct td_binding *b)
 {
 	struct td_hasher h;
@@ -192,7 +203,7 @@ bool px_sleeps(struct px_context *c, const struct td_binding *b, struct td_str u
 	if (!c->st || !b->wakes || (!c->invite && c->msg->method != TD_MESSAGE) ||
 	    !td_push_phone_of(&phone, core->cfg, b->contact))
 		return false;
-	id = td_hash_str(&c->px->key, phone.prid);
+	id = phone_id(c, user, phone.prid);
 	if (b->flow.conn && !b->path.n && td_tp_flow_alive(core->tp, &b->flow)) {
 		if (w)
 			woken(w, id);
