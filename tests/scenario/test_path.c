@@ -195,20 +195,20 @@ static void service_route(void **state)
 /* ---- proxies that keep the phone's connections (RFC 5626) ---- */
 
 /* Bob's phone registers through an edge: each way is a binding of its own, though all have one URI. */
-static void reg_by(struct rig *r, struct phone *edge, unsigned reg_id, const char *contact)
+static void reg_by(struct rig *r, struct phone *edge, const char *domain, unsigned reg_id, const char *contact)
 {
 	char addr[TD_ADDR_TEXT];
 	struct td_msg *m;
 
 	phone_send(edge,
-		   "REGISTER sip:any.test SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bKe%u\nVia: SIP/2.0/UDP "
+		   "REGISTER sip:%s SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bKe%u\nVia: SIP/2.0/UDP "
 		   "192.168.0.5;branch=z9hG4bKq\n"
-		   "Max-Forwards: 69\nFrom: <sip:bob@any.test>;tag=1\nTo: <sip:bob@any.test>\nCall-ID: c%u\nCSeq: %u REGISTER\n"
+		   "Max-Forwards: 69\nFrom: <sip:bob@%s>;tag=1\nTo: <sip:bob@%s>\nCall-ID: c%u\nCSeq: %u REGISTER\n"
 		   "Contact: <%s>;+sip.instance=\"<urn:uuid:1>\";reg-id=%u\nSupported: path, outbound\nPath: "
 		   "<sip:token%u@%s;lr;ob>\n"
 		   "Content-Length: 0\n\n",
-		   td_addr_text(addr, &edge->addr), r->w.serial + 1, reg_id, r->cseq + 1, contact, reg_id, reg_id,
-		   td_addr_text(addr, &edge->addr));
+		   domain, td_addr_text(addr, &edge->addr), r->w.serial + 1, domain, domain, reg_id, r->cseq + 1, contact, reg_id,
+		   reg_id, td_addr_text(addr, &edge->addr));
 	r->w.serial++;
 	r->cseq++;
 	m = maybe_status(edge, 0, 1000);
@@ -230,24 +230,30 @@ static void another_way_to_the_phone(void **state)
 		const char *one, *two; /* contacts */
 		unsigned second;       /* what the other way comes to: 430 too, or an answer of the phone's */
 		unsigned status;
+		const char *domain; /* NULL: any.test */
 	} rows[] = {
 		{ "sip:bob@192.168.0.5", "sip:bob@192.168.0.5", 486, 486 },
 		{ "sip:bob@192.168.0.5", "sip:bob@192.168.0.5:5070", 486, 486 },
 		{ "sip:bob@192.168.0.5", "sip:bob@192.168.0.5", 430, 480 },
 		{ "sip:bob@192.168.0.5", "sip:bob@192.168.0.5:5070", 430, 480 },
 		{ "sip:bob@192.168.0.5", "sip:bob@192.168.0.5", 603, 603 },
+		{ "sip:bob@192.168.0.5", "sip:bob@192.168.0.5", 486, 486, "turn.test" },
+		{ "sip:bob@192.168.0.5", "sip:bob@192.168.0.5:5070", 430, 480, "turn.test" },
 	};
 
 	for (size_t i = 0; i < TD_ARRAY_LEN(rows); i++) {
+		const char *domain = rows[i].domain ? rows[i].domain : "any.test";
 		struct phone other;
 		struct leg l;
 		struct rig r;
+		char to[32];
 
 		rig_open(&r, TD_UDP, NULL);
 		phone_open(&other, &r.w, "other", "10.0.1.8", 5060, TD_UDP);
-		reg_by(&r, &r.proxy, 1, rows[i].one);
-		reg_by(&r, &other, 2, rows[i].two);
-		leg_new(&l, &r.a, "any.test", "sip:bob@any.test");
+		reg_by(&r, &r.proxy, domain, 1, rows[i].one);
+		reg_by(&r, &other, domain, 2, rows[i].two);
+		snprintf(to, sizeof(to), "sip:bob@%s", domain);
+		leg_new(&l, &r.a, domain, to);
 		leg_send(&l, "INVITE", NULL, SDP);
 		world_run(&r.w, 50);
 		want_silence(&r.proxy, 100); /* one way at a time */
@@ -271,8 +277,8 @@ static void the_phone_has_answered(void **state)
 
 	rig_open(&r, TD_UDP, NULL);
 	phone_open(&other, &r.w, "other", "10.0.1.8", 5060, TD_UDP);
-	reg_by(&r, &r.proxy, 1, "sip:bob@192.168.0.5");
-	reg_by(&r, &other, 2, "sip:bob@192.168.0.5:5070");
+	reg_by(&r, &r.proxy, "any.test", 1, "sip:bob@192.168.0.5");
+	reg_by(&r, &other, "any.test", 2, "sip:bob@192.168.0.5:5070");
 	leg_new(&l, &r.a, "any.test", "sip:bob@any.test");
 	leg_send(&l, "INVITE", NULL, SDP);
 	phone_refuse(&other, want_request(&other, "INVITE"), 486);

@@ -202,6 +202,8 @@ bool px_flow_lost(struct px_branch *b)
 		return true;
 	s->lost[s->lost_n++] = way_of(c, m->uri, td_msg_value(m, TD_HDR_ROUTE));
 	td_msg_unref(m);
+	if (s->serial && s->begun && !s->wanted)
+		s->q++; /* the same group once more: of it only the other way is left */
 	s->wanted = true;
 	px_look(c);
 	return true;
