@@ -67,14 +67,19 @@ static void service_open(struct service *s, struct world *w)
 	s->answer = "HTTP/1.1 204 No Content\r\n\r\n";
 }
 
+static void fill(struct rig *r, enum td_proto caller, enum td_proto proto)
+{
+	service_open(&r->s, &r->w);
+	phone_open(&r->a, &r->w, "alice", "10.0.1.1", 5060, caller);
+	phone_open(&r->b, &r->w, "bob", "10.0.1.2", 40002, proto);
+	phone_open(&r->c, &r->w, "bob", "10.0.1.3", 5060, TD_UDP);
+}
+
 static void rig_open_with(struct rig *r, unsigned workers, enum td_proto proto, const char *extra)
 {
 	memset(r, 0, sizeof(*r));
 	world_open(&r->w, 12, workers, extra);
-	service_open(&r->s, &r->w);
-	phone_open(&r->a, &r->w, "alice", "10.0.1.1", 5060, TD_UDP);
-	phone_open(&r->b, &r->w, "bob", "10.0.1.2", 40002, proto);
-	phone_open(&r->c, &r->w, "bob", "10.0.1.3", 5060, TD_UDP);
+	fill(r, TD_UDP, proto);
 }
 
 static void rig_open(struct rig *r, unsigned workers, enum td_proto proto)
@@ -395,6 +400,26 @@ static void cancelled_while_it_sleeps(void **state)
 	want_status(&r.a, 487);
 	reg(&r.b, BOB_TCP, "");
 	want_silence(&r.b, 12000);
+	rig_close(&r);
+}
+
+/* Whom a call for a sips URI does not reach, awake or not, is not woken for it, and the caller hears why at once (RFC 5630 §5.3). */
+static void not_for_sips(void **state)
+{
+	struct td_msg *m;
+	struct rig r;
+
+	memset(&r, 0, sizeof(r));
+	world_open_everywhere(&r.w, 12, 1, PUSH);
+	fill(&r, TD_TLS, TD_TCP);
+	sleeps(&r);
+	r.a.contact = "<sips:alice@10.0.1.1:5060>";
+	leg_new(&r.l, &r.a, "any.test", "sips:bob@any.test");
+	leg_send(&r.l, "INVITE", NULL, SDP);
+	m = maybe_status(&r.a, 480, 500);
+	assert_non_null(m);
+	assert_string_equal(header(m, "Warning"), "380 tandem \"SIPS Not Allowed\"");
+	assert_int_equal(r.s.told, 0);
 	rig_close(&r);
 }
 
@@ -720,6 +745,7 @@ int main(void)
 		cmocka_unit_test(nobody_wakes_up),
 		cmocka_unit_test(no_push),
 		cmocka_unit_test(cancelled_while_it_sleeps),
+		cmocka_unit_test(not_for_sips),
 		cmocka_unit_test(others_ring_meanwhile),
 		cmocka_unit_test(declined_everywhere),
 		cmocka_unit_test(one_push_for_a_phone),

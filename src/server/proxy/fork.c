@@ -256,7 +256,8 @@ static inline __attribute__((always_inline)) unsigned start(struct px_context *c
 {
 	unsigned room = c->px->core->cfg->proxy.max_branches, want = n, started = 0, each;
 	bool push = c->px->core->cfg->push.url.n;
-	bool all = n == 1 && !c->branches && !(s && s->serial) && !c->setup->route.gruu; /* nearly always */
+	bool all =
+		n == 1 && !c->branches && !(s && s->serial) && !c->setup->route.gruu && !c->setup->route.sips; /* nearly always */
 	struct px_target t TD_UNINIT;
 
 	if (!all) {
