@@ -30,6 +30,7 @@ struct td_push_post {
 	struct td_dns_ask *ask;
 	struct td_conn *conn;
 	struct td_timer deadline;
+	bool waits;  /* for its turn */
 	bool v6_too; /* its IPv6 address was asked for as well */
 	int err;
 	char answer[ANSWER_MAX];
@@ -196,6 +197,8 @@ static void begin(struct td_push_post *post)
 	struct td_addr a;
 	int err;
 
+	post->waits = false;
+	p->waiting_n--;
 	td_list_del(&post->link);
 	td_list_add_tail(&p->running, &post->link);
 	p->running_n++;
@@ -211,10 +214,8 @@ static void begin(struct td_push_post *post)
 
 static void begin_next(struct td_push *p)
 {
-	while (p->running_n < TD_PUSH_AT_ONCE && !td_list_empty(&p->waiting)) {
-		p->waiting_n--;
+	while (p->running_n < TD_PUSH_AT_ONCE && !td_list_empty(&p->waiting))
 		begin(TD_CONTAINER_OF(p->waiting.next, struct td_push_post, link));
-	}
 }
 
 /* ---- the face ---- */
@@ -240,6 +241,7 @@ int td_push_send(struct td_push_post **out, struct td_push *p, struct td_config 
 	post->arg = arg;
 	td_timer_init(&post->deadline, on_deadline, post);
 	td_list_add_tail(&p->waiting, &post->link);
+	post->waits = true;
 	p->waiting_n++;
 	begin_next(p);
 	*out = post;
@@ -249,6 +251,10 @@ int td_push_send(struct td_push_post **out, struct td_push *p, struct td_config 
 void td_push_cancel(struct td_push_post *post)
 {
 	post->fn = NULL;
+	if (!post->waits)
+		return;
+	post->push->waiting_n--;
+	post_free(post);
 }
 
 bool td_push_knows(const struct td_config *cfg, struct td_str provider)

@@ -50,6 +50,8 @@ bool td_push_knows(const struct td_config *cfg, struct td_str provider);
 typedef void td_push_fn(void *arg, int err);
 int td_push_send(struct td_push_post **out, struct td_push *p, struct td_config *cfg, const struct td_push_news *news,
 		 td_push_fn *fn, void *arg);
-void td_push_cancel(struct td_push_post *post); /* fn is not called; the phone is told all the same. Safe in fn */
+/* fn is not called, and the post is not the caller's any more. The phone is told all the same, unless the post still waits for its turn:
+ * then it makes room for another. Safe in fn. */
+void td_push_cancel(struct td_push_post *post);
 
 #endif
