@@ -324,6 +324,64 @@ static void a7_asserted_by_a_caller_who_is_asked(void **state)
 	attack_close(&r);
 }
 
+static void want_identities(struct phone *to, const struct td_msg *m, unsigned n, const char *privacy)
+{
+	if (header_count(m, TD_HDR_P_ASSERTED_IDENTITY) != n || !find(m, "X-A: b"))
+		fail_msg("%s, %s: %.*s", to->user, privacy, TD_FMT(m->bytes));
+}
+
+/* Who is asserted by a source under trust and wants to stay unknown is so to everybody else: caller and callee. */
+/* Proves RFC 3325 §7-1. */
+static void a7_asserted_of_who_wants_privacy(void **state)
+{
+	static const struct {
+		const char *privacy;
+		unsigned left;
+	} rows[] = {
+		{ "", 1 },
+		{ "Privacy: none\n", 1 },
+		{ "Privacy: ident;header\n", 1 },
+		{ "Privacy: id\n", 0 },
+		{ "Privacy: user; ID ;critical\n", 0 },
+		{ "Privacy: header\nPrivacy: id\n", 0 },
+	};
+
+	for (size_t i = 0; i < 2 * TD_ARRAY_LEN(rows); i++) {
+		const char *domain = i & 1 ? "quick.test" : "example.test", *privacy = rows[i / 2].privacy;
+		char lines[128], to[64];
+		struct td_msg *m;
+		struct leg l;
+		struct rig r;
+
+		attack_open(&r, 2, NULL);
+		phone_register(&r.b, "quick.test");
+		phone_register(&r.mallory, "example.test");
+		snprintf(lines, sizeof(lines), "P-Asserted-Identity: <sip:me@example.test>\n%sX-A: b\n", privacy);
+		leg_new(&l, &r.a, "example.test", "sip:mallory@example.test");
+		leg_send(&l, "MESSAGE", lines, NULL);
+		m = want_request(&r.mallory, "MESSAGE");
+		want_identities(&r.mallory, m, rows[i / 2].left, privacy);
+		phone_answer(&r.mallory, m, 200, "", NULL);
+		want_status(&r.a, 200);
+		snprintf(to, sizeof(to), "sip:bob@%s", domain);
+		leg_new(&l, &r.a, "example.test", to);
+		leg_send(&l, "MESSAGE", lines, NULL);
+		m = want_request(&r.b, "MESSAGE");
+		want_identities(&r.b, m, 1, privacy);
+		phone_answer(&r.b, m, 200, "", NULL);
+		want_status(&r.a, 200);
+		leg_new(&l, &r.mallory, "example.test", to);
+		leg_send(&l, "MESSAGE", NULL, NULL);
+		if ((m = maybe_status(&r.mallory, 407, 50))) {
+			assert_int_equal(td_auth_client_challenge(r.mallory.auth, m, NULL), 0);
+			leg_send(&l, "MESSAGE", NULL, NULL);
+		}
+		phone_answer(&r.b, want_request(&r.b, "MESSAGE"), 200, lines, NULL);
+		want_identities(&r.mallory, want_status(&r.mallory, 200), rows[i / 2].left, privacy);
+		attack_close(&r);
+	}
+}
+
 /* A9: who is let in without a password is known by his address alone, whatever stands in the message. */
 static void a9_no_header_opens_the_door(void **state)
 {
@@ -514,6 +572,7 @@ int main(void)
 		cmocka_unit_test(a7_asserted_by_nobody_we_trust),
 		cmocka_unit_test(a7_asserted_by_the_callee),
 		cmocka_unit_test(a7_asserted_by_a_caller_who_is_asked),
+		cmocka_unit_test(a7_asserted_of_who_wants_privacy),
 		cmocka_unit_test(a9_no_header_opens_the_door),
 		cmocka_unit_test(a7_a10_from_of_another),
 		cmocka_unit_test(a10_register_for_another),

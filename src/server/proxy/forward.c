@@ -199,15 +199,28 @@ static void drop_all(struct td_edits *ed, const struct td_msg *m, const struct t
 		td_edit_remove_hdr(ed, h);
 }
 
+/* `Privacy: id`; its values are separated by semicolons (RFC 3323 §4.2). */
+static bool wants_privacy(const struct td_msg *m)
+{
+	for (const struct td_hdr *h = td_msg_hdr(m, TD_HDR_PRIVACY); h; h = td_msg_hdr_next(m, h))
+		for (struct td_str rest = td_hdr_value(m, h); rest.p;)
+			if (td_str_ieq(td_str_trim(td_str_split(&rest, ';')), TD_STR("id")))
+				return true;
+	return false;
+}
+
 /*
  * RFC 3325 §5: what somebody asserts whom we do not trust is removed, and so is what he would like to be asserted. That he may speak for
- * his From was the gate's to see (A7).
+ * his From was the gate's to see (A7). What a source under trust asserts of somebody who wants it to stay there goes to nobody else (§7).
  */
 TD_RARE void px_drop_assertions(struct td_edits *ed, const struct td_core *core, const struct td_msg *m,
-				const struct td_addr *sender)
+				const struct td_addr *sender, const struct td_addr *receiver)
 {
-	if (sender && td_config_trusts(core->cfg, sender))
+	if (sender && td_config_trusts(core->cfg, sender)) {
+		if (!td_config_trusts(core->cfg, receiver) && wants_privacy(m))
+			drop_all(ed, m, td_msg_hdr(m, TD_HDR_P_ASSERTED_IDENTITY));
 		return;
+	}
 	drop_all(ed, m, td_msg_hdr(m, TD_HDR_P_ASSERTED_IDENTITY));
 	drop_all(ed, m, td_msg_hdr(m, TD_HDR_P_PREFERRED_IDENTITY));
 }
@@ -242,7 +255,7 @@ int px_copy_build(struct td_buf **out, const struct px_copy *copy)
 		max_forwards(&d);
 		drop_credentials(&d);
 		if (px_asserts(copy->msg))
-			px_drop_assertions(&d.ed, copy->core, copy->msg, &copy->in->peer);
+			px_drop_assertions(&d.ed, copy->core, copy->msg, &copy->in->peer, &copy->out->peer);
 		px_edit_length(&d.ed, d.length, copy->msg, copy->out);
 		err = td_edits_apply(out, &d.ed);
 	}

@@ -253,12 +253,13 @@ struct px_copy {
 };
 
 int px_copy_build(struct td_buf **out, const struct px_copy *copy);
-/* What it says of who sent it, by others than a source under trust. sender NULL: he is not known, and not trusted. */
+/* What it says of who sent it, by others than a source under trust, or to others than such. sender NULL: he is not known, and not trusted. */
 static inline bool px_asserts(const struct td_msg *m)
 {
 	return td_msg_hdr(m, TD_HDR_P_ASSERTED_IDENTITY) || td_msg_hdr(m, TD_HDR_P_PREFERRED_IDENTITY);
 }
-void px_drop_assertions(struct td_edits *ed, const struct td_core *core, const struct td_msg *m, const struct td_addr *sender);
+void px_drop_assertions(struct td_edits *ed, const struct td_core *core, const struct td_msg *m, const struct td_addr *sender,
+			const struct td_addr *receiver);
 /* A Content-Length for a message that came as a datagram without one and leaves by a stream (§20.14). text lives as long as ed. */
 enum { PX_LENGTH_TEXT = 40 };
 void px_edit_length(struct td_edits *ed, char text[PX_LENGTH_TEXT], const struct td_msg *m, const struct td_flow *to);

@@ -40,7 +40,7 @@ static int forward(struct px_context *c, struct td_msg *m, const struct td_clitx
 	if (m->status / 100 == 3)
 		px_edit_contacts(&ed, c, m);
 	if (px_asserts(m))
-		px_drop_assertions(&ed, c->px->core, m, from ? &td_clitx_flow(from)->peer : NULL);
+		px_drop_assertions(&ed, c->px->core, m, from ? &td_clitx_flow(from)->peer : NULL, &td_srvtx_flow(c->st)->peer);
 	if (c->st)
 		px_edit_length(&ed, length, m, td_srvtx_flow(c->st));
 	err = td_edits_apply(&b, &ed);

@@ -344,7 +344,7 @@ static TD_RARE struct td_buf *response_of_stranger(const struct td_core *core, c
 
 	td_edits_init(&ed, m);
 	td_edit_remove_first_value(&ed, TD_HDR_VIA);
-	px_drop_assertions(&ed, core, m, &from->peer);
+	px_drop_assertions(&ed, core, m, &from->peer, &to->peer);
 	px_edit_length(&ed, length, m, to);
 	if (td_edits_apply(&b, &ed))
 		b = NULL;
