@@ -44,18 +44,26 @@ void px_branch_remember(struct px_branch *b, struct td_str uri)
 	b->tried = id_of(b->ctx, uri);
 }
 
-bool px_tried(const struct px_context *c, struct td_str uri)
+/* lost_too: also by a branch whose way was lost. */
+static inline bool was_sent(const struct px_context *c, struct td_str uri, bool lost_too)
 {
 	uint64_t id = c->branches ? id_of(c, uri) : 0;
 	struct td_str sent;
 
 	for (const struct px_branch *b = c->branches; b; b = b->next) {
+		if (b->flow_lost && !lost_too)
+			continue;
 		if (b->tried ? b->tried == id
 			     : b->ct && px_sent_uri(&sent, td_clitx_bytes(b->ct)) &&
 				       td_str_eq(after_scheme(sent), after_scheme(uri)))
 			return true;
 	}
 	return false;
+}
+
+bool px_tried(const struct px_context *c, struct td_str uri)
+{
+	return was_sent(c, uri, true);
 }
 
 unsigned px_room(const struct px_context *c)
@@ -164,21 +172,9 @@ static bool is_lost(const struct px_context *c, const struct px_seek *s, const s
 /* Two ways to a phone may have one URI. */
 static bool is_tried(const struct px_context *c, const struct px_seek *s, const struct td_binding *b)
 {
-	uint64_t id;
-
 	if (!s || !s->lost_n)
 		return px_tried(c, b->contact);
-	if (is_lost(c, s, b))
-		return true;
-	id = id_of(c, b->contact);
-	for (const struct px_branch *o = c->branches; o; o = o->next) {
-		struct td_str sent;
-
-		if (!o->flow_lost &&
-		    (o->tried ? o->tried == id : o->ct && px_sent_uri(&sent, td_clitx_bytes(o->ct)) && id_of(c, sent) == id))
-			return true;
-	}
-	return false;
+	return is_lost(c, s, b) || was_sent(c, b->contact, false);
 }
 
 static struct px_seek *seek_of_user(struct px_context *c)

@@ -115,11 +115,6 @@ static struct px_wake *wake_new(struct px_context *c)
 	return c->seeks->wake = w;
 }
 
-static struct td_str from_of(const struct td_msg *m)
-{
-	return m->from.uri.text;
-}
-
 static void tell(struct sleeper *s, const struct td_push_phone *phone, struct td_str user)
 {
 	struct px_context *c = s->wake->c;
@@ -127,7 +122,7 @@ static void tell(struct sleeper *s, const struct td_push_phone *phone, struct td
 	struct td_push_news news = {
 		.event = c->invite ? TD_STR("call") : TD_STR("message"),
 		.user = user,
-		.from = from_of(c->msg),
+		.from = c->msg->from.uri.text,
 		.call_id = c->msg->call_id,
 		.phone = *phone,
 	};

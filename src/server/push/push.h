@@ -4,7 +4,7 @@
  * phone, with what the phone registered as JSON. One td_push per worker, on its loop; nobody waits for it.
  *
  *	POST /wake HTTP/1.1
- *	{"event":"call","user":"bob@example.test","provider":"apns","param":"TEAM.app","prid":"9f…","from":"alice@example.test","call_id":"…"}
+ *	{"event":"call","user":"bob@example.test","provider":"apns","param":"TEAM.app","prid":"9f…","from":"sip:alice@example.test","call_id":"…"}
  *
  * 2xx: the push is under way. Anything else, or five seconds of silence: it is not.
  */

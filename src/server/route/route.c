@@ -319,21 +319,21 @@ static int set_number(struct td_route *r, const struct td_core *core, struct td_
 
 /*
  * "If the request-URI is a SIPS URI, the request was sent over TLS on each hop" is what its callee may think (§26.2.2): one that did not
- * come so was broken on its way, and is not made whole here. 0: it may go on.
+ * come so was broken on its way, and is not made whole here. False: it may go on.
  */
-TD_RARE static unsigned refuse_sips(struct td_route *r, const struct td_core *core, const struct td_msg *msg,
-				    const struct td_flow *from)
+TD_RARE static bool refuse_sips(struct td_route *r, const struct td_core *core, const struct td_msg *msg,
+				const struct td_flow *from)
 {
 	r->sips = true;
 	if (td_proto_secure((enum td_proto)from->proto))
-		return 0;
+		return false;
 	for (unsigned i = 0; i < td_tp_listeners(core->tp); i++)
 		if (td_proto_secure(td_tp_listener_proto(core->tp, i))) {
 			reject(r, msg, 400, TD_STR("A sips URI Needs TLS")); /* RFC 5630 §5.3: "used inconsistently" */
-			return 400;
+			return true;
 		}
 	reject(r, msg, 416, TD_STR("No TLS Here"));
-	return 416;
+	return true;
 }
 
 /* The request is for this server or one of its users. */
