@@ -159,7 +159,7 @@ enum td_guard_verdict td_guard_judge(struct td_guard *g, const struct td_config 
 		return TD_GUARD_PASS;
 	}
 	hash = guard_source_hash(&g->key, &from->peer);
-	if (bans_hold(g->bans, hash, now_us / 1000) && !td_config_allows(cfg, &from->peer)) {
+	if (bans_hold(g->bans, hash, now_us / 1000) && cfg->guard.tries && !td_config_allows(cfg, &from->peer)) {
 		g->stats.banned++;
 		return TD_GUARD_BANNED;
 	}

@@ -221,6 +221,21 @@ static void x10_table_is_bounded(void **state)
 	close_fix(&f);
 }
 
+/* Switched off by a reload, it holds nobody any more; what it did not forget counts again when it is switched on. */
+static void switched_off(void **state)
+{
+	struct fix f;
+
+	open_fix(&f);
+	guess(&f, "192.0.2.7", 20);
+	assert_false(is_heard(&f, "192.0.2.7"));
+	f.cfg.guard.tries = 0;
+	assert_true(is_heard(&f, "192.0.2.7"));
+	f.cfg.guard.tries = 20;
+	assert_false(is_heard(&f, "192.0.2.7"));
+	close_fix(&f);
+}
+
 /* Connections: what leads nowhere has a measure, and comes back to whom is known. */
 static void x9_probes(void **state)
 {
@@ -260,4 +275,5 @@ int main(void)
 	};
 
 	return cmocka_run_group_tests_name("bans", tests, NULL, NULL);
+		cmocka_unit_test(switched_off),
 }
