@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 enum { WAYS = 4, SETS = TD_GUARD_SOURCES / WAYS, MAX_METHOD = 65 };
-/* Requests of strangers over connections that lead nowhere: so many at once, and one a second. */
+/* Requests of strangers over connections that lead nowhere: so many at once, beside one for each connection, and one a second. */
 enum { PROBES = 100, PROBE_MS = 1000 };
 /* Connections that speak no SIP: so many at once, and one a minute. */
 enum { JUNKS = 20, JUNK_MS = 60000 };
@@ -176,9 +176,10 @@ static uint64_t source_bucket(const struct td_guard *g, const struct td_flow *fr
 	return guard_hash(&g->key, &from->peer, from->peer.family == TD_AF_V6 ? 64 : 32, what);
 }
 
-bool td_guard_probe(struct td_guard *g, const struct td_flow *from, uint64_t now_us)
+/* An office whose phones all come back at once: each asks, and is challenged, before the first has answered. */
+bool td_guard_probe(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, uint64_t now_us)
 {
-	return take_step(g, source_bucket(g, from, 'p'), PROBE_MS * 1000000ULL, PROBES, now_us);
+	return take_step(g, source_bucket(g, from, 'p'), PROBE_MS * 1000000ULL, PROBES + cfg->limits.conns_per_source, now_us);
 }
 
 /* A phone asks, is challenged, and shows who it is: what it took comes back. */

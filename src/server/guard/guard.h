@@ -43,9 +43,10 @@ enum td_guard_verdict td_guard_judge(struct td_guard *g, const struct td_config 
 
 /*
  * A request over a connection was refused for want of a password, or led nowhere. False: there were too many of these from its source
- * while nobody there showed that he belongs here, which td_guard_known() notes. TD_OFFENCE_PROBE, that is.
+ * (one for each connection that it may have, and a hundred) while nobody there showed that he belongs here, which td_guard_known()
+ * notes. TD_OFFENCE_PROBE, that is.
  */
-bool td_guard_probe(struct td_guard *g, const struct td_flow *from, uint64_t now_us);
+bool td_guard_probe(struct td_guard *g, const struct td_config *cfg, const struct td_flow *from, uint64_t now_us);
 void td_guard_known(struct td_guard *g, const struct td_flow *from, uint64_t now_us);
 /* Bytes came over a connection that are no SIP. False: too many such connections: TD_OFFENCE_JUNK. */
 bool td_guard_junk(struct td_guard *g, const struct td_flow *from, uint64_t now_us);

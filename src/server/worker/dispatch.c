@@ -44,7 +44,7 @@ static void count_method(struct td_counters *c, enum td_method m)
 static void probed(struct worker *w, const struct td_msg *msg, const struct td_flow *from)
 {
 	if (td_proto_reliable((enum td_proto)from->proto) && !td_config_trusts(w->core.cfg, &from->peer) &&
-	    !td_guard_probe(w->guard, from, td_loop_now_us(w->core.loop)))
+	    !td_guard_probe(w->guard, w->core.cfg, from, td_loop_now_us(w->core.loop)))
 		td_bans_accuse(w->server->bans, w->core.cfg, TD_OFFENCE_PROBE, &from->peer, msg->call_id);
 }
 

@@ -244,15 +244,20 @@ static void x9_probes(void **state)
 	struct fix f;
 
 	open_fix(&f);
+	f.cfg.limits.conns_per_source = 256;
 	for (unsigned i = 0; i < 1000; i++) { /* an office that comes back */
-		assert_true(td_guard_probe(f.g, &flow, 0));
+		assert_true(td_guard_probe(f.g, &f.cfg, &flow, 0));
 		td_guard_known(f.g, &flow, 0);
 	}
-	while (td_guard_probe(f.g, &flow, 0))
+	while (td_guard_probe(f.g, &f.cfg, &flow, 0))
 		n++;
-	assert_int_equal(n, 100);
-	assert_true(td_guard_probe(f.g, &flow, 1000000));
-	assert_false(td_guard_probe(f.g, &flow, 1000000));
+	assert_int_equal(n, 256 + 100);
+	assert_true(td_guard_probe(f.g, &f.cfg, &flow, 1000000));
+	assert_false(td_guard_probe(f.g, &f.cfg, &flow, 1000000));
+	for (n = 0; n < 1000; n++) /* all of the largest office, before one of them answers */
+		assert_int_equal(td_guard_probe(f.g, &f.cfg, &flow, 2000000000), n < 356);
+	f.cfg.limits.conns_per_source = 1000000;
+	assert_true(td_guard_probe(f.g, &f.cfg, &flow, 2000000000));
 	for (n = 0; td_guard_junk(f.g, &flow, 0); n++)
 		;
 	assert_int_equal(n, 20);
@@ -270,10 +275,10 @@ int main(void)
 		cmocka_unit_test(a5_a_wrong_password_a_minute_is_no_guessing),
 		cmocka_unit_test(a5_whom_it_concerns),
 		cmocka_unit_test(removed),
+		cmocka_unit_test(switched_off),
 		cmocka_unit_test(x10_table_is_bounded),
 		cmocka_unit_test(x9_probes),
 	};
 
 	return cmocka_run_group_tests_name("bans", tests, NULL, NULL);
-		cmocka_unit_test(switched_off),
 }
