@@ -64,6 +64,8 @@ static int whole(struct tp_conn *c, struct td_buf *b)
 		return keepalive(c, td_buf_str(b));
 	if (!tp_starts_like_sip(b->data[0])) {
 		tp->stats.dropped_junk++;
+		if (tp->events->junk)
+			tp->events->junk(tp->arg, &flow);
 		return end(c, TD_ESYNTAX); /* "Messages other than SIP requests and responses MUST NOT be transmitted" (§4.1) */
 	}
 	c->active_ms = td_loop_now_ms(tp->loop);

@@ -151,20 +151,62 @@ static void x9_looking_for_users(void **state)
 /* That is no office whose phones come back after a restart: all of them ask, from one address, before one of them can answer. */
 static void an_office_is_not_banned(void **state)
 {
-	struct phone p;
+	enum { PHONES = 150 };
+	struct phone *p = calloc(PHONES, sizeof(*p));
+	char(*names)[8] = calloc(PHONES, sizeof(*names));
 	struct rig r;
 
+	assert_non_null(p);
+	assert_non_null(names);
 	attack_open(&r, 1, NULL);
-	for (unsigned i = 0; i < 30; i++) {
-		phone_open(&p, &r.w, "web", "10.7.7.7", 0, TD_TCP);
-		phone_send_bytes(&p, TD_STR("\x01\x02 / HTTP/1.1\r\n\r\n"));
-		world_run(&r.w, 100);
-		assert_true(p.closed);
-		phone_close(&p);
+	for (unsigned i = 0; i < PHONES; i++) {
+		snprintf(names[i], sizeof(names[i]), "p%u", i);
+		world_user(&r.w, names[i], "wonderland");
+		phone_open(&p[i], &r.w, names[i], "10.7.7.7", (uint16_t)(5100 + i), TD_TCP);
+		phone_password(&p[i], "wonderland");
 	}
-	assert_int_equal(world_status(&r.w)->bans.made, 1);
-	assert_true(world_status(&r.w)->guard.banned >= 5);
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < PHONES; i++)
+			phone_send(&p[i],
+				   "REGISTER sip:example.test SIP/2.0\nVia: SIP/2.0/TCP 10.7.7.7;branch=z9hG4bK%u-%u\n"
+				   "Max-Forwards: 70\nFrom: <sip:p%u@example.test>;tag=1\nTo: <sip:p%u@example.test>\n"
+				   "Call-ID: %u-%u\nCSeq: 1 REGISTER\nContent-Length: 0\n\n",
+				   i, round, i, i, i, round);
+		for (unsigned i = 0; i < PHONES; i++)
+			want_status(&p[i], 401);
+		for (unsigned i = 0; i < PHONES; i++)
+			phone_register(&p[i], "example.test");
+	}
+	assert_int_equal(world_status(&r.w)->bans.made, 0);
+	for (unsigned i = 0; i < PHONES; i++)
+		phone_close(&p[i]);
+	free(p);
+	free(names);
 	attack_close(&r);
+}
+
+/* Connections that talk HTTP or worse. */
+static void x9_junk_on_connections(void **state)
+{
+	static const enum td_proto ways[] = { TD_TCP, TD_WS };
+	struct world w;
+	struct phone p;
+
+	world_open_everywhere(&w, 11, 1, NULL);
+	for (unsigned way = 0; way < TD_ARRAY_LEN(ways); way++) {
+		uint64_t before = world_status(&w)->guard.banned;
+
+		for (unsigned i = 0; i < 30; i++) {
+			phone_open(&p, &w, "web", way ? "10.7.7.8" : "10.7.7.7", 0, ways[way]);
+			phone_send_bytes(&p, TD_STR("\x01\x02 / HTTP/1.1\r\n\r\n"));
+			world_run(&w, 100);
+			assert_true(p.closed);
+			phone_close(&p);
+		}
+		assert_int_equal(world_status(&w)->bans.made, way + 1);
+		assert_true(world_status(&w)->guard.banned >= before + 5);
+	}
+	world_close(&w);
 }
 
 int main(void)

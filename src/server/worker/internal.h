@@ -81,12 +81,12 @@ void outside_close(struct td_server *s); /* before the workers */
 
 /* dispatch.c */
 int worker_owner(unsigned *out, const struct td_server *s, const struct td_msg *msg);
-void worker_junk(void *arg, const struct td_flow *from);                       /* the same */
 bool worker_admit(void *arg, const struct td_flow *from, struct td_str bytes); /* arg: a worker, or half of one */
 /* From outside: msg is handed over, unless it has too much to do already (false). */
 bool worker_give(struct worker *w, struct td_msg *msg, const struct td_flow *from);
 enum { WORKER_MAX_HANDED = 16384 }; /* messages to one worker that it has not looked at */
 extern const struct td_tp_events worker_tp_events;
+void worker_junk(void *arg, const struct td_flow *from);                       /* the same */
 extern const struct td_txl_events worker_txl_events;
 
 #endif

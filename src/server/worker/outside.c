@@ -52,7 +52,7 @@ static void on_message(void *arg, struct td_msg *msg, const struct td_flow *from
 	td_msg_unref(msg);
 }
 
-static const struct td_tp_events events = { .admit = worker_admit, .message = on_message };
+static const struct td_tp_events events = { .admit = worker_admit, .junk = worker_junk, .message = on_message };
 
 /* ---- life ---- */
 

@@ -14,7 +14,7 @@ struct side {
 	struct td_tp *tp;
 	struct td_out seen; /* "METHOD Call-ID [body]\n" per message */
 	struct td_flow last;
-	unsigned messages, lost, told, index;
+	unsigned messages, lost, told, index, junk;
 	int err;
 	bool refuse;
 	struct td_flow_watch watch;
@@ -74,6 +74,14 @@ static void on_message(void *arg, struct td_msg *m, const struct td_flow *from)
 	td_msg_unref(m);
 }
 
+static void on_junk(void *arg, const struct td_flow *from)
+{
+	struct side *s = arg;
+
+	s->junk++;
+	s->last = *from;
+}
+
 static void on_conn_lost(void *arg, uint64_t conn)
 {
 	((struct side *)arg)->lost++;
@@ -87,7 +95,12 @@ static void on_watch(struct td_flow_watch *w, int err, void *arg)
 	s->err = err;
 }
 
-static const struct td_tp_events events = { .admit = on_admit, .message = on_message, .conn_lost = on_conn_lost };
+static const struct td_tp_events events = {
+	.admit = on_admit,
+	.junk = on_junk,
+	.message = on_message,
+	.conn_lost = on_conn_lost,
+};
 
 static void open_world(struct world *w, const struct td_tp_limits *limits)
 {
@@ -215,12 +228,15 @@ static void what_is_no_sip(void **state)
 	assert_int_equal(give(&h, "{\"id\": 1}"), TD_ESYNTAX);
 	assert_int_equal(h.closes, 1);
 	assert_true(h.linger);
+	assert_int_equal(w.s[OUTSIDER].junk, 1); /* who brought it is told to whoever counts such things */
+	assert_int_equal(w.s[OUTSIDER].last.peer.port, 4000);
 	drop(&h);
 	assert_int_equal(adopt(&h, &w, "192.0.2.9:4000"), 0);
 	assert_int_equal(give(&h, "hello"), 0); /* it could be: a stream would say nothing either */
 	assert_int_equal(give(&h, ""), 0);
 	assert_int_equal(h.closes, 0);
 	assert_int_equal(w.s[OUTSIDER].messages, 0);
+	assert_int_equal(w.s[OUTSIDER].junk, 1);
 	drop(&h);
 	close_world(&w);
 }
