@@ -319,31 +319,16 @@ static void on_coming(void *arg, struct td_msg *msg)
 }
 
 /* A flood must not fill the trace by being turned away: once a second it is noted who was last, and how many were. */
-static void note_limited(struct worker *w, const struct td_flow *from)
+static void note_turned_away(struct worker *w, struct turned_away *t, enum td_note_kind kind, const struct td_flow *from)
 {
 	uint64_t now_ms = td_loop_now_ms(w->core.loop);
 
-	w->limited_n++;
-	if (now_ms - w->limited_ms < 1000 && w->limited_ms)
+	t->n++;
+	if (now_ms - t->noted_ms < 1000 && t->noted_ms)
 		return;
 	td_trace_note(w->core.trace, TD_STR_NULL,
-		      &(struct td_note){ .kind = TD_NOTE_LIMITED, .a = w->limited_n, .peer = from->peer, .proto = from->proto });
-	w->limited_ms = now_ms;
-	w->limited_n = 0;
-}
-
-static void note_banned(struct worker *w, const struct td_flow *from)
-{
-	uint64_t now_ms = td_loop_now_ms(w->core.loop);
-
-	w->banned_n++;
-	if (now_ms - w->banned_ms < 1000 && w->banned_ms)
-		return;
-	td_trace_note(
-		w->core.trace, TD_STR_NULL,
-		&(struct td_note){ .kind = TD_NOTE_STILL_BANNED, .a = w->banned_n, .peer = from->peer, .proto = from->proto });
-	w->banned_ms = now_ms;
-	w->banned_n = 0;
+		      &(struct td_note){ .kind = kind, .a = t->n, .peer = from->peer, .proto = from->proto });
+	*t = (struct turned_away){ .noted_ms = now_ms };
 }
 
 bool worker_admit(void *arg, const struct td_flow *from, struct td_str bytes)
@@ -352,12 +337,12 @@ bool worker_admit(void *arg, const struct td_flow *from, struct td_str bytes)
 
 	switch (td_guard_judge(w->guard, w->core.cfg, from, bytes, td_loop_now_us(w->core.loop))) {
 	case TD_GUARD_PASS: return true;
-	case TD_GUARD_BANNED: note_banned(w, from); return false;
+	case TD_GUARD_BANNED: note_turned_away(w, &w->banned, TD_NOTE_STILL_BANNED, from); return false;
 	case TD_GUARD_JUNK:
 	case TD_GUARD_LIMITED: break;
 	}
 	td_count(&w->counters.rate_limited);
-	note_limited(w, from);
+	note_turned_away(w, &w->limited, TD_NOTE_LIMITED, from);
 	return false;
 }
 

@@ -10,6 +10,12 @@
 struct td_registrar;
 struct td_redirect;
 
+/* Messages that the guard turned away since that was noted, and when that was. */
+struct turned_away {
+	uint32_t n;
+	uint64_t noted_ms;
+};
+
 struct worker {
 	struct td_server *server;
 	struct td_core core;
@@ -21,9 +27,7 @@ struct worker {
 	struct td_proxy *proxy;
 	struct td_redirect *redirect;
 	bool attached; /* to the location */
-	/* turned away by the guard since that was noted, and when that was */
-	uint32_t limited_n, banned_n;
-	uint64_t limited_ms, banned_ms;
+	struct turned_away limited, banned;
 	pthread_t thread;
 	bool running;
 	struct td_mail stop;
@@ -82,11 +86,11 @@ void outside_close(struct td_server *s); /* before the workers */
 /* dispatch.c */
 int worker_owner(unsigned *out, const struct td_server *s, const struct td_msg *msg);
 bool worker_admit(void *arg, const struct td_flow *from, struct td_str bytes); /* arg: a worker, or half of one */
+void worker_junk(void *arg, const struct td_flow *from);                       /* the same */
 /* From outside: msg is handed over, unless it has too much to do already (false). */
 bool worker_give(struct worker *w, struct td_msg *msg, const struct td_flow *from);
 enum { WORKER_MAX_HANDED = 16384 }; /* messages to one worker that it has not looked at */
 extern const struct td_tp_events worker_tp_events;
-void worker_junk(void *arg, const struct td_flow *from);                       /* the same */
 extern const struct td_txl_events worker_txl_events;
 
 #endif
