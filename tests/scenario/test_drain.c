@@ -120,6 +120,45 @@ static void what_runs_goes_on(void **state)
 	rig_close(&r);
 }
 
+static void invite_again(struct leg *l, const char *ip)
+{
+	phone_send(
+		l->p,
+		"INVITE %s SIP/2.0\nVia: SIP/2.0/UDP %s:5060;rport;branch=%s\nMax-Forwards: 70\nFrom: %s\nTo: %s\nCall-ID: %s\n"
+		"CSeq: %u INVITE\nContent-Length: 0\n\n",
+		l->target, ip, l->invite_branch, l->local, l->remote, l->call_id, l->invite_cseq);
+}
+
+/* What was forwarded without state and comes again, because its phone rings in silence, is nothing new: a refusal would end the call. */
+static void forwarded_without_state(void **state)
+{
+	struct td_msg *invite, *again;
+	struct leg first, second, trusted;
+	struct rig r;
+
+	rig_open(&r);
+	phone_register(&r.b, "quick.test");
+	phone_password(&r.c, "christmas");
+	leg_new(&first, &r.c, "example.test", "sip:bob@quick.test");
+	leg_send_proved(&first, "INVITE", NULL, SDP);
+	invite = want_request(&r.b, "INVITE");
+	leg_new(&trusted, &r.a, "example.test", "sip:bob@quick.test");
+	leg_send(&trusted, "INVITE", NULL, SDP);
+	want_request(&r.b, "INVITE");
+	td_server_drain(r.w.server, true);
+	invite_again(&first, "10.0.2.3");
+	again = want_request(&r.b, "INVITE");
+	assert_true(td_str_eq(again->via.branch, invite->via.branch));
+	want_silence(&r.c, 100);
+	leg_new(&second, &r.c, "example.test", "sip:bob@quick.test");
+	leg_send(&second, "INVITE", NULL, SDP);
+	want_turned_away(want_answer(&r.c));
+	invite_again(&trusted, "10.0.1.1"); /* nothing is remembered of those who need not prove themselves */
+	want_turned_away(want_answer(&r.a));
+	want_silence(&r.b, 100);
+	rig_close(&r);
+}
+
 /* A phone that is there stays: the state outlives the server. One that comes goes elsewhere. */
 static void registrations(void **state)
 {
@@ -153,6 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_new_begins),
 		cmocka_unit_test(what_runs_goes_on),
+		cmocka_unit_test(forwarded_without_state),
 		cmocka_unit_test(registrations),
 	};
 

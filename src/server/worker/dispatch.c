@@ -95,7 +95,8 @@ static bool passes_unasked(struct worker *w, const struct td_msg *msg, const str
 /*
  * The server drains: what would begin something goes elsewhere before anybody is asked who he is, and so does the OPTIONS by which others
  * find out whether we serve. What runs goes on: our cookie's dialogs, those whose phones forgot the Route (a To tag; a new call has none,
- * §12.1.1), ACK. Of registrations the registrar refuses those that add a contact.
+ * §12.1.1), ACK; and what was forwarded without state and comes again: refused, it would be refused for the first time as well. Sources under
+ * trust leave no note of that, so theirs are refused. Of registrations the registrar refuses those that add a contact.
  */
 TD_RARE static void turn_away(struct td_route *r, const struct td_core *core, struct td_msg *msg)
 {
@@ -117,7 +118,7 @@ static void on_request(void *arg, struct td_msg *msg, const struct td_flow *from
 	struct td_route r TD_UNINIT;
 	int err = td_route_decide(&r, core, msg, from);
 
-	if (!err && td_core_drains(core))
+	if (!err && td_core_drains(core) && !(r.stateless && td_proxy_noted(w->proxy, msg, from, &r)))
 		turn_away(&r, core, msg);
 	if (!err && r.in_dialog)
 		td_tp_trust_conn(core->tp, from);
