@@ -25,6 +25,7 @@ enum {
 	STALL_MS = 10000,     /* and then it says ten times in this time that all workers turn */
 	LEAVE_MS = 60000,     /* from saying that it stops to being gone */
 	STABLE_MS = 10000,    /* who lived so long was no failed attempt */
+	LATE_MS = 200,        /* who wakes so much later than he wanted to did not run */
 	LEAST_DELAY_MS = 100, /* before the second attempt; it doubles */
 	MOST_DELAY_MS = 10000,
 };
@@ -126,6 +127,12 @@ static bool is_known(struct td_str words)
 	return true;
 }
 
+/* How long it may say nothing. */
+static unsigned patience_ms(const struct supervisor *s)
+{
+	return s->leaving ? LEAVE_MS : s->ready ? STALL_MS : START_MS;
+}
+
 /* False: there was nothing. */
 static bool hear(struct supervisor *s)
 {
@@ -146,7 +153,7 @@ static bool hear(struct supervisor *s)
 		s->ready = s->served = true;
 	if (td_str_starts(words, TD_STR("STOPPING=1")))
 		s->leaving = true;
-	s->until_ms = now_ms() + (s->leaving ? LEAVE_MS : s->ready ? STALL_MS : START_MS);
+	s->until_ms = now_ms() + patience_ms(s);
 	serve_notify_say(&s->manager, words);
 	return true;
 }
@@ -241,6 +248,16 @@ static void on_time(struct supervisor *s)
 	kill(s->pid, SIGKILL);
 }
 
+/* We should have gone on at due_ms. A container that was paused, Ctrl-Z: who stood still were we, and most likely the server with us. What it
+ * would have said meanwhile it has yet to say. */
+static void forgive(struct supervisor *s, uint64_t due_ms)
+{
+	uint64_t now = now_ms();
+
+	if (s->pid && !s->stalled && now >= due_ms + LATE_MS)
+		s->until_ms = now + patience_ms(s);
+}
+
 static void watch(struct supervisor *s)
 {
 	bool done = false;
@@ -253,6 +270,7 @@ static void watch(struct supervisor *s)
 
 		if (poll(p, 2, wait_ms) < 0 && errno != EINTR)
 			break;
+		forgive(s, now + (uint64_t)wait_ms);
 		if (p[1].revents)
 			hear(s);
 		if (p[0].revents & POLLIN)
@@ -268,6 +286,7 @@ int supervise(const struct cli_command *cmd, char **argv)
 	sigset_t set;
 	int err;
 
+	signal(SIGPIPE, SIG_IGN); /* whoever read the log may be gone: no reason to leave the server alone */
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);

@@ -101,6 +101,43 @@ def one_that_stands_still(place):
     server.stop()
 
 
+def state_of(pid):
+    return read_file("/proc/%d/stat" % pid).rsplit(") ", 1)[1][0]
+
+
+def both_stood_still(place):
+    """as in a container that is paused: a server that has had no time to say anything is not killed for that"""
+    server = Supervised(place)
+    pid, supervisor = server.pid(), server.process.pid
+    os.kill(pid, signal.SIGSTOP)        # first, so that the supervisor has heard all it said
+    wait_for(lambda: state_of(pid) == "T" and state_of(supervisor) == "S", "the server to stand still")
+    os.kill(supervisor, signal.SIGSTOP)
+    began = time.monotonic()
+    wait_for(lambda: time.monotonic() - began > 11, "more time than a server may stand still", 20)
+    os.kill(supervisor, signal.SIGCONT)
+    wait_for(lambda: state_of(supervisor) == "S", "the supervisor to go on")
+    os.kill(pid, signal.SIGCONT)
+    check(server.pid() == pid, "it is another server")
+    check("stood still" not in server.log() and server.readies() == 1, "it says: %s", server.log())
+    server.stop()
+
+
+def nobody_reads_the_log(place):
+    """serve --supervise 2>&1 | tee log, and tee is gone"""
+    server = Supervised(place, start=False)
+    reader, writer = os.pipe()
+    server.process = Process(place, "unread", "sh", "-c", 'exec "$0" "$@" 2>&%d' % writer, TANDEM, "serve", "--supervise", "--json",
+                             "-c", server.file, pass_fds=(writer,))
+    os.close(writer)
+    server.process.wait_event(event="ready")
+    os.close(reader)
+    for n in range(2):
+        killed = server.kill_server()
+        wait_for(lambda: server.readies() == n + 2, "the server to be there again")
+        check(server.pid() != killed, "it is the same process")
+    server.stop()
+
+
 def signals_and_statuses(place):
     server = Supervised(place)
     pid, first = server.pid(), server.process.pid
@@ -168,5 +205,5 @@ def systemd_hears_the_supervisor(place):
 
 
 if __name__ == "__main__":
-    harness.run(calls_outlive_the_server, again_and_again, one_that_stands_still, signals_and_statuses, a_first_start_that_fails,
-                systemd_hears_the_supervisor)
+    harness.run(calls_outlive_the_server, again_and_again, one_that_stands_still, both_stood_still, nobody_reads_the_log,
+                signals_and_statuses, a_first_start_that_fails, systemd_hears_the_supervisor)
