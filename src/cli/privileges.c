@@ -40,7 +40,7 @@ int cli_own_folder(const struct td_config *cfg, const char *path)
 	td_out_init(&why);
 	p = find_user(cfg, &why);
 	td_out_free(&why);
-	if (p && chown(path, p->pw_uid, p->pw_gid))
+	if (p && lchown(path, p->pw_uid, p->pw_gid))
 		err = -errno;
 	return err;
 }

@@ -18,6 +18,7 @@ struct user_run {
 	struct td_config *cfg;
 	struct td_store *store;
 	const char *config, *extension;
+	FILE *file; /* of import */
 	bool password_stdin, json;
 	struct td_rng rng;
 };
@@ -359,19 +360,13 @@ static int import_lines(struct user_run *u, struct import *im, FILE *f, const ch
 /* The lines before a bad one are taken, and said to be: an import that is mended and repeated changes nothing twice. */
 static int import_file(struct user_run *u, const char *file)
 {
-	FILE *f = strcmp(file, "-") ? fopen(file, "re") : stdin;
-	struct import *im;
+	struct import *im = calloc(1, sizeof(*im));
 	int status, err;
 
-	if (!f)
-		return cli_fail(u->cmd, CLI_USAGE, "%s: %s", file, td_strerror(-errno));
-	im = calloc(1, sizeof(*im));
-	if (!im) {
-		status = cli_fail(u->cmd, CLI_FAULT, "out of memory");
-		goto done;
-	}
+	if (!im)
+		return cli_fail(u->cmd, CLI_FAULT, "out of memory");
 	td_out_init(&im->texts);
-	status = import_lines(u, im, f, file);
+	status = import_lines(u, im, u->file, file);
 	err = status == CLI_FAULT ? 0 : import_flush(u, im);
 	if (err)
 		status = cli_fail(u->cmd, CLI_FAULT, "%s: %s", file, td_strerror(err));
@@ -386,10 +381,16 @@ static int import_file(struct user_run *u, const char *file)
 	td_out_free(&im->texts);
 	explicit_bzero(im, sizeof(*im));
 	free(im);
-done:
-	if (f != stdin)
-		fclose(f);
 	return status;
+}
+
+/* Before the store, for which root becomes the configuration's user: the file is whose the command is. */
+static int open_import(struct user_run *u, const char *what, const char *file)
+{
+	if (!td_str_eq(td_str_of(what), TD_STR("import")))
+		return CLI_OK;
+	u->file = strcmp(file, "-") ? fopen(file, "re") : stdin;
+	return u->file ? CLI_OK : cli_fail(u->cmd, CLI_USAGE, "%s: %s", file, td_strerror(-errno));
 }
 
 static int dispatch(struct user_run *u, int n, char **argv)
@@ -432,11 +433,15 @@ static int run(const struct cli_command *cmd, int argc, char **argv)
 	if (cli_load_config(&u.cfg, cmd, u.config))
 		return CLI_CONFIG;
 	td_rng_init(&u.rng);
-	status = cli_open_store(&u.store, cmd, u.cfg);
+	status = n == 2 ? open_import(&u, argv[1], argv[2]) : CLI_OK;
+	if (!status)
+		status = cli_open_store(&u.store, cmd, u.cfg);
 	if (!status) {
 		status = dispatch(&u, n, argv);
 		td_store_close(u.store);
 	}
+	if (u.file && u.file != stdin)
+		fclose(u.file);
 	td_config_unref(u.cfg);
 	return status;
 }

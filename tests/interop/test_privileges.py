@@ -68,6 +68,13 @@ def low_ports_and_no_rights(place):
     sip.Client(server).must(401, *sip.Client(server).register("alice", "sip:alice@127.0.0.1"))
     server.add_user("bob", "build-er-22")           # with the server there
     check(server.command("reload").returncode == 0, "reload")
+    users = server.place.path("users.csv")          # root's, as the command is
+    with open(os.open(users, os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
+        f.write("carol,christ-mas-333\n")
+    r = server.command("user", "import", users)
+    check(r.returncode == 0 and "imported 1 user" in r.stdout, "import: %s", r.stdout + r.stderr)
+    r = server.command("user", "import", users + ".not")
+    check(r.returncode == 1 and "No such file" in r.stderr, "import of nothing: %d %s", r.returncode, r.stderr)
     r = harness.tandem(place, "register", "--as", "bob@" + DOMAIN, "--password-env", "PW", "--once", "--proxy", "tls:" + server.tls_address,
                        "--tls-ca", server.certificate, env={"PW": "build-er-22"})
     check(r.returncode == 0, "register: %s", r.stderr)
