@@ -8,24 +8,12 @@ struct bans_run {
 	size_t n;
 };
 
-static uint64_t number(const json_t *obj, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(obj, key));
-}
-
-static const char *text(const json_t *obj, const char *key)
-{
-	const char *z = json_string_value(json_object_get(obj, key));
-
-	return z ? z : "";
-}
-
 static void print_reason(const json_t *obj)
 {
-	struct td_str why = td_str_of(text(obj, "why"));
+	struct td_str why = cli_member(obj, "why");
 
 	if (td_str_eq(why, TD_STR("passwords")))
-		printf("guessed %u passwords", (unsigned)number(obj, "offences"));
+		printf("guessed %u passwords", (unsigned)cli_number(obj, "offences"));
 	else if (td_str_eq(why, TD_STR("probing")))
 		fputs("asked for much and never said who it is", stdout);
 	else
@@ -35,12 +23,12 @@ static void print_reason(const json_t *obj)
 static int print_ban(void *arg, const json_t *obj)
 {
 	struct bans_run *r = arg;
-	unsigned left = (unsigned)number(obj, "left_s"), times = (unsigned)number(obj, "times");
+	unsigned left = (unsigned)cli_number(obj, "left_s"), times = (unsigned)cli_number(obj, "times");
 
 	r->n++;
 	if (r->json)
 		return cli_print_line(NULL, obj);
-	printf("%-40s ", text(obj, "source"));
+	printf("%-40s ", cli_member(obj, "source").p);
 	if (r->removed)
 		fputs("is let in again; it ", stdout);
 	else

@@ -16,16 +16,6 @@ struct calls_run {
 	size_t n;
 };
 
-static uint64_t number(const json_t *obj, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(obj, key)); /* null: 0 */
-}
-
-static struct td_str text(const json_t *obj, const char *key)
-{
-	return td_str_of(json_string_value(json_object_get(obj, key)));
-}
-
 /* Texts of others, as wide as the column at least. */
 static void print_column(struct td_str s, int width)
 {
@@ -48,14 +38,14 @@ static void print_span(uint64_t a_ms, uint64_t b_ms)
 static int print_call(void *arg, const json_t *obj)
 {
 	struct calls_run *r = arg;
-	uint64_t answer_ms = number(obj, "answer_ms");
+	uint64_t answer_ms = cli_number(obj, "answer_ms");
 
 	r->n++;
-	print_column(text(obj, "state"), 8);
-	print_span(answer_ms ? answer_ms : number(obj, "start_ms"), r->now_ms);
-	print_column(text(obj, "caller"), 28);
-	print_column(text(obj, "callee"), 28);
-	cli_show(text(obj, "call_id"));
+	print_column(cli_member(obj, "state"), 8);
+	print_span(answer_ms ? answer_ms : cli_number(obj, "start_ms"), r->now_ms);
+	print_column(cli_member(obj, "caller"), 28);
+	print_column(cli_member(obj, "callee"), 28);
+	cli_show(cli_member(obj, "call_id"));
 	putchar('\n');
 	return 0;
 }

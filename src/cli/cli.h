@@ -58,6 +58,10 @@ json_t *cli_text(struct td_str s);
 void cli_put_shown(struct td_out *o, struct td_str s);
 void cli_show(struct td_str s); /* on stdout */
 
+/* Members of an object by name. One that is not there, or is something else, is 0 or empty; texts end with a zero. */
+uint64_t cli_number(const json_t *obj, const char *key);
+struct td_str cli_member(const json_t *obj, const char *key); /* obj's own */
+
 /* ---- what server-side commands share ---- */
 
 struct td_store;

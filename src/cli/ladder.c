@@ -7,17 +7,10 @@
 
 enum { PEER = 21, ARROW = 30 };
 
-static const char *text(const json_t *o, const char *key)
-{
-	const char *z = json_string_value(json_object_get(o, key));
-
-	return z ? z : "";
-}
-
 /* Calls are numbered as they appear; of the oldest of very many the number is forgotten. */
 static struct ladder_call *call_of(struct ladder *l, const json_t *event)
 {
-	const char *id = text(event, "call_id");
+	const char *id = cli_member(event, "call_id").p;
 	struct ladder_call *c;
 
 	for (unsigned i = 0; i < LADDER_CALLS; i++)
@@ -26,7 +19,7 @@ static struct ladder_call *call_of(struct ladder *l, const json_t *event)
 	c = &l->calls[l->n++ % LADDER_CALLS];
 	free(c->call_id);
 	free(c->left);
-	*c = (struct ladder_call){ .number = l->n, .call_id = strdup(id), .left = strdup(text(event, "peer")) };
+	*c = (struct ladder_call){ .number = l->n, .call_id = strdup(id), .left = strdup(cli_member(event, "peer").p) };
 	if (!c->call_id || !c->left)
 		exit(CLI_FAULT);
 	return c;
@@ -34,7 +27,7 @@ static struct ladder_call *call_of(struct ladder *l, const json_t *event)
 
 static void print_time(const json_t *event)
 {
-	uint64_t us = (uint64_t)json_integer_value(json_object_get(event, "us"));
+	uint64_t us = cli_number(event, "us");
 	time_t s = (time_t)(us / 1000000);
 	struct tm tm;
 	char when[16];
@@ -45,13 +38,13 @@ static void print_time(const json_t *event)
 }
 
 /* "--INVITE sip:bob@example.test->", always as wide. */
-static void put_arrow(struct td_out *o, const char *title, bool right)
+static void put_arrow(struct td_out *o, struct td_str title, bool right)
 {
 	struct td_out shown;
 	size_t n;
 
 	td_out_init(&shown);
-	cli_put_shown(&shown, td_str_of(title));
+	cli_put_shown(&shown, title);
 	n = shown.n < ARROW - 5 ? shown.n : ARROW - 5;
 	td_out_z(o, right ? "--" : "<-");
 	td_out_str(o, td_str_n(shown.p, n));
@@ -70,25 +63,25 @@ static void put_spaces(struct td_out *o, unsigned n)
 static void draw_message(struct ladder *l, const json_t *event)
 {
 	const struct ladder_call *c = call_of(l, event);
-	const char *peer = text(event, "peer"), *title = text(event, "title");
-	bool left = !strcmp(peer, c->left), in = !strcmp(text(event, "kind"), "in");
+	const char *peer = cli_member(event, "peer").p;
+	bool left = !strcmp(peer, c->left), in = td_str_eq(cli_member(event, "kind"), TD_STR("in"));
 	struct td_out o;
 
 	td_out_init(&o);
 	if (left) {
 		td_out_fmt(&o, "%*s ", PEER, peer);
-		put_arrow(&o, title, in);
+		put_arrow(&o, cli_member(event, "title"), in);
 		td_out_char(&o, '|');
 	} else {
 		put_spaces(&o, PEER + 1 + ARROW);
 		td_out_char(&o, '|');
-		put_arrow(&o, title, !in);
+		put_arrow(&o, cli_member(event, "title"), !in);
 		td_out_fmt(&o, " %s", peer);
 	}
 	print_time(event);
 	printf("%3u %.*s", c->number, TD_FMT(td_out_view(&o)));
-	if (strcmp(text(event, "transport"), "UDP"))
-		printf("  %s", text(event, "transport"));
+	if (!td_str_eq(cli_member(event, "transport"), TD_STR("UDP")))
+		printf("  %s", cli_member(event, "transport").p);
 	putchar('\n');
 	td_out_free(&o);
 }
@@ -98,7 +91,7 @@ static void draw_note(struct ladder *l, const json_t *event)
 	unsigned number = 0;
 
 	for (unsigned i = 0; i < LADDER_CALLS; i++)
-		if (l->calls[i].number && !strcmp(l->calls[i].call_id, text(event, "call_id")))
+		if (l->calls[i].number && !strcmp(l->calls[i].call_id, cli_member(event, "call_id").p))
 			number = l->calls[i].number;
 	print_time(event);
 	if (number)
@@ -106,22 +99,22 @@ static void draw_note(struct ladder *l, const json_t *event)
 	else
 		fputs("   ", stdout);
 	printf(" %*s* ", PEER + 1 + ARROW, "");
-	cli_show(td_str_of(text(event, "text")));
+	cli_show(cli_member(event, "text"));
 	putchar('\n');
 }
 
 void ladder_draw(struct ladder *l, const json_t *event)
 {
-	const char *kind = text(event, "kind");
+	struct td_str kind = cli_member(event, "kind");
 
-	if (!strcmp(kind, "in") || !strcmp(kind, "out"))
+	if (td_str_eq(kind, TD_STR("in")) || td_str_eq(kind, TD_STR("out")))
 		draw_message(l, event);
-	else if (!strcmp(kind, "note"))
+	else if (td_str_eq(kind, TD_STR("note")))
 		draw_note(l, event);
-	else if (!strcmp(kind, "missed"))
-		printf("... %" JSON_INTEGER_FORMAT " messages are not shown: they come faster than they can be written here\n",
-		       json_integer_value(json_object_get(event, "messages")));
-	else if (!strcmp(kind, "lost"))
+	else if (td_str_eq(kind, TD_STR("missed")))
+		printf("... %" PRIu64 " messages are not shown: they come faster than they can be written here\n",
+		       cli_number(event, "messages"));
+	else if (td_str_eq(kind, TD_STR("lost")))
 		puts("... messages are not shown: they come faster than they can be read (a larger trace.memory helps)");
 	fflush(stdout);
 }

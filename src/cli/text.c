@@ -77,3 +77,15 @@ void cli_show(struct td_str s)
 		fwrite(o.p, 1, o.n, stdout);
 	td_out_free(&o);
 }
+
+uint64_t cli_number(const json_t *obj, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(obj, key));
+}
+
+struct td_str cli_member(const json_t *obj, const char *key)
+{
+	const json_t *v = json_object_get(obj, key);
+
+	return json_is_string(v) ? td_str_n(json_string_value(v), json_string_length(v)) : TD_STR("");
+}

@@ -14,13 +14,6 @@ struct watch {
 	int failed; /* -errno of writing */
 };
 
-static struct td_str text(const json_t *o, const char *key)
-{
-	const json_t *v = json_object_get(o, key);
-
-	return td_str_n(json_string_value(v), json_string_length(v));
-}
-
 static int flush_to(struct watch *w, struct td_out *o)
 {
 	if (o->failed)
@@ -33,18 +26,18 @@ static int flush_to(struct watch *w, struct td_out *o)
 
 static int save(struct watch *w, const json_t *event)
 {
-	bool in = td_str_eq(text(event, "kind"), TD_STR("in"));
+	bool in = td_str_eq(cli_member(event, "kind"), TD_STR("in"));
 	struct td_addr peer, local;
 	struct td_out o, bytes;
 
-	if ((!in && !td_str_eq(text(event, "kind"), TD_STR("out"))) || td_addr_parse(&peer, text(event, "peer")) ||
-	    td_addr_parse(&local, text(event, "local")) || peer.family != local.family)
+	if ((!in && !td_str_eq(cli_member(event, "kind"), TD_STR("out"))) || td_addr_parse(&peer, cli_member(event, "peer")) ||
+	    td_addr_parse(&local, cli_member(event, "local")) || peer.family != local.family)
 		return 0;
 	td_out_init(&o);
 	td_out_init(&bytes);
-	if (!td_base64_decode(&bytes, text(event, "bytes")))
-		td_pcapng_packet(&o, (uint64_t)json_integer_value(json_object_get(event, "us")), in ? &peer : &local,
-				 in ? &local : &peer, td_out_view(&bytes), text(event, "transport"));
+	if (!td_base64_decode(&bytes, cli_member(event, "bytes")))
+		td_pcapng_packet(&o, cli_number(event, "us"), in ? &peer : &local, in ? &local : &peer, td_out_view(&bytes),
+				 cli_member(event, "transport"));
 	td_out_free(&bytes);
 	w->n++;
 	return flush_to(w, &o);
@@ -54,7 +47,7 @@ static int on_event(void *arg, const json_t *event)
 {
 	struct watch *w = arg;
 
-	if (td_str_eq(text(event, "kind"), TD_STR("watching")) && !w->json) {
+	if (td_str_eq(cli_member(event, "kind"), TD_STR("watching")) && !w->json) {
 		if (isatty(STDERR_FILENO))
 			fputs("watching; Ctrl-C ends it\n", stderr);
 		return 0;

@@ -5,62 +5,50 @@
 
 #include "cli/cli.h"
 
-static struct td_str text(const json_t *obj, const char *key)
-{
-	const json_t *v = json_object_get(obj, key);
-
-	return td_str_n(json_string_value(v), json_string_length(v));
-}
-
-static uint64_t number(const json_t *obj, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(obj, key));
-}
-
 static void print_head(const json_t *story)
 {
-	time_t start = (time_t)(number(story, "start_ms") / 1000);
+	time_t start = (time_t)(cli_number(story, "start_ms") / 1000);
 	char when[32];
 	struct tm tm;
 
 	if (!localtime_r(&start, &tm) || !strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm))
 		snprintf(when, sizeof(when), "?");
 	printf("%s  ", when);
-	cli_show(text(story, "method"));
-	if (text(story, "caller").n) {
+	cli_show(cli_member(story, "method"));
+	if (cli_member(story, "caller").n) {
 		fputs(" from ", stdout);
-		cli_show(text(story, "caller"));
+		cli_show(cli_member(story, "caller"));
 		fputs(" for ", stdout);
-		cli_show(text(story, "callee"));
+		cli_show(cli_member(story, "callee"));
 	}
 	fputs("  (Call-ID ", stdout);
-	cli_show(text(story, "call_id"));
+	cli_show(cli_member(story, "call_id"));
 	puts(")\n");
 }
 
 static int print_story(void *arg, const json_t *story)
 {
-	uint64_t start_ms = number(story, "start_ms");
+	uint64_t start_ms = cli_number(story, "start_ms");
 	size_t i;
 	json_t *step;
 	bool *any = arg;
 
 	*any = true;
 	print_head(story);
-	cli_show(text(story, "what"));
+	cli_show(cli_member(story, "what"));
 	putchar('\n');
-	if (text(story, "remedy").n) {
+	if (cli_member(story, "remedy").n) {
 		fputs("What to do: ", stdout);
-		cli_show(text(story, "remedy"));
+		cli_show(cli_member(story, "remedy"));
 		puts(".");
 	}
 	putchar('\n');
 	json_array_foreach(json_object_get(story, "steps"), i, step)
 	{
-		uint64_t ms = number(step, "ms") - start_ms;
+		uint64_t ms = cli_number(step, "ms") - start_ms;
 
 		printf("%6" PRIu64 ".%03u s  %s", ms / 1000, (unsigned)(ms % 1000), json_object_get(step, "note") ? "  " : "");
-		cli_show(text(step, "text"));
+		cli_show(cli_member(step, "text"));
 		putchar('\n');
 	}
 	return 0;
